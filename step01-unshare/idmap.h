@@ -1,0 +1,56 @@
+/*
+ * idmap: who a process is, inside a user namespace and outside of it.
+ *
+ * Follows user_namespaces(7), newuidmap(1), subuid(5). Explained in book/01-unshare.md.
+ */
+#ifndef BOXSTEP_IDMAP_H
+#define BOXSTEP_IDMAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct id_range { /* one line of a map: COUNT ids from INSIDE on are OUTSIDE… on the other side */
+	uint32_t inside, outside, count;
+};
+
+#define IDMAP_LINES 340 /* the kernel's limit since 4.15 */
+
+struct idmap_options {
+	bool root;	/* --map-root: 0 inside is the caller outside, nothing else */
+	bool automatic; /* --map-auto: a whole range, from subuid(5) */
+	/* explicit maps, as the OCI configuration gives them; used when uid_count > 0 */
+	struct id_range *uid, *gid;
+	size_t uid_count, gid_count;
+};
+
+extern const struct option_row idmap_options[]; /* --map-root, --map-auto */
+
+/*
+ * Writes the maps of process PID, which is in a new user namespace, from its parent's namespace:
+ * `deny` to setgroups first where the kernel demands it (a writer without CAP_SETGID), then
+ * gid_map and uid_map with one write each; ranges of an ordinary user by newuidmap(1) and
+ * newgidmap(1). PID 0 is the caller itself (a single-line map only).
+ * --map-auto: root gets 0…65535 on the range of `root` in /etc/subuid, else on 100000…165535; an
+ * ordinary user 0 = itself and 1…n = the range of its line. Without one: EINVAL, and what to add.
+ */
+int idmap_write(const struct idmap_options *options, pid_t pid);
+
+/* Becomes uid 0, gid 0 of the new user namespace with no supplementary groups; setgroups(2) is
+ * skipped where /proc/self/setgroups says deny. */
+int idmap_become_root(void);
+
+/*
+ * For the program without a child (step 1): forks a writer that stays outside, so that the caller
+ * can unshare(2) and still get a range of ids. idmap_writer_start before the unshare gives a
+ * descriptor (−1 on error, −2 when no writer is needed); idmap_writer_finish after it lets the
+ * writer write the maps.
+ */
+struct idmap_writer {
+	pid_t pid;
+	int fd;
+};
+int idmap_writer_start(const struct idmap_options *options, struct idmap_writer *writer);
+int idmap_writer_finish(struct idmap_writer *writer);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * namespaces: what a process sees. The eight kinds: created, joined, shown.
+ *
+ * Follows namespaces(7), unshare(2), setns(2), ioctl_ns(2), time_namespaces(7).
+ * Explained in book/01-unshare.md.
+ */
+#ifndef BOXSTEP_NAMESPACES_H
+#define BOXSTEP_NAMESPACES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct ns_options {
+	int kinds;	      /* CLONE_NEW* flags to create, or to join */
+	const char *hostname; /* set in a new UTS namespace; NULL leaves the host's copy */
+	int64_t monotonic;    /* seconds added to CLOCK_MONOTONIC of a new time namespace */
+	int64_t boottime;     /* seconds added to CLOCK_BOOTTIME */
+	pid_t join;	      /* join the namespaces of this process instead of making any; 0: no */
+	bool show;
+};
+
+#define NS_KINDS 8
+/* The kinds in the order in which they have to be joined: the user namespace first, because it
+ * gives the rights for the others; the mount namespace last, because /proc is needed until then. */
+extern const struct ns_kind {
+	const char *name; /* in /proc/PID/ns */
+	int flag;	  /* CLONE_NEW… */
+	const char *flag_name;
+} ns_kinds[NS_KINDS];
+
+extern const struct option_row ns_options[]; /* --user … --time, --all, offsets, --hostname */
+extern const struct option_row ns_view_options[]; /* --show, --join: step 1 only */
+
+/* "CLONE_NEWUTS|CLONE_NEWPID" for a set of flags, "0" for none; in a static buffer. */
+const char *ns_flag_names(int flags);
+
+/*
+ * unshare(2) of KINDS for the calling process. A new user namespace comes first, by the kernel's
+ * own rule. EPERM without rights: the hint names the host's restriction where it is known.
+ * A new PID or time namespace takes effect for the next child, not for the caller.
+ */
+int ns_unshare(int kinds);
+
+/*
+ * Prepares a time namespace for the next child: unshare(CLONE_NEWTIME) and the offsets, which can
+ * be written only until a process is in it (so clone3 cannot do this). Does nothing without
+ * CLONE_NEWTIME in KINDS. CLONE_NEWTIME must then be left out of clone3's flags.
+ */
+int ns_prepare_time(const struct ns_options *options);
+
+/* Makes every mount of the caller's new mount namespace private, so that nothing done here is
+ * seen outside: mount(NULL, "/", NULL, MS_REC|MS_PRIVATE, NULL). */
+int ns_private_mounts(void);
+
+/* sethostname(2) when the options name one; ENAMETOOLONG above 64 bytes, EINVAL without a new
+ * UTS namespace, because it would rename the host. */
+int ns_set_hostname(const struct ns_options *options);
+
+/*
+ * Joins the KINDS (0: all that differ from the caller's) of process PID: by pidfd in one setns(2),
+ * by the files of /proc/PID/ns before Linux 5.8. The PID namespace takes effect for the next child.
+ */
+int ns_join(pid_t pid, int kinds);
+
+/* Joins one namespace by an open descriptor or by path (a file of /proc/PID/ns or a bind mount of
+ * one); FLAG is its kind, so that a path of the wrong kind is refused (EINVAL). */
+int ns_join_path(const char *path, int flag);
+
+/* Prints a table: the namespaces of PID beside the caller's own and PID 1's. Gives 0 or −1. */
+int ns_show(pid_t pid);
+
+/* Why the kernel refuses a new user namespace here, if it does: a sentence, or NULL. */
+const char *ns_user_refusal(void);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * spawn: a child made in its namespaces, held by a descriptor instead of a number.
+ *
+ * A pid can be reused between looking and acting, a pidfd cannot.
+ * Follows clone(2), pidfd_open(2), pidfd_send_signal(2), waitid(2), pid_namespaces(7).
+ * Explained in book/02-pidns.md.
+ */
+#ifndef BOXSTEP_SPAWN_H
+#define BOXSTEP_SPAWN_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+
+struct spawn_options {
+	const char *pid_mode; /* --pid host|container:PID|new; NULL: new */
+	bool no_init;	      /* --no-init */
+};
+extern const struct option_row spawn_options[];
+
+struct spawn {
+	pid_t pid; /* as seen from the caller */
+	int pidfd; /* close-on-exec; −1 when there is none */
+};
+
+/*
+ * clone3(2) with KINDS (CLONE_NEW* flags) and CLONE_PIDFD, directly into the cgroup of CGROUP_FD
+ * (CLONE_INTO_CGROUP; −1: the caller's). Gives the pid in the parent, 0 in the child, −1 on error.
+ */
+pid_t spawn_clone(int kinds, int cgroup_fd, struct spawn *child);
+
+/* Joins the PID namespace that `--pid container:PID` names, before spawn_clone; clears
+ * CLONE_NEWPID in KINDS for it and for `--pid host`. */
+int spawn_share_pidns(const struct spawn_options *options, int *kinds);
+
+/*
+ * Waits until the child has ended; meanwhile every signal that reaches this process is passed on
+ * to it. Signals must have been blocked with spawn_block_signals before the clone, or one that
+ * comes early is lost. A terminal's Ctrl-C reaches the child by itself, because it is in the same
+ * process group: not sent twice. Fills *INFO as waitid(2) does. Gives 0 or −1.
+ */
+int spawn_wait(const struct spawn *child, siginfo_t *info);
+
+/* Blocks the signals that spawn_wait passes on; exec_command unblocks them for the command. */
+int spawn_block_signals(void);
+
+/* The exit status for a shell: the command's own, or 128 + the signal's number. */
+int spawn_status(const siginfo_t *info);
+
+/* On a terminal, one line to stderr: `sh is 1 inside, 48213 outside; look: ps -fp 48213`. */
+void spawn_announce(const struct spawn *child, const char *command, int kinds);
+
+#endif
