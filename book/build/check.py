@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""book-check: is the book true, and in the form that it should have?
+
+Usage: check.py [--no-run] [CHAPTER.md…]
+
+Prints each fault with its place; the last line counts. With MUST_WORK=1 a transcript that could not
+be run is a fault.
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import generated
+import listings
+import transcripts
+from chapter import BOOK, ROOT, Fault, chapters
+
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|No|Fig|St|Dr|Mr|Ms)\.$")
+
+
+def code_removed(line):
+    return re.sub(r"`[^`]*`", "`x`", line)
+
+
+# ---- what each check finds: it yields sentences that begin with the place ----
+
+def check_listings(list_, _whole):
+    for chapter in list_:
+        for fence in filter(listings.is_listing, chapter.fences):
+            try:
+                if fence.body != listings.listing(fence):
+                    yield f"{fence.place}: the listing is not the code; run make book-sync"
+            except Fault as fault:
+                yield str(fault)
+        for fence in chapter.fences:
+            code = fence.language in ("c", "diff") or listings.is_listing(fence)
+            if code and len(fence.body) > listings.LONGEST:
+                yield f"{fence.place}: {len(fence.body)} lines; at most {listings.LONGEST} are read"
+
+
+def check_anchors(list_, whole):
+    """Every mark in a source is used by a listing: a stale one misleads."""
+    if not whole:
+        return
+    used = {(f.settings.get(k), f.settings.get("anchor"))
+            for c in list_ for f in c.fences for k in ("file", "from", "to")}
+    for path in sources():
+        try:
+            for name in listings.anchors(path):
+                if (str(path.relative_to(ROOT)), name) not in used:
+                    yield f"{path.relative_to(ROOT)}: no listing uses the anchor {name}"
+        except Fault as fault:
+            yield str(fault)
+
+
+def sources():
+    return sorted(p for step in ROOT.glob("step0*") for p in step.rglob("*.[ch]"))
+
+
+def check_coverage(list_, whole):
+    """Every source file is named: by its path anywhere, or by its name in its step's chapter."""
+    if not whole:
+        return
+    texts = {c.name: c.text for c in list_ if c.name.startswith("book/")}
+    for path in sources():
+        name, step = str(path.relative_to(ROOT)), path.relative_to(ROOT).parts[0][4:6]
+        own = "".join(t for n, t in texts.items() if n.startswith(f"book/{step}"))
+        bare = re.escape(path.name)
+        if not any(name in t for t in texts.values()) and not re.search(rf"(?<![\w-]){bare}\b", own):
+            yield f"{name}: no chapter names this file"
+
+
+def slug(heading):
+    text = re.sub(r"[^\w\- ]", "", heading.strip().lower())
+    return text.replace(" ", "-")
+
+
+def check_links(list_, _whole):
+    headings = {}
+
+    def has(path, fragment):
+        if path not in headings:
+            text = path.read_text(encoding="utf-8")
+            headings[path] = {slug(x) for x in re.findall(r"^#+ (.*)$", text, re.M)}
+        return fragment in headings[path]
+
+    for chapter in list_:
+        for number, line in chapter.prose():
+            for image, text, target in LINK.findall(re.sub(r"`[^`]*`", "", line)):
+                place = f"{chapter.name}:{number}"
+                if image and not text.strip():
+                    yield f"{place}: the figure {target} has no text alternative"
+                if re.match(r"(https?|mailto):", target):
+                    continue
+                file, _, fragment = target.partition("#")
+                path = (chapter.path.parent / file).resolve() if file else chapter.path
+                if not path.exists():
+                    yield f"{place}: the link {target} leads nowhere"
+                elif fragment and not has(path, fragment):
+                    yield f"{place}: {file or chapter.name} has no heading #{fragment}"
+
+
+def check_contents(_list, whole):
+    """SUMMARY.md lists every chapter."""
+    if not whole:
+        return
+    summary = (BOOK / "SUMMARY.md").read_text(encoding="utf-8")
+    for path in sorted(BOOK.glob("*.md")):
+        if path.name not in ("SUMMARY.md", "README.md") and f"({path.name})" not in summary:
+            yield f"book/SUMMARY.md: {path.name} is missing"
+
+
+def check_sentences(list_, _whole):
+    """One sentence a line, so that a change and its translation can be read line by line."""
+    for chapter in list_:
+        if chapter.name == "book/SUMMARY.md":
+            continue
+        before = ""
+        for number, line in chapter.prose():
+            text = re.sub(r"^\s*(?:>\s?)*(?:(?:[-*]|\d+\.)\s+)?", "", line)
+            text = re.sub(r"\]\([^)]*\)", "]", code_removed(text))
+            if not text or re.match(r"\s*(#|\||<|!\[)", text):
+                before = ""
+                continue
+            for part in re.finditer(r"[.!?][)\"'”*_]*\s+(?=[\"'“(*_`\[]*[A-Z`])", text):
+                if not ABBREVIATION.search(text[:part.start() + 1]):
+                    yield f"{chapter.name}:{number}: more than one sentence on the line"
+                    break
+            item = re.match(r"\s*(?:>\s?)*(?:[-*]|\d+\.)\s", line)
+            if before and not item and not re.search(r"[.!?:][)\"'”*_`\]]*(\[\^\w+\])?$", before):
+                yield f"{chapter.name}:{number}: the sentence began on the line above"
+            before = text.rstrip()
+
+
+def check_spelling(list_, _whole):
+    if not shutil.which("codespell"):
+        if os.environ.get("MUST_WORK") == "1":
+            yield "codespell is not installed"
+        return
+    done = subprocess.run(["codespell", "-I", BOOK / "build/words", *(c.path for c in list_)],
+                          capture_output=True, text=True, check=False)
+    for line in done.stdout.splitlines():
+        yield line.replace(f"{ROOT}/", "")
+
+
+def check_generated(list_, _whole):
+    for chapter in list_:
+        yield from generated.differences(chapter)
+
+
+def check_transcripts(list_, _whole):
+    sessions, norun = transcripts.sessions(list_)
+    for fence in norun:
+        print(f"{fence.place}: not run: {fence.settings['norun']}")
+        if not fence.settings["norun"].strip():
+            yield f"{fence.place}: norun without a reason"
+    if len(norun) * 10 > len(norun) + len(sessions):
+        yield f"{len(norun)} of {len(norun) + len(sessions)} transcripts are not run: one in ten may be"
+    if "--no-run" in sys.argv:
+        return
+    skipped, ready = transcripts.run_all(sessions)
+    for session, what in skipped:
+        line = f"{session.fence.place}: not run, needs {what}"
+        if os.environ.get("MUST_WORK") == "1":
+            yield line
+        else:
+            print(line)
+    for session in ready:
+        try:
+            session.collect()
+        except Fault as fault:
+            yield str(fault)
+            continue
+        found = session.differences()
+        for said, got in found[:5]:
+            yield f"{session.fence.place}: the book says {said!r}, now it is {got!r}"
+        if len(found) > 5:
+            yield f"{session.fence.place}: and {len(found) - 5} lines more"
+
+
+CHECKS = (check_listings, check_anchors, check_coverage, check_links, check_contents,
+          check_sentences, check_spelling, check_generated, check_transcripts)
+
+
+def main(arguments):
+    names = [a for a in arguments if not a.startswith("--")]
+    list_ = chapters([pathlib.Path(n) for n in names])
+    faults = 0
+    for check in CHECKS:
+        for fault in check(list_, not names):
+            print(fault)
+            faults += 1
+    fences = [f for c in list_ for f in c.fences]
+    print(f"book: {len(list_)} texts, {sum(map(listings.is_listing, fences))} listings, "
+          f"{sum(f.language == 'console' for f in fences)} transcripts, {faults} faults")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Fault as error:
+        sys.exit(str(error))

@@ -1,0 +1,63 @@
+"""Parts of a text that a script makes: between `<!-- generated: NAME -->` and `<!-- end -->`.
+
+`lines` counts the code of the steps into the column "lines of code" of the table it encloses;
+`rights` is the table that tests/rights.py made of what each option did in three situations.
+"""
+import os
+import pathlib
+import re
+
+from chapter import ROOT, Fault
+
+PART = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.S)
+
+
+def code_lines(folder):
+    """Lines of a step's C files that are neither empty nor comment."""
+    count = 0
+    for path in folder.rglob("*.[ch]"):
+        text = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.S)
+        text = re.sub(r"^\s*//.*$", "", text, flags=re.M)
+        count += sum(1 for line in text.split("\n") if line.strip())
+    return count
+
+
+def lines(body):
+    rows = body.strip("\n").split("\n")
+    column = [c.strip() for c in rows[0].split("|")].index("lines of code")
+    for i, row in enumerate(rows):
+        step = re.search(r"\bstep(\d\d)\b", row)
+        if step:
+            cells = row.split("|")
+            folder = next(ROOT.glob(f"step{step[1]}-*"))
+            cells[column] = f" {code_lines(folder):,} "
+            rows[i] = "|".join(cells)
+    return "\n".join(rows) + "\n"
+
+
+def rights(body):
+    made = pathlib.Path(os.environ.get("BUILD", ROOT / "build")) / "rights.md"
+    return made.read_text(encoding="utf-8") if made.exists() else body
+
+
+MAKERS = {"lines": lines, "rights": rights}
+
+
+def _made(chapter, mark):
+    if mark[2] not in MAKERS:
+        raise Fault(f"{chapter.name}: nothing generates `{mark[2]}`")
+    return MAKERS[mark[2]](mark[3])
+
+
+def differences(chapter):
+    for mark in PART.finditer(chapter.text):
+        if _made(chapter, mark) != mark[3]:
+            yield f"{chapter.name}: the generated part `{mark[2]}` is out of date; run make book-sync"
+
+
+def fill(chapter):
+    """Makes the generated parts anew, in the prose of the chapter."""
+    for i, (kind, first, part) in enumerate(chapter.parts):
+        if kind == "prose":
+            text = PART.sub(lambda m: m[1] + _made(chapter, m) + m[4], "\n".join(part))
+            chapter.parts[i] = (kind, first, text.split("\n"))

@@ -1,0 +1,269 @@
+"""Transcripts: every console block of the book is run, and shows what was printed.
+
+A block ```` ```console ```` is one shell session from the project's root. Lines that begin with `$ `
+are commands, lines that begin with `> ` straight below continue one; the rest is output, and is
+written by this tool. Tags: `user` (as an ordinary user), `vm` (in the VM lab, where cgroup v2 is),
+`needs=a,b` (commands, or net, nft, cgroup2), `norun="reason"` (shown, not run).
+"""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+
+from chapter import ROOT, Fault
+
+BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
+WORK = BUILD / "book"
+USER_ID = 1000
+LIMIT = {"native": 60, "vm": 240}
+
+
+class Session:
+    """One block: its commands, what the book says they print, what they printed now."""
+
+    def __init__(self, fence, number):
+        self.fence, self.number = fence, number
+        self.commands, self.recorded = [], []
+        self.printed, self.statuses, self.pids = [], [], (0, 0)
+        for line in fence.body:
+            if line.startswith("$ "):
+                self.commands.append([line[2:]])
+                self.recorded.append([])
+            elif not self.commands:
+                raise Fault(f"{fence.place}: a transcript begins with a `$ ` line")
+            elif line.startswith("> ") and not self.recorded[-1]:
+                self.commands[-1].append(line[2:])
+            else:
+                self.recorded[-1].append(line)
+        if not self.commands:
+            raise Fault(f"{fence.place}: a transcript without a command")
+
+    @property
+    def where(self):
+        return "vm" if "vm" in self.fence.tags else "native"
+
+    @property
+    def directory(self):
+        return WORK / f"{self.number:03}"
+
+    def missing(self):
+        """What the block needs and this machine lacks, or None."""
+        if self.where == "native" and os.geteuid() != 0 and "user" not in self.fence.tags:
+            return "root"
+        for need in filter(None, self.fence.settings.get("needs", "").split(",")):
+            if need == "cgroup2":
+                if not pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists():
+                    return "cgroup2"
+            elif need == "net":
+                if os.environ.get("BOOK_NET") != "1":
+                    return "net (BOOK_NET=1 allows it)"
+            elif not shutil.which(need, path=f"{os.environ['PATH']}:/usr/sbin:/sbin"):
+                return need
+        return None
+
+    def prepare(self):
+        """Writes the shell script that runs the block."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory.mkdir(parents=True)
+        d, tag = self.directory, f"book-{os.getpid()}-{self.number:03}"
+        lines = [
+            f"cd {ROOT}", "exec </dev/null", "umask 022",
+            f"export PATH={BUILD}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "export LC_ALL=C.UTF-8 TERM=dumb NO_COLOR=1 TZ=UTC HOME=/root",
+            f"export BOXSTEP_ROOT=/var/tmp/{tag}/lib BOXSTEP_RUN=/run/{tag}",
+            f"mkdir -p /var/tmp/{tag}/lib",
+        ]
+        if "user" in self.fence.tags:
+            lines.append(f"export HOME=/var/tmp/{tag} BOXSTEP_RUN=/var/tmp/{tag}/run")
+            lines.append(f"unset XDG_RUNTIME_DIR; chown -R {USER_ID}:{USER_ID} /var/tmp/{tag}")
+        lines.append(f"read -r _ _ _ _ p </proc/loadavg; echo $p >{d}/first")
+        for i, command in enumerate(self.commands):
+            (d / f"{i}.cmd").write_text(adapt("\n".join(command)) + "\n")
+        lines.append(" ".join(self._shell()))
+        lines.append(f"read -r _ _ _ _ p </proc/loadavg; echo $p >{d}/last")
+        lines.append(f"rm -rf /var/tmp/{tag} /run/{tag}")
+        (d / "run.sh").write_text("\n".join(lines) + "\n")
+        (d / "session.sh").write_text("".join(
+            f'c=$(<{d}/{i}.cmd); (exit ${{s:-0}})\n'
+            f'eval "$c" >>{d}/{i}.out 2>&1; s=$?; echo $s >>{d}/status\n'
+            for i in range(len(self.commands))))
+        for i in range(len(self.commands)):
+            (d / f"{i}.out").touch()
+        (d / "status").touch()
+        if "user" in self.fence.tags:
+            for path in [d, *d.iterdir()]:
+                os.chown(path, USER_ID, USER_ID)
+
+    def _shell(self):
+        """The shell that reads the session, as root or as the reader."""
+        limit = LIMIT[self.where]
+        words = ["timeout", "-k", "5", str(limit)]
+        if "user" in self.fence.tags and os.geteuid() == 0:
+            words += ["unshare", "--mount", "bash", str(WORK / "reader.sh")]
+        else:
+            words.append("bash")
+        return [*words, f"{self.directory}/session.sh"]
+
+    def collect(self):
+        d = self.directory
+        try:
+            self.pids = tuple(int((d / x).read_text()) for x in ("first", "last"))
+        except (OSError, ValueError) as error:
+            raise Fault(f"{self.fence.place}: the block did not run to its end") from error
+        self.statuses = [int(x) for x in (d / "status").read_text().split()]
+        if len(self.statuses) < len(self.commands):
+            stuck = self.commands[len(self.statuses)][0]
+            raise Fault(f"{self.fence.place}: no end after {LIMIT[self.where]} s: {stuck}")
+        self.printed = [shown((d / f"{i}.out").read_text(errors="replace"))
+                        for i in range(len(self.commands))]
+
+    def differences(self):
+        """Lines that the book has otherwise, as (said, printed); [] when all compare equal."""
+        found = []
+        for old, new in zip(self.recorded, self.printed):
+            for i in range(max(len(old), len(new))):
+                said = old[i] if i < len(old) else None
+                got = new[i] if i < len(new) else None
+                if said is None or got is None or not same(said, got, self.pids):
+                    found.append((said, got))
+        return found
+
+    def fill(self):
+        self.fence.body = []
+        for command, output in zip(self.commands, self.printed):
+            self.fence.body.append("$ " + command[0])
+            self.fence.body += ["> " + line for line in command[1:]]
+            self.fence.body += output
+            if output and output[0].startswith("> "):
+                raise Fault(f"{self.fence.place}: output that begins with `> ` reads as a command")
+
+
+def adapt(command):
+    """The command for a build directory that is not ./build."""
+    if BUILD == ROOT / "build":
+        return command
+    return re.sub(r"(?<![\w./-])(?:\./)?build/", f"{BUILD}/", command)
+
+
+def shown(text):
+    """Output as the book prints it: the reader's directories instead of this machine's."""
+    text = re.sub(r"/var/tmp/book-\d+-\d+/lib", "/var/lib/boxstep", text)
+    text = re.sub(r"/run/book-\d+-\d+|/var/tmp/book-\d+-\d+/run", "/run/boxstep", text)
+    text = text.replace(f"{BUILD}/", "build/").replace(str(ROOT), "/home/reader/boxstep")
+    text = re.sub(r"^\S*/session.sh: line \d+: ", "bash: ", text, flags=re.M)
+    text = re.sub(r"\x1b\[[0-9;]*m|\r", "", text)
+    return [line.rstrip() for line in text.rstrip("\n").split("\n")] if text else []
+
+
+# What may differ from run to run: times, addresses, ids. Each class compares equal to itself only.
+TOKEN = re.compile(r"""
+    (?P<time> \d{4}-\d\d-\d\d (?:[T ]\d\d:\d\d:\d\d (?:\.\d+)? (?:Z|[+-]\d\d:?\d\d)? )?
+            | (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\ +\d+ (?:\ +\d\d:\d\d(?::\d\d)?(?:\ \d{4})?|\ +\d{4})?
+            | (?<![\d:.])\d{1,2}:\d\d:\d\d (?:\.\d+)? (?![\d:]) )
+  | (?P<span> (?<![\w.])\d+(?:\.\d+)? (?=\s?(?:ns|us|µs|ms|s|seconds?|minutes?)\b) )
+  | (?P<mac>  (?:[0-9a-f]{2}:){5}[0-9a-f]{2} )
+  | (?P<ip>   (?<![\w.]) (?:10|172\.(?:1[6-9]|2\d|3[01])|192\.168) (?:\.\d{1,3}){2,3} (?![\w.]) )
+  | (?P<ip6>  (?<![\w:]) (?:fe80|fd[0-9a-f]{2}) :[0-9a-f:]+ )
+  | (?P<ptr>  0x[0-9a-f]{6,} )
+  | (?P<id>   (?<!\w) (?=\d*[a-f]) (?=[a-f]*\d) (?:[0-9a-f]{64}|[0-9a-f]{12}) (?!\w) )
+  | (?P<tmp>  tmp\.\w{10} )
+  | (?P<num>  \d+ )
+  | (?P<text> \D )
+""", re.X)
+MOUNTINFO = re.compile(r"^\d+ \d+ \d+:\d+ ")
+FIRST_NS_INODE = 0xEFFFFFF8  # the initial namespaces' numbers, then those given out at run time
+
+
+def tokens(line):
+    line = re.sub(r"\s+", " ", line.strip())
+    if MOUNTINFO.match(line):
+        line = re.sub(r"^\d+ \d+ (\d+):\d+", r"ID ID \1:ID", line)
+        line = re.sub(r"\b(shared|master|propagate_from):\d+", r"\1:ID", line)
+    return [(m.lastgroup, m[0]) for m in TOKEN.finditer(line)]
+
+
+def is_pid(number, pids):
+    first, last = pids
+    return first < number <= last if first <= last else number > first or 300 < number <= last
+
+
+def same(old, new, pids):
+    """True when two lines say the same: words and numbers equal, pids, ids, times, addresses any."""
+    left, right = tokens(old), tokens(new)
+    if len(left) != len(right):
+        return False
+    for (kind_a, a), (kind_b, b) in zip(left, right):
+        if kind_a != kind_b:
+            return False
+        if a == b or kind_a not in ("num", "text"):
+            continue
+        if kind_a == "text":
+            return False
+        if int(a) >= FIRST_NS_INODE and int(b) >= FIRST_NS_INODE:
+            continue
+        if not is_pid(int(b), pids):
+            return False
+    return True
+
+
+def sessions(chapters):
+    """The blocks to run, in order, and those marked as not run."""
+    run, norun = [], []
+    for fence in (f for c in chapters for f in c.fences if f.language == "console"):
+        if "norun" in fence.settings:
+            norun.append(fence)
+        else:
+            run.append(Session(fence, len(run)))
+    return run, norun
+
+
+def run_native(session):
+    shell = subprocess.Popen(["bash", session.directory / "run.sh"], start_new_session=True)
+    shell.wait()
+    try:
+        os.killpg(shell.pid, signal.SIGKILL)  # what the block left in the background
+    except ProcessLookupError:
+        pass
+
+
+def run_vm(list_):
+    """All blocks for the VM in one boot of it."""
+    script = WORK / "vm.sh"
+    script.write_text("".join(f"bash {s.directory}/run.sh\n" for s in list_))
+    limit = str(60 + LIMIT["vm"] * len(list_))
+    command = os.environ.get("VM_RUN", str(ROOT / "tests/vm/run.sh")).split()
+    done = subprocess.run([*command, "-t", limit, "-w", ROOT, "--", "bash", script], check=False)
+    if done.returncode != 0:
+        raise Fault(f"the VM lab ended with status {done.returncode}")
+
+
+def make_reader():
+    """An ordinary user whose name and ids are the same on every machine."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    files = {"passwd": f"root:x:0:0:root:/root:/bin/bash\nreader:x:{USER_ID}:{USER_ID}::/home/reader:/bin/bash\n",
+             "group": f"root:x:0:\nreader:x:{USER_ID}:\n",
+             "subuid": "reader:100000:65536\n", "subgid": "reader:100000:65536\n"}
+    script = ["set -e"]
+    for name, text in files.items():
+        (WORK / name).write_text(text)
+        script.append(f"[ -e /etc/{name} ] && mount --bind {WORK}/{name} /etc/{name}")
+    script.append(f"exec setpriv --reuid={USER_ID} --regid={USER_ID} --clear-groups "
+                  "--inh-caps=-all bash \"$@\"")
+    (WORK / "reader.sh").write_text("\n".join(script) + "\n")
+
+
+def run_all(list_):
+    """Runs the blocks; gives those that could not run, as (session, what is missing)."""
+    make_reader()
+    skipped = [(s, s.missing()) for s in list_ if s.missing()]
+    ready = [s for s in list_ if not s.missing()]
+    for session in ready:
+        session.prepare()
+        if session.where == "native":
+            run_native(session)
+    for_vm = [s for s in ready if s.where == "vm"]
+    if for_vm:
+        run_vm(for_vm)
+    return skipped, ready
