@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "step01-unshare/options.h"
+
 enum { EXIT_OURS = 125 }; /* the status of every program for an error of its own, as docker's */
 
 /* What --explain asks for. */
@@ -38,6 +40,17 @@ extern enum call_mode call_mode;
 			call_told(__FILE__, __LINE__, (long)call_value_, matters, __VA_ARGS__); \
 		call_value_;                                                                    \
 	})
+
+/*
+ * tell_exec(FORMAT, …): tells an execve before it is made, with "result":null, because success does
+ * not return. A failure is told by call() as any other.
+ */
+#define tell_exec(...)                                                                     \
+	do {                                                                               \
+		if (call_mode != CALL_SILENT)                                              \
+			call_told(__FILE__, __LINE__, CALL_NO_RESULT, false, __VA_ARGS__); \
+	} while (0)
+#define CALL_NO_RESULT 0x7fffffffL /* no call that is told gives this value */
 
 /* The half of call() that is not a macro; never used by name. */
 void call_told(const char *file, int line, long value, bool matters, const char *format, ...)
@@ -69,7 +82,8 @@ int call_writeat(int dirfd, const char *name, const char *shown, const char *val
 
 /* The recorded error: what failed, why, and what to do. It travels from child to parent whole. */
 struct call_error {
-	int number; /* errno; 0 when nothing is recorded */
+	int number;    /* errno; 0 when nothing is recorded */
+	bool sentence; /* WHAT says it all, as fail(EINVAL, …) does: no meaning of errno is added */
 	int status; /* exit status to use: EXIT_OURS, or 126/127 when the command cannot be run */
 	char what[768]; /* the call with its object, or a sentence */
 	char hint[512]; /* the next action; may be empty */
@@ -88,7 +102,8 @@ struct call_error *call_error(void);	    /* the recorded error; never NULL */
 void call_adopt(const struct call_error *); /* takes over an error that another process recorded */
 void call_forget(void); /* the error is dealt with: nothing is recorded any more */
 
-/* Prints `PROGRAM: WHAT: ERRNO: meaning; hint` to stderr; gives the exit status to leave with. */
+/* Prints `PROGRAM: WHAT: ERRNO: meaning; hint` to stderr (a sentence of fail(EINVAL, …) as it is);
+ * gives the exit status to leave with. */
 int call_report(const char *program);
 
 /* ---- telling ---- */
@@ -108,7 +123,6 @@ void call_who(pid_t pid);
 const char *call_argv(char *const argv[]);
 
 /* The option table of this module (--explain, --explain-to); see options.h. */
-struct option_row;
 extern const struct option_row call_options[];
 
 #endif

@@ -10,10 +10,9 @@
 
 /*
  * Becomes ARGV: closes every descriptor above stderr at the exec (close_range(2) marks them
- * close-on-exec, except the KEEP that follow stderr), resets the signal mask and the ignored
- * signals, searches PATH of ENVP for a name without a slash, and calls execve(2).
- * Returns only on failure: −1 with errno, the error recorded with status 127 (not found) or
- * 126 (found, cannot be run).
+ * close-on-exec, except the KEEP that follow stderr), unblocks all signals, searches PATH of ENVP
+ * for a name without a slash, and calls execve(2). Returns only on failure: −1 with errno, the
+ * error recorded with status 127 (not found) or 126 (found, cannot be run).
  */
 int exec_command(char *const argv[], char *const envp[], unsigned keep);
 

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "step01-unshare/options.h"
+
 struct id_range { /* one line of a map: COUNT ids from INSIDE on are OUTSIDE… on the other side */
 	uint32_t inside, outside, count;
 };
@@ -26,6 +28,9 @@ struct idmap_options {
 
 extern const struct option_row idmap_options[]; /* --map-root, --map-auto */
 
+/* CLONE_NEWUSER when a map is asked for, because there is nothing to map without one; else 0. */
+int idmap_kind(const struct idmap_options *options);
+
 /*
  * Writes the maps of process PID, which is in a new user namespace, from its parent's namespace:
  * `deny` to setgroups first where the kernel demands it (a writer without CAP_SETGID), then
@@ -33,6 +38,7 @@ extern const struct option_row idmap_options[]; /* --map-root, --map-auto */
  * newgidmap(1). PID 0 is the caller itself (a single-line map only).
  * --map-auto: root gets 0…65535 on the range of `root` in /etc/subuid, else on 100000…165535; an
  * ordinary user 0 = itself and 1…n = the range of its line. Without one: EINVAL, and what to add.
+ * PID is never the caller itself here; for that see idmap_writer_finish.
  */
 int idmap_write(const struct idmap_options *options, pid_t pid);
 
@@ -41,16 +47,17 @@ int idmap_write(const struct idmap_options *options, pid_t pid);
 int idmap_become_root(void);
 
 /*
- * For the program without a child (step 1): forks a writer that stays outside, so that the caller
- * can unshare(2) and still get a range of ids. idmap_writer_start before the unshare gives a
- * descriptor (−1 on error, −2 when no writer is needed); idmap_writer_finish after it lets the
- * writer write the maps.
+ * For the program without a child (step 1): unshare(2) takes its rights over the ids outside, so a
+ * range has to be written by a process that stays there. idmap_writer_start, before the unshare,
+ * forks one where it is needed; idmap_writer_finish, after it, has the maps written (a single line
+ * by the caller itself) and waits. 0, or −1 with the writer's error adopted.
  */
 struct idmap_writer {
-	pid_t pid;
+	pid_t pid; /* 0: none is needed */
 	int fd;
+	uint32_t uid, gid; /* the caller's, before the unshare */
 };
 int idmap_writer_start(const struct idmap_options *options, struct idmap_writer *writer);
-int idmap_writer_finish(struct idmap_writer *writer);
+int idmap_writer_finish(const struct idmap_options *options, struct idmap_writer *writer);
 
 #endif

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "step01-unshare/options.h"
+
 struct ns_options {
 	int kinds;	      /* CLONE_NEW* flags to create, or to join */
 	const char *hostname; /* set in a new UTS namespace; NULL leaves the host's copy */
@@ -63,12 +65,29 @@ int ns_set_hostname(const struct ns_options *options);
  */
 int ns_join(pid_t pid, int kinds);
 
+/* The kinds in which PID's namespaces are not the caller's; joining one's own would be EINVAL. */
+int ns_different_kinds(pid_t pid);
+
+/*
+ * The joined PID and time namespaces take effect for children only: forks, and gives 0 in the
+ * child, the first process inside. The parent waits and leaves with the child's status (128+n by
+ * signal).
+ */
+int ns_fork_into(void);
+
 /* Joins one namespace by an open descriptor or by path (a file of /proc/PID/ns or a bind mount of
  * one); FLAG is its kind, so that a path of the wrong kind is refused (EINVAL). */
 int ns_join_path(const char *path, int flag);
 
 /* Prints a table: the namespaces of PID beside the caller's own and PID 1's. Gives 0 or −1. */
 int ns_show(pid_t pid);
+
+/* The same for the words of a command line: one number, or none for the caller itself. */
+int ns_show_words(char *const words[]);
+
+/* Adds the hint that fits an errno of EPERM, EACCES or ENOSPC from a call that makes KINDS. Gives
+ * −1. */
+int ns_hint_rights(int kinds);
 
 /* Why the kernel refuses a new user namespace here, if it does: a sentence, or NULL. */
 const char *ns_user_refusal(void);

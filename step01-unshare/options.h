@@ -47,6 +47,9 @@ struct program {
  */
 int options_parse(const struct program *program, int argc, char **argv);
 
+/* Prints what --help prints, to stdout. */
+void options_help(const struct program *program);
+
 /* ---- setters: each follows the shape of option_row.set ---- */
 struct text_list { /* values of an option that may be repeated; grows by realloc, never shrinks */
 	const char **item;

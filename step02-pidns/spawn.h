@@ -12,6 +12,8 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 
+#include "step01-unshare/options.h"
+
 struct spawn_options {
 	const char *pid_mode; /* --pid host|container:PID|new; NULL: new */
 	bool no_init;	      /* --no-init */

@@ -1,0 +1,335 @@
+/*
+ * call.c: tells each kernel call once, and keeps the first error whole until somebody reports it.
+ * Follows errno(3), write(2). Explained in book/01-unshare.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+
+enum call_mode call_mode = CALL_SILENT;
+
+static struct call_error error;
+static int tell_fd = STDERR_FILENO;
+static pid_t who; /* 0: ask the kernel at each call */
+static struct {
+	const char *name, *why;
+	char check[256];
+} now = { "start", "", "" };
+
+/* ---- text ---- */
+
+/* Text as a JSON string. Bytes above 0x7f are passed on as the UTF-8 that they are. */
+static void
+put_json(FILE *out, const char *text)
+{
+	fputc('"', out);
+	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+		if (*c == '"' || *c == '\\')
+			fprintf(out, "\\%c", *c);
+		else if (*c < 0x20 || *c == 0x7f)
+			fprintf(out, "\\u%04x", *c);
+		else
+			fputc(*c, out);
+	}
+	fputc('"', out);
+}
+
+/* One write(2) for one record, so that the lines of two processes do not mix. */
+static void
+put_record(char *text, size_t length)
+{
+	for (size_t done = 0; done < length;) {
+		ssize_t n = write(tell_fd, text + done, length - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break; /* nobody reads: the narration is lost, the work goes on */
+		done += (size_t)n;
+	}
+	free(text);
+}
+
+static void
+tell_json(FILE *out, const char *file, int line, long value, int number, const char *text)
+{
+	fprintf(out, "{\"who\":%d,\"stage\":", who ? who : getpid());
+	put_json(out, now.name);
+	fputs(",\"call\":", out);
+	put_json(out, text);
+	if (value == CALL_NO_RESULT)
+		fputs(",\"result\":null", out);
+	else
+		fprintf(out, ",\"result\":%ld", value);
+	if (value < 0)
+		fprintf(out, ",\"errno\":\"%s\"", strerrorname_np(number));
+	fputs(",\"why\":", out);
+	put_json(out, now.why);
+	fputs(",\"check\":", out);
+	put_json(out, now.check);
+	fprintf(out, ",\"where\":\"%s:%d\"}\n", file, line);
+}
+
+static void
+tell(const char *file, int line, long value, int number, const char *text)
+{
+	char *record = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&record, &length);
+
+	if (!out)
+		return;
+	if (call_mode == CALL_JSON)
+		tell_json(out, file, line, value, number, text);
+	else {
+		fprintf(out, "%7d  %s", who ? who : getpid(), text);
+		if (value != CALL_NO_RESULT)
+			fprintf(out, " = %ld", value);
+		if (value < 0)
+			fprintf(out, " %s", strerrorname_np(number));
+		if (call_mode != CALL_BRIEF)
+			fprintf(out, "   [%s:%d]", file, line);
+		fputc('\n', out);
+	}
+	if (fclose(out) == 0)
+		put_record(record, length);
+}
+
+/* ANCHOR: told */
+void
+call_told(const char *file, int line, long value, bool matters, const char *format, ...)
+{
+	int number = errno;
+	char text[sizeof error.what];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	if (value < 0 && matters && !error.number) {
+		error.number = number;
+		error.status = EXIT_OURS;
+		memcpy(error.what, text, sizeof text);
+	}
+	if (call_mode != CALL_SILENT)
+		tell(file, line, value, number, text);
+	errno = number;
+}
+/* ANCHOR_END: told */
+
+void
+call_stage(const char *name, const char *why, const char *check, ...)
+{
+	char text[1024], enter[8];
+	int number = errno, terminal;
+	va_list args;
+
+	now.name = name;
+	now.why = why;
+	va_start(args, check);
+	vsnprintf(now.check, sizeof now.check, check, args);
+	va_end(args);
+	if (call_mode == CALL_FULL || call_mode == CALL_PAUSE) {
+		snprintf(text, sizeof text, "\n%s: %s\n         look: %s\n", name, why, now.check);
+		put_record(strdup(text), strlen(text));
+	}
+	/* Standard input belongs to the command, so Enter is read from the terminal itself. */
+	if (call_mode == CALL_PAUSE && (terminal = open("/dev/tty", O_RDWR | O_CLOEXEC)) >= 0) {
+		static const char ask[] = "         Enter goes on: ";
+		if (write(terminal, ask, sizeof ask - 1) < 0 ||
+		    read(terminal, enter, sizeof enter) < 0)
+			call_mode = CALL_FULL; /* no terminal to wait at */
+		close(terminal);
+	}
+	errno = number;
+}
+
+/* ---- control files ---- */
+
+/* Control characters as strace prints them, so that a record stays one line. */
+static const char *
+quoted(const char *value)
+{
+	static char text[512];
+	size_t used = 0;
+
+	for (; *value && used < sizeof text - 3; value++) {
+		if (*value == '\n' || *value == '\t' || *value == '"' || *value == '\\') {
+			text[used++] = '\\';
+			text[used++] = *value == '\n' ? 'n' : *value == '\t' ? 't' : *value;
+		} else
+			text[used++] = *value;
+	}
+	text[used] = '\0';
+	return text;
+}
+
+int
+call_writeat(int dirfd, const char *name, const char *shown, const char *value)
+{
+	int fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	ssize_t n = -1;
+	int number;
+
+	if (fd >= 0)
+		n = write(fd, value, strlen(value));
+	number = errno;
+	if (n >= 0 && (size_t)n != strlen(value)) {
+		n = -1; /* a control file takes a value whole or not at all */
+		number = EIO;
+	}
+	if (fd >= 0)
+		close(fd);
+	errno = number;
+	return call((int)n, "write(\"%s\", \"%s\")", shown, quoted(value)) < 0 ? -1 : 0;
+}
+
+int
+call_write(const char *path, const char *value)
+{
+	return call_writeat(AT_FDCWD, path, path, value);
+}
+
+/* ---- errors ---- */
+
+int
+fail(int number, const char *format, ...)
+{
+	va_list args;
+
+	if (!error.number) {
+		error.number = number;
+		error.sentence = number == EINVAL;
+		error.status = EXIT_OURS;
+		va_start(args, format);
+		vsnprintf(error.what, sizeof error.what, format, args);
+		va_end(args);
+	}
+	errno = number;
+	return -1;
+}
+
+int
+call_hint(const char *format, ...)
+{
+	int number = errno;
+	va_list args;
+
+	if (error.number && !error.hint[0]) {
+		va_start(args, format);
+		vsnprintf(error.hint, sizeof error.hint, format, args);
+		va_end(args);
+	}
+	errno = number;
+	return -1;
+}
+
+struct call_error *
+call_error(void)
+{
+	return &error;
+}
+
+void
+call_adopt(const struct call_error *other)
+{
+	error = *other;
+	error.what[sizeof error.what - 1] = '\0';
+	error.hint[sizeof error.hint - 1] = '\0';
+	errno = error.number;
+}
+
+void
+call_forget(void)
+{
+	memset(&error, 0, sizeof error);
+}
+
+int
+call_report(const char *program)
+{
+	const char *name;
+
+	if (!error.number)
+		fail(errno, "an error that no call recorded");
+	name = strerrorname_np(error.number);
+	fprintf(stderr, "%s: %s", program, error.what);
+	if (!error.sentence)
+		fprintf(stderr, ": %s: %s", name ? name : "?", strerror(error.number));
+	fprintf(stderr, "%s%s\n", error.hint[0] ? "; " : "", error.hint);
+	return error.status;
+}
+
+/* ---- who, where, what ---- */
+
+void
+call_who(pid_t pid)
+{
+	who = pid;
+}
+
+int
+call_tell_to(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return fail(errno, "open(\"%s\") for --explain-to", path);
+	tell_fd = fd;
+	if (call_mode == CALL_SILENT)
+		call_mode = CALL_JSON;
+	return 0;
+}
+
+const char *
+call_argv(char *const argv[])
+{
+	static char text[512];
+	size_t used = (size_t)snprintf(text, sizeof text, "[");
+
+	for (int i = 0; argv[i] && used < sizeof text - 8; i++)
+		used += (size_t)snprintf(text + used, sizeof text - used, "%s\"%.80s\"",
+					 i ? ", " : "", argv[i]);
+	if (used > sizeof text - 5)
+		used = sizeof text - 5;
+	snprintf(text + used, sizeof text - used, "]");
+	return text;
+}
+
+static int
+set_mode(const struct option_row *row, const char *value, void *into)
+{
+	static const char *const names[] = { NULL, "brief", "full", "json", "pause" };
+
+	(void)row;
+	(void)into;
+	if (!value)
+		value = "full";
+	for (int mode = CALL_BRIEF; mode <= CALL_PAUSE; mode++)
+		if (strcmp(value, names[mode]) == 0) {
+			call_mode = (enum call_mode)mode;
+			return 0;
+		}
+	return fail(EINVAL, "--explain=%s: not one of brief, full, json, pause", value);
+}
+
+static int
+set_file(const struct option_row *row, const char *value, void *into)
+{
+	(void)row;
+	(void)into;
+	return call_tell_to(value);
+}
+
+const struct option_row call_options[] = {
+	{ "explain", 0, "[=MODE]", "-",
+	  "tell every kernel call: brief, full (default), json, pause", set_mode, 0, 0 },
+	{ "explain-to", 0, "FILE", "-",
+	  "tell it to FILE instead of stderr (json unless a mode is given)", set_file, 0, 0 },
+	{ 0 },
+};

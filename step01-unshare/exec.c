@@ -1,0 +1,209 @@
+/*
+ * exec.c: finds the command, becomes it, and says why when the kernel will not.
+ * Follows execve(2), elf(5), close_range(2). Explained in book/01-unshare.md.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step01-unshare/exec.h"
+
+#if defined(__x86_64__)
+#define OUR_MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define OUR_MACHINE EM_AARCH64
+#else
+#define OUR_MACHINE EM_NONE
+#endif
+
+enum { NOT_FOUND = 127, NOT_RUNNABLE = 126 }; /* the shell's statuses, POSIX 2.8.2 */
+
+/* ---- finding ---- */
+
+/* Looks for NAME in the directories of PATH. Gives 0 and the file in FOUND; −1 with ENOENT, or with
+ * EACCES when a file of that name is there but is not executable. */
+static int
+search(const char *name, char *const envp[], char *found, size_t size)
+{
+	const char *path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	int number = ENOENT;
+
+	for (size_t i = 0; envp[i]; i++)
+		if (strncmp(envp[i], "PATH=", 5) == 0)
+			path = envp[i] + 5;
+	for (const char *end;; path = end + 1) {
+		struct stat status;
+		end = strchrnul(path, ':');
+		snprintf(found, size, "%.*s%s%s", (int)(end - path), path, end > path ? "/" : "",
+			 name);
+		if (stat(found, &status) == 0 && S_ISREG(status.st_mode)) {
+			if (faccessat(AT_FDCWD, found, X_OK, AT_EACCESS) == 0)
+				return 0;
+			number = errno;
+		}
+		if (!*end)
+			break;
+	}
+	errno = number;
+	return -1;
+}
+
+/* ---- causes ---- */
+
+/* The path that a dynamic ELF file names as its interpreter (PT_INTERP). */
+static void
+elf_interpreter(int fd, const Elf64_Ehdr *header, char *path, size_t size)
+{
+	Elf64_Phdr part;
+
+	for (int i = 0; i < header->e_phnum; i++) {
+		off_t at = (off_t)(header->e_phoff + (size_t)i * sizeof part);
+		if (pread(fd, &part, sizeof part, at) != (ssize_t)sizeof part)
+			return;
+		if (part.p_type == PT_INTERP && part.p_filesz > 0 && part.p_filesz < size) {
+			ssize_t n = pread(fd, path, part.p_filesz, (off_t)part.p_offset);
+			path[n > 0 ? n - 1 : 0] = '\0';
+			return;
+		}
+	}
+}
+
+/* Looks at the head of the file: gives a sentence in CAUSE and true when it explains a failure. */
+static bool
+file_obstacle(int fd, char *cause, size_t size)
+{
+	union {
+		Elf64_Ehdr elf;
+		char text[256];
+	} head = { 0 };
+	char interpreter[256] = "";
+	ssize_t n = pread(fd, &head, sizeof head - 1, 0);
+
+	if (n > 2 && head.text[0] == '#' && head.text[1] == '!') {
+		char *line = head.text + 2 + strspn(head.text + 2, " \t");
+		char *end = line + strcspn(line, " \t\n");
+		bool carriage_return = end > line && end[-1] == '\r';
+		*end = '\0';
+		if (carriage_return)
+			return snprintf(
+				       cause, size,
+				       "its #! line ends with CR LF; save it with Unix line ends") >
+			       0;
+		snprintf(interpreter, sizeof interpreter, "%s", line);
+	} else if (n >= (ssize_t)sizeof head.elf && memcmp(head.text, ELFMAG, SELFMAG) == 0) {
+		if (OUR_MACHINE != EM_NONE && head.elf.e_ident[EI_CLASS] == ELFCLASS64 &&
+		    head.elf.e_machine != OUR_MACHINE)
+			return snprintf(cause, size,
+					"it is built for another architecture (ELF machine %u)",
+					head.elf.e_machine) > 0;
+		if (head.elf.e_ident[EI_CLASS] == ELFCLASS64)
+			elf_interpreter(fd, &head.elf, interpreter, sizeof interpreter);
+	} else
+		return snprintf(cause, size,
+				"it is neither an ELF program nor a script with a #! line") > 0;
+	return interpreter[0] && access(interpreter, F_OK) < 0 &&
+	       snprintf(cause, size, "its interpreter %s is missing here", interpreter) > 0;
+}
+
+/* The first directory of PATH that may not be entered. */
+static bool
+path_obstacle(const char *path, char *cause, size_t size)
+{
+	char part[4096];
+
+	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
+		if (faccessat(AT_FDCWD, part, X_OK, AT_EACCESS) < 0)
+			return snprintf(cause, size, "%s may not be entered by uid %u", part,
+					geteuid()) > 0;
+	}
+	return false;
+}
+
+/* Why execve of PATH fails, or would, as far as looking at the file can tell. */
+static bool
+obstacle(const char *path, char *cause, size_t size)
+{
+	struct statvfs fs;
+	struct stat status;
+	bool found;
+	int fd;
+
+	if (path_obstacle(path, cause, size))
+		return true;
+	if (stat(path, &status) < 0)
+		return false;
+	if (S_ISDIR(status.st_mode))
+		return snprintf(cause, size, "it is a directory") > 0;
+	if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
+		return snprintf(cause, size, "its mode %04o gives uid %u no right to execute it",
+				status.st_mode & 07777, geteuid()) > 0;
+	if (statvfs(path, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
+		return snprintf(cause, size, "it is on a mount with the flag noexec") > 0;
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0)
+		return false;
+	found = file_obstacle(fd, cause, size);
+	close(fd);
+	return found;
+}
+
+/* ---- the call ---- */
+
+static int
+refused(int status, const char *cause)
+{
+	int number = errno;
+
+	call_error()->status = status;
+	if (cause)
+		call_hint("%s", cause);
+	errno = number;
+	return -1;
+}
+
+/* ANCHOR: exec */
+int
+exec_command(char *const argv[], char *const envp[], unsigned keep)
+{
+	char path[4096], cause[400] = "";
+	const char *file = argv[0];
+	sigset_t none;
+	int count = 0, cut = STDERR_FILENO + 1 + (int)keep;
+
+	while (envp[count])
+		count++;
+	if (!strchr(file, '/')) {
+		if (search(file, envp, path, sizeof path) < 0) {
+			fail(errno, "execve(\"%s\")", file);
+			return refused(errno == ENOENT ? NOT_FOUND : NOT_RUNNABLE,
+				       errno == ENOENT ? "no directory of PATH has it" : NULL);
+		}
+		file = path;
+	}
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none,
+		    NULL); /* the mask outlives exec, and the command expects none */
+	if (call(close_range((unsigned)cut, ~0U, CLOSE_RANGE_CLOEXEC),
+		 "close_range(%d, 4294967295, CLOSE_RANGE_CLOEXEC)", cut) < 0)
+		return -1;
+	if (call_mode != CALL_SILENT && !obstacle(file, cause, sizeof cause) &&
+	    access(file, X_OK) == 0)
+		tell_exec("execve(\"%s\", %s, /* %d vars */)", file, call_argv(argv), count);
+	call(execve(file, argv, envp), "execve(\"%s\", %s, /* %d vars */)", file, call_argv(argv),
+	     count);
+	int number = errno,
+	    status = number == ENOENT && access(file, F_OK) < 0 ? NOT_FOUND : NOT_RUNNABLE;
+	obstacle(file, cause, sizeof cause);
+	errno = number;
+	return refused(status, cause[0] ? cause : NULL);
+}
+/* ANCHOR_END: exec */

@@ -1,0 +1,311 @@
+/*
+ * idmap.c: uid_map and gid_map, by one write or by newuidmap.
+ * Follows user_namespaces(7), newuidmap(1), subuid(5). Explained in book/01-unshare.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step01-unshare/idmap.h"
+#include "step01-unshare/namespaces.h"
+
+const struct option_row idmap_options[] = {
+	{ "map-root", 0, NULL, "/proc/PID/uid_map",
+	  "root inside is the caller outside, and nobody else (with --user)", option_flag,
+	  offsetof(struct idmap_options, root), 0 },
+	{ "map-auto", 0, NULL, "/proc/PID/uid_map",
+	  "a whole range of ids, from /etc/subuid (with --user)", option_flag,
+	  offsetof(struct idmap_options, automatic), 0 },
+	{ 0 },
+};
+
+/* ---- ranges ---- */
+
+/* The name of UID in /etc/passwd; fgetpwent(3) reads the file itself, so it works in a static
+ * program. */
+static void
+name_of(uid_t uid, char *name, size_t size)
+{
+	FILE *file = fopen("/etc/passwd", "re");
+	struct passwd *entry;
+
+	name[0] = '\0';
+	while (file && (entry = fgetpwent(file)))
+		if (entry->pw_uid == uid) {
+			snprintf(name, size, "%s", entry->pw_name);
+			break;
+		}
+	if (file)
+		fclose(file);
+}
+
+/* The first range of NAME (or of its number) in FILE, subuid(5): NAME:START:COUNT. 0, or −1 for
+ * none. */
+static int
+subordinate(const char *path, uid_t id, struct id_range *range)
+{
+	char name[256], line[512], number[16];
+	FILE *file = fopen(path, "re");
+	int found = -1;
+
+	name_of(id, name, sizeof name);
+	snprintf(number, sizeof number, "%u", id);
+	while (file && found < 0 && fgets(line, sizeof line, file)) {
+		char *start = strchr(line, ':'), *count = start ? strchr(start + 1, ':') : NULL;
+		int64_t first, length;
+
+		if (!count)
+			continue;
+		*start++ = *count++ = '\0';
+		count[strcspn(count, "\n")] = '\0';
+		if (strcmp(line, number) != 0 && (!name[0] || strcmp(line, name) != 0))
+			continue;
+		if (number_parse(start, 1, UINT32_MAX - 1, &first) == 0 &&
+		    number_parse(count, 1, UINT32_MAX - first, &length) == 0) {
+			*range = (struct id_range){ 0, (uint32_t)first, (uint32_t)length };
+			found = 0;
+		}
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* Fills LINES (two at most) for one of the two maps; gives how many, or −1. */
+static int
+automatic_map(const char *path, uint32_t id, struct id_range lines[2])
+{
+	struct id_range range;
+	int found = subordinate(path, id, &range);
+
+	if (geteuid() == 0) {
+		if (found < 0)
+			range.outside = 100000;
+		lines[0] =
+			(struct id_range){ 0, range.outside,
+					   found < 0 || range.count > 65536 ? 65536 : range.count };
+		return 1;
+	}
+	if (found < 0) {
+		fail(EINVAL, "--map-auto: %s has no range for uid %u", path, id);
+		return call_hint(
+			"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER; "
+			"or --map-root, which needs none");
+	}
+	lines[0] = (struct id_range){ 0, id, 1 };
+	lines[1] = (struct id_range){ 1, range.outside, range.count };
+	return 2;
+}
+
+/* ---- writing ---- */
+
+static void
+proc_file(char *path, size_t size, pid_t pid, const char *name)
+{
+	if (pid)
+		snprintf(path, size, "/proc/%d/%s", pid, name);
+	else
+		snprintf(path, size, "/proc/self/%s", name);
+}
+
+static int
+write_map(pid_t pid, const char *name, const struct id_range *lines, size_t count)
+{
+	char path[64], *text = NULL;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+	int done = -1;
+
+	if (!out)
+		return fail(ENOMEM, "memory for %s", name);
+	for (size_t i = 0; i < count; i++)
+		fprintf(out, "%u %u %u\n", lines[i].inside, lines[i].outside, lines[i].count);
+	proc_file(path, sizeof path, pid, name);
+	if (fclose(out) == 0)
+		done = call_write(path, text);
+	free(text);
+	return done < 0 ? ns_hint_rights(CLONE_NEWUSER) : 0;
+}
+
+/* gid_map first: with uid_map written, the caller may have lost the right to write the other. */
+static int
+write_maps(pid_t pid, const struct id_range *uid, size_t uids, const struct id_range *gid,
+	   size_t gids)
+{
+	if (write_map(pid, "gid_map", gid, gids) < 0)
+		return -1;
+	return write_map(pid, "uid_map", uid, uids);
+}
+
+/* Ranges of an ordinary user are checked against /etc/subuid by a set-user-id program. */
+static int
+run_newidmap(const char *program, pid_t pid, const struct id_range *lines, int count)
+{
+	char words[8][16];
+	char *argv[10] = { (char *)program };
+	int n = 0, status;
+	pid_t child;
+
+	snprintf(words[n], sizeof words[n], "%d", pid);
+	for (int i = 0; i < count; i++) {
+		snprintf(words[++n], sizeof words[n], "%u", lines[i].inside);
+		snprintf(words[++n], sizeof words[n], "%u", lines[i].outside);
+		snprintf(words[++n], sizeof words[n], "%u", lines[i].count);
+	}
+	for (int i = 0; i <= n; i++)
+		argv[i + 1] = words[i];
+	child = fork();
+	if (child == 0) {
+		tell_exec("execve(\"%s\", %s)", program, call_argv(argv));
+		execvp(program, argv);
+		_exit(127);
+	}
+	if (child < 0 || waitpid(child, &status, 0) < 0)
+		return fail(errno, "fork for %s", program);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	fail(EPERM, "%s for process %d ended with status %d", program, pid, WEXITSTATUS(status));
+	return call_hint(WEXITSTATUS(status) == 127 ? "it is in the package uidmap"
+						    : "see subuid(5)");
+}
+
+/* Both maps of --map-auto. */
+static int
+write_ranges(pid_t pid)
+{
+	struct id_range uids[2], gids[2];
+	uint32_t uid = geteuid();
+	int uid_lines = automatic_map("/etc/subuid", uid, uids);
+	int gid_lines = uid_lines < 0 ? -1 : automatic_map("/etc/subgid", uid, gids);
+
+	if (gid_lines < 0)
+		return -1;
+	if (uid == 0)
+		return write_maps(pid, uids, (size_t)uid_lines, gids, (size_t)gid_lines);
+	gids[0].outside = getegid();
+	if (run_newidmap("newgidmap", pid, gids, gid_lines) < 0)
+		return -1;
+	return run_newidmap("newuidmap", pid, uids, uid_lines);
+}
+
+int
+idmap_kind(const struct idmap_options *options)
+{
+	return options->root || options->automatic || options->uid_count ? CLONE_NEWUSER : 0;
+}
+
+/* ANCHOR: write */
+static int
+write_as(const struct idmap_options *options, pid_t pid, uint32_t uid, uint32_t gid)
+{
+	struct id_range one_uid = { 0, uid, 1 }, one_gid = { 0, gid, 1 };
+	char path[64];
+
+	if (!idmap_kind(options))
+		return 0;
+	stage("idmap",
+	      "Ids are numbers; a map says which number outside each one inside stands for.",
+	      "cat /proc/%d/uid_map", pid ? pid : getpid());
+	if (options->uid_count)
+		return write_maps(pid, options->uid, options->uid_count, options->gid,
+				  options->gid_count);
+	if (options->automatic)
+		return write_ranges(pid);
+	/* Who lacks CAP_SETGID outside gives up setgroups first: membership of a group can also
+	 * take rights away, and dropping it would give them back. Who maps itself always lacks it.
+	 */
+	proc_file(path, sizeof path, pid, "setgroups");
+	if ((pid == 0 || uid != 0) && call_write(path, "deny") < 0)
+		return ns_hint_rights(CLONE_NEWUSER);
+	return write_maps(pid, &one_uid, 1, &one_gid, 1);
+}
+
+int
+idmap_write(const struct idmap_options *options, pid_t pid)
+{
+	return write_as(options, pid, geteuid(), getegid());
+}
+/* ANCHOR_END: write */
+
+int
+idmap_become_root(void)
+{
+	char word[8] = "";
+	FILE *file = fopen("/proc/self/setgroups", "re");
+	bool deny = file && fgets(word, sizeof word, file) && strncmp(word, "deny", 4) == 0;
+
+	if (file)
+		fclose(file);
+	if (!deny && call(setgroups(0, NULL), "setgroups(0, NULL)") < 0)
+		return -1;
+	if (call(setresgid(0, 0, 0), "setresgid(0, 0, 0)") < 0 ||
+	    call(setresuid(0, 0, 0), "setresuid(0, 0, 0)") < 0)
+		return call_hint("0 has to be in the map: add --map-root or --map-auto");
+	return 0;
+}
+
+/* ---- a writer outside, for the program without a child ---- */
+
+int
+idmap_writer_start(const struct idmap_options *options, struct idmap_writer *writer)
+{
+	pid_t caller = getpid();
+	int ends[2];
+	char go;
+
+	writer->pid = 0;
+	writer->fd = -1;
+	writer->uid = geteuid(); /* after the unshare they read as 65534 */
+	writer->gid = getegid();
+	if (!options->automatic)
+		return 0; /* one line can be written from inside */
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return fail(errno, "socketpair for the writer of the maps");
+	writer->pid = fork();
+	if (writer->pid < 0)
+		return fail(errno, "fork for the writer of the maps");
+	if (writer->pid == 0) {
+		close(ends[0]);
+		if (read(ends[1], &go, 1) != 1)
+			_exit(0); /* the caller failed before its unshare */
+		idmap_write(options, caller);
+		if (write(ends[1], call_error(), sizeof(struct call_error)) < 0)
+			_exit(1);
+		_exit(0);
+	}
+	close(ends[1]);
+	writer->fd = ends[0];
+	return 0;
+}
+
+int
+idmap_writer_finish(const struct idmap_options *options, struct idmap_writer *writer)
+{
+	struct call_error error;
+	ssize_t n;
+	int status;
+
+	if (!writer->pid)
+		return write_as(options, 0, writer->uid, writer->gid);
+	n = write(writer->fd, "g", 1) == 1 ? read(writer->fd, &error, sizeof error) : -1;
+	close(writer->fd);
+	waitpid(writer->pid, &status, 0);
+	if (n != (ssize_t)sizeof error)
+		return fail(ECHILD, "the writer of the maps ended early");
+	if (!error.number)
+		return 0;
+	call_adopt(&error);
+	return -1;
+}

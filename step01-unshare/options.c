@@ -1,0 +1,276 @@
+/*
+ * options.c: walks the tables that the modules export, for parsing and for --help.
+ * Follows getopt_long(3) in what it accepts. Explained in book/01-unshare.md.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include "step01-unshare/call.h"
+#include "step01-unshare/options.h"
+
+/* ---- parsing ---- */
+
+/* The first table that has the option wins, so that a step can give a name a wider meaning. */
+static const struct option_row *
+find(const struct program *program, const char *name, size_t length, char letter, void **into)
+{
+	for (const struct option_table *t = program->tables; t->title; t++)
+		for (const struct option_row *row = t->rows; row->name; row++)
+			if (letter ? row->letter == letter
+				   : strlen(row->name) == length &&
+					     strncmp(row->name, name, length) == 0) {
+				*into = t->into;
+				return row;
+			}
+	return NULL;
+}
+
+static bool
+value_optional(const struct option_row *row)
+{
+	return row->unit && row->unit[0] == '[';
+}
+
+/* --name, --name=value, --name value. Gives how many words it took, or −1. */
+static int
+parse_long(const struct program *program, char **words)
+{
+	const char *name = words[0] + 2, *equals = strchr(name, '='), *value;
+	size_t length = equals ? (size_t)(equals - name) : strlen(name);
+	void *into = NULL;
+	const struct option_row *row = find(program, name, length, 0, &into);
+
+	if (!row)
+		return fail(EINVAL, "--%.*s: no such option", (int)length, name);
+	if (equals && !row->unit)
+		return fail(EINVAL, "--%s: takes no value", row->name);
+	value = equals ? equals + 1 : NULL;
+	if (!row->unit || value_optional(row) || value)
+		return row->set(row, value, into) < 0 ? -1 : 1;
+	if (!words[1])
+		return fail(EINVAL, "--%s: wants a value (%s)", row->name, row->unit);
+	return row->set(row, words[1], into) < 0 ? -1 : 2;
+}
+
+/* -t, -it, -p value, -pvalue. Gives how many words it took, or −1. */
+static int
+parse_letters(const struct program *program, char **words)
+{
+	for (const char *letter = words[0] + 1; *letter; letter++) {
+		void *into = NULL;
+		const struct option_row *row = find(program, NULL, 0, *letter, &into);
+
+		if (!row)
+			return fail(EINVAL, "-%c: no such option", *letter);
+		if (row->unit && !value_optional(row)) {
+			const char *value = letter[1] ? letter + 1 : words[1];
+			if (!value)
+				return fail(EINVAL, "-%c: wants a value (%s)", *letter, row->unit);
+			return row->set(row, value, into) < 0 ? -1 : letter[1] ? 1 : 2;
+		}
+		if (row->set(row, NULL, into) < 0)
+			return -1;
+	}
+	return 1;
+}
+
+/* ANCHOR: parse */
+int
+options_parse(const struct program *program, int argc, char **argv)
+{
+	int i = 1;
+
+	while (i < argc && argv[i][0] == '-' && argv[i][1]) {
+		int took;
+
+		if (strcmp(argv[i], "--") == 0)
+			return i + 1;
+		if (strcmp(argv[i], "--help") == 0) {
+			options_help(program);
+			return 0;
+		}
+		took = argv[i][1] == '-' ? parse_long(program, argv + i)
+					 : parse_letters(program, argv + i);
+		if (took < 0)
+			return call_hint("%s --help lists what there is", program->name);
+		i += took;
+	}
+	return i;
+}
+/* ANCHOR_END: parse */
+
+/* ---- help ---- */
+
+static void
+print_row(const struct program *program, const struct option_row *row)
+{
+	char flag[64];
+	void *into;
+
+	if (find(program, row->name, strlen(row->name), 0, &into) != row)
+		return; /* a table further up has given the name a wider meaning */
+	snprintf(flag, sizeof flag, "%s%c%s--%s%s%s", row->letter ? "-" : " ",
+		 row->letter ? row->letter : ' ', row->letter ? ", " : "  ", row->name,
+		 row->unit && !value_optional(row) ? " " : "", row->unit ? row->unit : "");
+	printf("  %-32s %s", flag, row->help);
+	if (row->object && row->object[0] != '-')
+		printf("  [%s]", row->object);
+	putchar('\n');
+}
+
+void
+options_help(const struct program *program)
+{
+	printf("usage: %s %s\n\n%s\n", program->name, program->synopsis, program->about);
+	for (const struct option_table *t = program->tables; t->title; t++) {
+		printf("\n%s:\n", t->title);
+		for (const struct option_row *row = t->rows; row->name; row++)
+			print_row(program, row);
+	}
+	printf("\nIn brackets: the kernel object that the option sets.\n\nexamples:\n");
+	for (const char *const *e = program->examples; *e; e++)
+		printf("  %s\n", *e);
+}
+
+/* ---- setters ---- */
+
+#define FIELD(type) ((type *)((char *)into + row->offset))
+
+int
+option_flag(const struct option_row *row, const char *value, void *into)
+{
+	(void)value;
+	*FIELD(bool) = true;
+	return 0;
+}
+
+int
+option_bits(const struct option_row *row, const char *value, void *into)
+{
+	(void)value;
+	*FIELD(int) |= (int)row->bits;
+	return 0;
+}
+
+int
+option_text(const struct option_row *row, const char *value, void *into)
+{
+	*FIELD(const char *) = value;
+	return 0;
+}
+
+int
+option_list(const struct option_row *row, const char *value, void *into)
+{
+	return text_list_add(FIELD(struct text_list), value);
+}
+
+static int
+set_number(const struct option_row *row, const char *value, int64_t min, int64_t max,
+	   int64_t *number)
+{
+	if (number_parse(value, min, max, number) == 0)
+		return 0;
+	return fail(errno, "--%s %s: not a whole number from %" PRId64 " to %" PRId64, row->name,
+		    value, min, max);
+}
+
+int
+option_pid(const struct option_row *row, const char *value, void *into)
+{
+	int64_t number;
+
+	/* 2^22 is the kernel's PID_MAX_LIMIT, proc(5) */
+	if (set_number(row, value, 1, 1 << 22, &number) < 0)
+		return -1;
+	*FIELD(pid_t) = (pid_t)number;
+	return 0;
+}
+
+int
+option_seconds(const struct option_row *row, const char *value, void *into)
+{
+	return set_number(row, value, -INT32_MAX, INT32_MAX, FIELD(int64_t));
+}
+
+int
+option_count(const struct option_row *row, const char *value, void *into)
+{
+	return set_number(row, value, 1, INT32_MAX, FIELD(int64_t));
+}
+
+int
+option_bytes(const struct option_row *row, const char *value, void *into)
+{
+	if (bytes_parse(value, FIELD(int64_t)) == 0)
+		return 0;
+	return fail(errno, "--%s %s: not a size in bytes such as 67108864, 64m or 1g", row->name,
+		    value);
+}
+
+/* ---- numbers ---- */
+
+int
+number_parse(const char *text, int64_t min, int64_t max, int64_t *number)
+{
+	char *end;
+	long long value;
+
+	/* strtoll takes leading blanks and a plus; a number here is a number */
+	if (!(text[0] >= '0' && text[0] <= '9') &&
+	    !(text[0] == '-' && text[1] >= '0' && text[1] <= '9')) {
+		errno = EINVAL;
+		return -1;
+	}
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	if (errno || *end || value < min || value > max) {
+		errno = *end ? EINVAL : ERANGE;
+		return -1;
+	}
+	*number = value;
+	return 0;
+}
+
+int
+bytes_parse(const char *text, int64_t *bytes)
+{
+	static const char suffixes[] = "bkmgt";
+	char digits[24];
+	size_t length = strspn(text, "0123456789");
+	int shift = 0;
+	int64_t number;
+
+	errno = EINVAL;
+	if (length == 0 || length >= sizeof digits)
+		return -1;
+	if (text[length]) {
+		const char *suffix = strchr(suffixes, text[length] | 0x20); /* to lower case */
+		if (!suffix || !*suffix || text[length + 1])
+			return -1;
+		shift = 10 * (int)(suffix - suffixes);
+	}
+	memcpy(digits, text, length);
+	digits[length] = '\0';
+	if (number_parse(digits, 0, INT64_MAX >> shift, &number) < 0)
+		return -1;
+	*bytes = number << shift;
+	return 0;
+}
+
+int
+text_list_add(struct text_list *list, const char *text)
+{
+	const char **item = reallocarray(list->item, list->count + 1, sizeof *item);
+
+	if (!item)
+		return fail(ENOMEM, "memory for a list of %zu words", list->count + 1);
+	list->item = item;
+	list->item[list->count++] = text;
+	return 0;
+}

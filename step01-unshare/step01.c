@@ -1,0 +1,103 @@
+/*
+ * step01: a command in new namespaces, or in those of another process. No child is made.
+ * Follows unshare(1) and nsenter(1). Explained in book/01-unshare.md.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step01-unshare/exec.h"
+#include "step01-unshare/idmap.h"
+#include "step01-unshare/namespaces.h"
+#include "step01-unshare/options.h"
+
+extern char **environ;
+
+static struct ns_options ns;
+static struct idmap_options idmap;
+
+static const struct option_table tables[] = {
+	{ "namespaces", ns_options, &ns },
+	{ "ids", idmap_options, &idmap },
+	{ "other processes", ns_view_options, &ns },
+	{ "narration", call_options, NULL },
+	{ 0 },
+};
+
+static const struct program program = {
+	.name = "step01",
+	.synopsis = "[OPTIONS] -- COMMAND [ARG...]\n       step01 --show [PID]\n"
+		    "       step01 --join PID [KINDS] -- COMMAND [ARG...]",
+	.about = "Runs a command in namespaces of its own: unshare, then exec.",
+	.tables = tables,
+	.examples = { "step01 --uts --hostname box -- hostname",
+		      "step01 --user --map-root -- id -u", "step01 --show" },
+};
+
+/* ANCHOR: create */
+static int
+create(void)
+{
+	struct idmap_writer writer;
+
+	/* a range of ids is written from outside, so the writer is made while this is outside */
+	if (idmap_writer_start(&idmap, &writer) < 0)
+		return -1;
+	/* the time namespace takes its offsets before anybody is in it, and cannot come back to the
+	 * rights of a user namespace made earlier: it goes with the others, the offsets follow */
+	if (ns_unshare(ns.kinds & ~CLONE_NEWTIME) < 0)
+		return -1;
+	if ((ns.kinds & CLONE_NEWUSER) && idmap_writer_finish(&idmap, &writer) < 0)
+		return -1;
+	if ((ns.kinds & CLONE_NEWUSER) && (idmap.root || idmap.automatic) &&
+	    idmap_become_root() < 0)
+		return -1;
+	if (ns_prepare_time(&ns) < 0)
+		return -1;
+	/* a mount seen outside would not be a namespace's: on most hosts / is shared */
+	if ((ns.kinds & CLONE_NEWNS) && ns_private_mounts() < 0)
+		return -1;
+	return ns_set_hostname(&ns);
+}
+/* ANCHOR_END: create */
+
+static int
+join(void)
+{
+	int kinds = ns.kinds ? ns.kinds : ns_different_kinds(ns.join);
+
+	if (ns_join(ns.join, kinds) < 0)
+		return -1;
+	/* the user namespace gave rights to a process that is nobody in it yet */
+	if ((kinds & CLONE_NEWUSER) && idmap_become_root() < 0)
+		return -1;
+	/* a process never changes its own PID namespace: the command is a child */
+	return kinds & (CLONE_NEWPID | CLONE_NEWTIME) ? ns_fork_into() : 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	int first = options_parse(&program, argc, argv);
+
+	if (first < 0)
+		return call_report(program.name);
+	if (first == 0)
+		return 0;
+	ns.kinds |= idmap_kind(&idmap);
+	if (ns.show)
+		return ns_show_words(argv + first) < 0 ? call_report(program.name) : 0;
+	if (!argv[first]) {
+		fail(EINVAL, "no command");
+		call_hint("step01 [OPTIONS] -- COMMAND; step01 --help");
+		return call_report(program.name);
+	}
+	if ((ns.join ? join() : create()) < 0)
+		return call_report(program.name);
+	stage("exec", "The process stays, the program is replaced; the namespaces go on with it.",
+	      "readlink /proc/%d/exe", getpid());
+	exec_command(argv + first, environ, 0);
+	return call_report(program.name);
+}
