@@ -1,0 +1,83 @@
+/*
+ * attrs: what else a process carries into exec: limits, priorities, labels.
+ *
+ * Follows setrlimit(2), proc(5), sched_setattr(2), ioprio_set(2), sched_setaffinity(2),
+ * personality(2), set_mempolicy(2), umask(2), and the `process` object of the OCI runtime
+ * specification. Explained in book/07a-security.md.
+ */
+#ifndef BOXSTEP_ATTRS_H
+#define BOXSTEP_ATTRS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "step01-unshare/options.h"
+
+struct attr_limit {
+	int resource;	     /* RLIMIT_… */
+	uint64_t soft, hard; /* RLIM_INFINITY: none */
+};
+
+#define ATTR_LIMITS 16
+
+struct attr_scheduler {			    /* process.scheduler */
+	const char *policy;		    /* "SCHED_OTHER" …; NULL: left alone */
+	int nice, priority;		    /* −20…19; 0…99 */
+	uint64_t flags;			    /* SCHED_FLAG_…, by attr_scheduler_flag */
+	uint64_t runtime, deadline, period; /* SCHED_DEADLINE, ns */
+};
+
+struct attr_io_priority {  /* process.ioPriority */
+	const char *class; /* "IOPRIO_CLASS_BE", "IOPRIO_CLASS_RT", "IOPRIO_CLASS_IDLE"; or NULL */
+	int level;	   /* 0…7 */
+};
+
+struct attr_memory_policy { /* linux.memoryPolicy */
+	const char *mode;   /* "MPOL_BIND" …; NULL: left alone */
+	const char *nodes;  /* "0-3,7" */
+	unsigned flags;	    /* MPOL_F_…, by attr_memory_flag */
+};
+
+struct attr_options {
+	struct attr_limit limits[ATTR_LIMITS];
+	size_t limit_count;
+	bool has_oom_score_adj, has_umask;
+	int oom_score_adj; /* −1000…1000 */
+	mode_t umask;
+	const char *cpu_affinity; /* "0-3,7"; NULL: left alone */
+	struct attr_scheduler scheduler;
+	struct attr_io_priority io_priority;
+	struct attr_memory_policy memory_policy;
+	const char *personality; /* "LINUX" or "LINUX32"; NULL: left alone */
+	const char *apparmor; /* the profile's name, entered at exec; NULL or "": none asked for */
+	const char *selinux;  /* the label of the process, entered at exec; NULL or "": none */
+};
+extern const struct option_row attr_options[]; /* --ulimit, --oom-score-adj, --umask, … */
+
+/* "RLIMIT_NOFILE" or "nofile" to its number; −1 with EINVAL (no fail()). */
+int attr_resource_number(const char *name);
+
+/* Adds one limit. The same resource twice is an error of the specification: EINVAL; soft above
+ * hard: EINVAL. */
+int attr_limit_add(struct attr_options *options, const char *name, uint64_t soft, uint64_t hard);
+
+/* "SCHED_FLAG_RESET_ON_FORK" … and "MPOL_F_STATIC_NODES" … to bits; −1 with EINVAL (no fail()). */
+int attr_scheduler_flag(const char *name, uint64_t *flags);
+int attr_memory_flag(const char *name, unsigned *flags);
+
+/* Looks at every name and number without changing anything, so that an error is told before a
+ * container is made. 0, or −1 with EINVAL and fail(). */
+int attrs_check(const struct attr_options *options);
+
+/*
+ * In the child, while it still has its capabilities: oom_score_adj, limits, scheduler, io priority,
+ * memory policy, affinity, personality, umask. PROC is a descriptor of a checked procfs (procfs.h).
+ */
+int attrs_apply(const struct attr_options *options, int proc);
+
+/* In the child, last but the filter: the label that the coming exec enters. */
+int attrs_label(const struct attr_options *options, int proc);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * seccomp: the filter of system calls, prepared before the clone and put on as the last thing
+ * before exec; and no_new_privs, without which only CAP_SYS_ADMIN may put one on.
+ *
+ * Follows seccomp(2), prctl(2), seccomp_unotify(2), `linux.seccomp` of the OCI runtime
+ * specification. Explained in book/07a-security.md.
+ */
+#ifndef BOXSTEP_SECCOMP_H
+#define BOXSTEP_SECCOMP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "step01-unshare/options.h"
+#include "step07-runtime/security/filter.h"
+
+struct seccomp_options {
+	const char *profile; /* a file, or "unconfined"; NULL: the default, or, for a privileged
+			      * container, none */
+	bool new_privileges; /* --no-new-privileges=false: a setuid program may gain rights */
+};
+extern const struct option_row seccomp_options[]; /* --seccomp, --no-new-privileges */
+
+/* What is put on. All zero: nothing. */
+struct seccomp {
+	struct filter filter; /* count 0: unconfined */
+	unsigned flags;	      /* SECCOMP_FILTER_FLAG_… */
+	bool no_new_privs;
+	bool notify;	     /* some call is answered by a supervisor: a listener comes of it */
+	char *listener_path; /* where its descriptor is to be sent; or NULL */
+	char *listener_metadata;
+};
+
+/*
+ * In the parent, before the clone: reads or builds the profile and compiles it, for a process that
+ * will have the capabilities CAPS (its bounding set). PRIVILEGED (--privileged): unconfined and
+ * with new privileges, unless a profile was asked for.
+ */
+int seccomp_prepare(const struct seccomp_options *options, uint64_t caps, bool privileged,
+		    struct seccomp *seccomp);
+
+/* The same from a profile that the caller has read (the OCI runtime: profile_from_json).
+ * NULL: unconfined. The profile can be freed afterwards. */
+struct profile;
+int seccomp_prepare_profile(const struct profile *profile, bool no_new_privs,
+			    struct seccomp *seccomp);
+
+/*
+ * In the child. With no_new_privs anybody may put on a filter, so it is put on last: nothing of
+ * ours then needs to be allowed by it but exec. Without, CAP_SYS_ADMIN is needed, so it is put on
+ * before the capabilities go. Call both; the one whose time it is not does nothing.
+ * When a listener comes of it, *LISTENER (may be NULL for profiles without notify) is its
+ * descriptor, close-on-exec; else −1.
+ */
+int seccomp_install_early(const struct seccomp *seccomp, int *listener);
+int seccomp_install_last(const struct seccomp *seccomp, int *listener);
+
+/* In the child, between them: prctl(PR_SET_NO_NEW_PRIVS), when it is wanted. Irrevocable. */
+int seccomp_no_new_privs(const struct seccomp *seccomp);
+
+/* Connects to the unix socket of a supervisor (listenerPath); a descriptor, or −1. */
+int seccomp_listener_connect(const char *path);
+
+/* Sends LISTENER over SOCKET (SCM_RIGHTS) with STATE, the container process state of the
+ * specification as JSON text. The usual way: the parent fetches the listener out of the child with
+ * pidfd_getfd(2), because the child's own sendmsg may already be among the calls that wait. */
+int seccomp_listener_send(int socket, int listener, const char *state);
+
+void seccomp_free(struct seccomp *seccomp);
+
+#endif
