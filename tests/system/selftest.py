@@ -1,0 +1,48 @@
+"""The harness itself: that it runs, compares, and sees a leak."""
+
+from harness import *
+
+
+@test("a program's status, output and signal are told apart")
+def _():
+    r = run(["/bin/sh", "-c", "echo out; echo err >&2; exit 7"])
+    equal((r.status, r.out, r.err), (7, "out\n", "err\n"))
+    equal(run(["/bin/sh", "-c", "kill -9 $$"]).status, 137)
+
+
+@test("a background program is read, asked and stopped")
+def _():
+    p = start(["/bin/sh", "-c", "trap 'echo bye; exit 3' TERM; echo hi; while :; do sleep 0.05; done"])
+    p.read_until("hi")
+    p.send(signal.SIGTERM)
+    r = p.wait()
+    equal((r.status, r.out), (3, "hi\nbye\n"))
+
+
+@test("a program on a terminal is on a terminal")
+def _():
+    contains(run(["/bin/sh", "-c", "tty"], pty=True).out, "/dev/pts/")
+
+
+@test("the ordinary user has no rights and ids of its own")
+def _():
+    r = run_as_user(["/bin/sh", "-c", "id -u; grep CapEff /proc/self/status; grep boxuser /etc/subuid"])
+    equal(r.lines[0], str(USER_ID))
+    contains(r.out, "0000000000000000")
+    contains(r.out, f"{USER_NAME}:{SUB_FIRST}:65536")
+
+
+@test("a mount, an interface, a process and a changed sysctl are seen as leaks")
+def _():
+    before = host_changes()
+    run(["mount", "-t", "tmpfs", "x", TMP])
+    run(["ip", "link", "add", "leak0", "type", "bridge"])
+    run(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet"])
+    p = start(["sleep", "100"])
+    left = "\n".join(host_changes(before))
+    p.kill()
+    run(["ip", "link", "del", "leak0"])
+    run(["umount", TMP])
+    run(["sh", "-c", "echo 0 > /proc/sys/net/ipv4/conf/all/route_localnet"])
+    for part in ("mount left: " + TMP, "interface left: leak0", "(sleep 100)", "route_localnet = 1"):
+        contains(left, part)
