@@ -1,0 +1,87 @@
+/*
+ * link: interfaces, their addresses and routes: the pair of veth, the bridge, lo.
+ *
+ * Every function takes a NETLINK_ROUTE socket (nl_open), which decides whose namespace is changed.
+ * Follows rtnetlink(7), veth(4), network_namespaces(7), ip-link(8). Explained in book/06-net.md.
+ */
+#ifndef BOXSTEP_LINK_H
+#define BOXSTEP_LINK_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define LINK_NAME 16 /* IFNAMSIZ: fifteen characters and the closing 0 */
+
+struct address {    /* an IPv4 or an IPv6 address, in network order */
+	int family; /* AF_INET, AF_INET6; 0: none */
+	union {
+		struct in_addr v4;
+		struct in6_addr v6;
+		uint8_t bytes[16];
+	};
+};
+/* Reads "192.0.2.1", "fd00::1" or "[fd00::1]"; 0, or −1 with EINVAL (no fail()). */
+int address_parse(const char *text, size_t length, struct address *address);
+const char *address_text(const struct address *address); /* in one of four static buffers */
+static inline size_t
+address_size(const struct address *address)
+{
+	return address->family == AF_INET6 ? 16 : 4;
+}
+
+struct link { /* what the kernel says of an interface */
+	int index, master;
+	uint32_t mtu;
+	char name[LINK_NAME], kind[16]; /* "veth", "bridge", "" for hardware */
+	char alias[256];
+};
+
+/* The interface NAME, or (NAME NULL) of INDEX; 0, or −1 with ENODEV. Nothing is recorded. */
+int link_get(int rtnl, const char *name, int index, struct link *link);
+
+/* lo of the caller's network namespace is born down; takes it up. 0 or −1. */
+int link_lo_up(void);
+/* IFF_UP on interface NAME. */
+int link_up(int rtnl, const char *name);
+
+/* A bridge, up, with a MAC of its own (one that ports lend it would change as they come and go).
+ * ALIAS is shown by ip-link(8) and says whose it is. EEXIST when there is one. */
+int link_add_bridge(int rtnl, const char *name, const char *alias, const uint8_t mac[6]);
+
+/*
+ * The two ends of a cable in one message: NAME here, up, a port of bridge MASTER; PEER with MAC
+ * directly inside the network namespace of descriptor NETNS, so that it never shows up outside.
+ */
+struct link_veth {
+	const char *name, *alias, *peer;
+	int master, netns;
+	uint32_t mtu;
+	uint8_t mac[6];
+	bool hairpin; /* let frames leave by the port they came from */
+};
+int link_add_veth(int rtnl, const struct link_veth *veth);
+
+/* Removes the interface; one that is gone already is no error. */
+int link_remove(int rtnl, const char *name);
+
+/* Gives interface NAME an address at once: without duplicate address detection, which would
+ * keep an IPv6 address unusable for its first second. */
+int link_add_address(int rtnl, const char *name, const struct address *address, unsigned prefix);
+/* The default route by way of GATEWAY. */
+int link_add_default(int rtnl, const char *name, const struct address *gateway);
+
+/* Calls EACH for every route (destination, prefix length, output interface, rtm_protocol) of every
+ * table; a value other than 0 ends it and is given. */
+struct route {
+	struct address to;
+	unsigned prefix;
+	int out, protocol;
+};
+typedef int route_each(const struct route *route, void *context);
+int link_routes(int rtnl, int family, route_each *each, void *context);
+/* Does a route other than a default one share an address with ADDRESS/PREFIX? 1, 0 or −1. */
+int link_overlaps(int rtnl, const struct address *address, unsigned prefix);
+
+#endif
