@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 
+import figures
 import generated
 import listings
 import transcripts
@@ -152,6 +153,12 @@ def check_generated(list_, _whole):
         yield from generated.differences(chapter)
 
 
+def check_figures(_list, whole):
+    if whole:
+        for path, _ in figures.stale():
+            yield f"{path.relative_to(ROOT)}: not what its text says; run book/build/figures.py"
+
+
 def check_transcripts(list_, _whole):
     sessions, norun = transcripts.sessions(list_)
     for fence in norun:
@@ -183,7 +190,8 @@ def check_transcripts(list_, _whole):
 
 
 CHECKS = (check_listings, check_anchors, check_coverage, check_links, check_contents,
-          check_sentences, check_spelling, check_generated, check_transcripts)
+          check_sentences, check_spelling, check_generated, check_figures,
+          check_transcripts)
 
 
 def main(arguments):

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""book-sync: puts the code as it stands into the listings of the book, and counts into tables.
+"""book-sync: puts the code as it stands into the listings of the book, counts into
+tables, and drawings into figures.
 
 Usage: sync.py [CHAPTER.md…]
 """
 import sys
 
+import figures
 import generated
 import listings
 from chapter import Fault, chapters
@@ -26,6 +28,9 @@ def main(names):
             faults += 1
         if chapter.write():
             print(f"{chapter.name}: changed")
+    for path, drawing in figures.stale():
+        path.write_text(drawing, encoding="utf-8")
+        print(f"figures/{path.name}: drawn")
     return 1 if faults else 0
 
 

@@ -16,6 +16,7 @@ from chapter import ROOT, Fault
 
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
 WORK = BUILD / "book"
+VM_RUN = os.environ.get("VM_RUN", str(ROOT / "tests/vm/run.sh")).split()
 USER_ID = 1000
 LIMIT = {"native": 60, "vm": 240}
 
@@ -52,6 +53,8 @@ class Session:
         """What the block needs and this machine lacks, or None."""
         if self.where == "native" and os.geteuid() != 0 and "user" not in self.fence.tags:
             return "root"
+        if self.where == "vm" and not shutil.which(VM_RUN[0]):
+            return "the VM lab"
         for need in filter(None, self.fence.settings.get("needs", "").split(",")):
             if need == "cgroup2":
                 if not pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists():
@@ -233,8 +236,7 @@ def run_vm(list_):
     script = WORK / "vm.sh"
     script.write_text("".join(f"bash {s.directory}/run.sh\n" for s in list_))
     limit = str(60 + LIMIT["vm"] * len(list_))
-    command = os.environ.get("VM_RUN", str(ROOT / "tests/vm/run.sh")).split()
-    done = subprocess.run([*command, "-t", limit, "-w", ROOT, "--", "bash", script], check=False)
+    done = subprocess.run([*VM_RUN, "-t", limit, "-w", ROOT, "--", "bash", script], check=False)
     if done.returncode != 0:
         raise Fault(f"the VM lab ended with status {done.returncode}")
 

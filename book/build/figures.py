@@ -1,0 +1,75 @@
+"""Figures: draws book/figures/NAME.txt, a drawing in box characters, as NAME.svg.
+
+Text stays text, so that it can be searched and read aloud; lines and boxes become shapes. Colours
+follow the reader's light or dark theme, and carry no meaning.
+"""
+import html
+import re
+import sys
+
+from chapter import BOOK
+
+WIDE, HIGH, MARGIN = 9, 20, 12
+ARMS = {"─": "lr", "│": "ud", "┌": "rd", "┐": "ld", "└": "ru", "┘": "lu", "├": "udr", "┤": "udl",
+        "┬": "lrd", "┴": "lru", "┼": "lrud", "▼": "u", "▲": "d", "▶": "l", "◀": "r"}
+ARROWS = {"▼": "-4,-4 4,-4 0,4", "▲": "-4,4 4,4 0,-4", "▶": "-4,-4 -4,4 4,0", "◀": "4,-4 4,4 -4,0"}
+STYLE = ("text{font:14px ui-monospace,monospace;fill:#222}path{stroke:#222;fill:none}"
+         "polygon{fill:#222}rect{fill:#468;fill-opacity:.07}"
+         "@media(prefers-color-scheme:dark){text{fill:#ddd}path{stroke:#ddd}polygon{fill:#ddd}"
+         "rect{fill:#8bf}}")
+
+
+def middle(row, column):
+    return MARGIN + column * WIDE + WIDE / 2, MARGIN + row * HIGH + HIGH / 2
+
+
+def boxes(lines):
+    """(row, column, row, column) of every closed box, found from its upper left corner."""
+    def at(r, c):
+        return lines[r][c] if 0 <= r < len(lines) and c < len(lines[r]) else " "
+
+    for row, line in enumerate(lines):
+        for left in (i for i, x in enumerate(line) if x == "┌"):
+            right = left + 1
+            while "l" in ARMS.get(at(row, right), "") and at(row, right) != "┐":
+                right += 1
+            below = row + 1
+            while "u" in ARMS.get(at(below, left), "") and at(below, left) != "└":
+                below += 1
+            if at(row, right) == "┐" and at(below, left) == "└" and at(below, right) == "┘":
+                yield row, left, below, right
+
+
+def draw(name, text):
+    lines = text.rstrip("\n").split("\n")
+    width = 2 * MARGIN + WIDE * max(map(len, lines))
+    height = 2 * MARGIN + HIGH * len(lines)
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+           f'width="{width}" height="{height}" role="img"><title>{name}</title>',
+           f"<style>{STYLE}</style>"]
+    for top, left, bottom, right in boxes(lines):
+        (x, y), (x2, y2) = middle(top, left), middle(bottom, right)
+        out.append(f'<rect x="{x:g}" y="{y:g}" width="{x2 - x:g}" height="{y2 - y:g}"/>')
+    path = []
+    for row, line in enumerate(lines):
+        for column, mark in enumerate(line):
+            x, y = middle(row, column)
+            for arm in ARMS.get(mark, ""):
+                dx, dy = {"l": (-1, 0), "r": (1, 0), "u": (0, -1), "d": (0, 1)}[arm]
+                path.append(f"M{x:g} {y:g}l{dx * WIDE / 2:g} {dy * HIGH / 2:g}")
+            if mark in ARROWS:
+                out.append(f'<polygon transform="translate({x:g},{y:g})" points="{ARROWS[mark]}"/>')
+        drawn = "".join(ARMS)
+        for run in re.finditer(rf"[^\s{drawn}]+(?: [^\s{drawn}]+)*", line):
+            x, y = middle(row, run.start())
+            out.append(f'<text x="{x - WIDE / 2:g}" y="{y + 5:g}" textLength="{len(run[0]) * WIDE}" '
+                       f'lengthAdjust="spacingAndGlyphs">{html.escape(run[0])}</text>')
+    return "\n".join([*out, f'<path d="{"".join(path)}"/>', "</svg>", ""])
+
+
+def stale():
+    """(path, drawing) of the figures that are not what their text says."""
+    for source in sorted((BOOK / "figures").glob("*.txt")):
+        path, svg = source.with_suffix(".svg"), draw(source.stem, source.read_text(encoding="utf-8"))
+        if not path.exists() or path.read_text(encoding="utf-8") != svg:
+            yield path, svg
