@@ -160,20 +160,22 @@ C_FILES  = $(sort $(wildcard step0*/*.[ch] step0*/*/*.[ch] tests/*.[ch] tests/*/
 	format clean distclean check-structure book-sync book-run book-check
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\): ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
 
 units: $(UNITS:%=$(O)/unit/%)
 ready: all units rootfs images
 
 rootfs: ## build/rootfs, a root file system of busybox with its applets
-rootfs: $(O)/rootfs/.made
-$(O)/rootfs/.made: tests/rootfs.sh $(O)/probe
+rootfs: $(O)/.rootfs
+$(O)/.rootfs: tests/rootfs.sh $(O)/probe
 	@tests/rootfs.sh $(O)/rootfs $(O)/probe
+	@touch $@
 
 images: ## build/images/demo, a small OCI layout of three layers
-images: $(O)/images/.made
-$(O)/images/.made: tests/images.py $(O)/rootfs/.made
+images: $(O)/.images
+$(O)/.images: tests/images.py $(O)/.rootfs
 	@tests/images.py $(O)/images $(O)/rootfs
+	@touch $@
 
 vm: ## a shell in a virtual machine with cgroup v2, this tree shared
 	@tests/install.sh vm

@@ -1,0 +1,66 @@
+#!/bin/sh
+# install.sh GOAL: the Debian packages that a goal of the Makefile needs, by name; what is there is left alone.
+# Goals: build rootfs vm test coverage bench demo book ci. Services that a package brings are not started.
+set -eu
+
+build="gcc make libc6-dev libjson-c-dev libarchive-dev libssl-dev libcurl4-openssl-dev"
+rootfs="busybox-static"
+vm="qemu-system-x86 busybox-static cpio kmod xz-utils zstd iproute2 procps python3"
+book="python3"
+test="$build $vm $book libcmocka-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl"
+demo="$build $rootfs python3 iproute2 nftables nginx-light docker-registry curl ca-certificates"
+
+case ${1:-} in
+build) want=$build ;;
+rootfs) want=$rootfs ;;
+vm) want=$vm ;;
+test) want=$test ;;
+coverage) want="$test clang-14 llvm-14 libclang-rt-14-dev lcov" ;;
+bench) want="$build $rootfs python3 bubblewrap crun" ;;
+demo) want=$demo ;;
+book) want=$book ;;
+ci) want="$test clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
+*)
+    echo "usage: $0 build|rootfs|vm|test|coverage|bench|demo|book|ci" >&2
+    exit 2
+    ;;
+esac
+
+missing=
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    echo "install.sh: no Debian here; needed are what Debian calls: $want" >&2
+    exit 0
+fi
+for package in $want; do
+    case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true) in
+    installed*) ;;
+    *) missing="$missing $package" ;;
+    esac
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+    echo "install.sh: missing:$missing; as root: apt-get update && apt-get install -y --no-install-recommends$missing" >&2
+    exit 1
+fi
+
+# A package must not start its service: invoke-rc.d(8) asks this file, 101 is "not allowed".
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 130' INT TERM
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+get() {
+    # shellcheck disable=SC2086 # a list of words
+    apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing >/dev/null
+}
+echo "install.sh: installing$missing" >&2
+get 2>/dev/null || {
+    apt-get -qq -o DPkg::Lock::Timeout=300 -o APT::Update::Error-Mode=any update >/dev/null ||
+        echo "install.sh: apt-get update failed, going on with the lists there are" >&2
+    get
+}
