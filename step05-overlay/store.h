@@ -27,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "step01-unshare/options.h"
 #include "step05-overlay/image.h"
 
 struct store {
