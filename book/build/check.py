@@ -3,11 +3,9 @@
 
 Usage: check.py [--no-run] [CHAPTER.md…]
 
-Prints each fault with its place; the last line counts. With MUST_WORK=1 a transcript that could not
-be run is a fault.
+Prints a line for each check and each transcript: ok, FAIL with the places, or skip with the reason.
 """
 import os
-import pathlib
 import re
 import shutil
 import subprocess
@@ -159,57 +157,68 @@ def check_figures(_list, whole):
             yield f"{path.relative_to(ROOT)}: not what its text says; run book/build/figures.py"
 
 
-def check_transcripts(list_, _whole):
+def check_norun(list_, _whole):
+    """At most one transcript in ten is not run, and each of them says why."""
     sessions, norun = transcripts.sessions(list_)
     for fence in norun:
-        print(f"{fence.place}: not run: {fence.settings['norun']}")
         if not fence.settings["norun"].strip():
             yield f"{fence.place}: norun without a reason"
     if len(norun) * 10 > len(norun) + len(sessions):
         yield f"{len(norun)} of {len(norun) + len(sessions)} transcripts are not run: one in ten may be"
-    if "--no-run" in sys.argv:
-        return
-    skipped, ready = transcripts.run_all(sessions)
-    for session, what in skipped:
-        line = f"{session.fence.place}: not run, needs {what}"
-        if os.environ.get("MUST_WORK") == "1":
-            yield line
-        else:
-            print(line)
-    for session in ready:
-        try:
-            session.collect()
-        except Fault as fault:
-            yield str(fault)
-            continue
-        found = session.differences()
-        for said, got in found[:5]:
-            yield f"{session.fence.place}: the book says {said!r}, now it is {got!r}"
-        if len(found) > 5:
-            yield f"{session.fence.place}: and {len(found) - 5} lines more"
 
 
 CHECKS = (check_listings, check_anchors, check_coverage, check_links, check_contents,
-          check_sentences, check_spelling, check_generated, check_figures,
-          check_transcripts)
+          check_sentences, check_spelling, check_generated, check_figures, check_norun)
+
+
+# ---- results: `ok NAME`, `FAIL NAME: why` (more lines of it are indented), `skip NAME: why` ----
+
+failed = []
+
+
+def result(name, faults):
+    if faults:
+        failed.append(name)
+        print(f"FAIL {name}: " + "\n    ".join(faults), flush=True)
+    else:
+        print(f"ok {name}", flush=True)
+
+
+def said_otherwise(session):
+    """What a transcript of the book has otherwise than the programs now, in words."""
+    try:
+        session.collect()
+    except Fault as fault:
+        return [str(fault)]
+    found = session.differences()
+    lines = [f"the book says {said!r}, now it is {got!r}" for said, got in found[:5]]
+    return lines + ([f"and {len(found) - 5} lines more"] if len(found) > 5 else [])
+
+
+def run_transcripts(list_):
+    sessions, norun = transcripts.sessions(list_)
+    for fence in norun:
+        print(f"# {fence.place} is not run: {fence.settings['norun']}")
+    skipped, ready = transcripts.run_all(sessions)
+    for session, what in skipped:
+        print(f"skip transcript {session.fence.place}: needs {what}")
+    for session in ready:
+        result(f"transcript {session.fence.place}", said_otherwise(session))
 
 
 def main(arguments):
     names = [a for a in arguments if not a.startswith("--")]
-    list_ = chapters([pathlib.Path(n) for n in names])
-    faults = 0
+    list_ = chapters(names)
     for check in CHECKS:
-        for fault in check(list_, not names):
-            print(fault)
-            faults += 1
-    fences = [f for c in list_ for f in c.fences]
-    print(f"book: {len(list_)} texts, {sum(map(listings.is_listing, fences))} listings, "
-          f"{sum(f.language == 'console' for f in fences)} transcripts, {faults} faults")
-    return 1 if faults else 0
+        result(check.__name__[6:], list(check(list_, not names)))
+    if "--no-run" not in arguments:
+        run_transcripts(list_)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except Fault as error:
-        sys.exit(str(error))
+        print(f"FAIL book: {error}")
+        sys.exit(1)
