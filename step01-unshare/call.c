@@ -22,6 +22,12 @@ static struct {
 	char check[256];
 } now = { "start", "", "" };
 
+pid_t
+call_pid(void)
+{
+	return who ? who : getpid();
+}
+
 /* ---- text ---- */
 
 /* Text as a JSON string. Bytes above 0x7f are passed on as the UTF-8 that they are. */
@@ -58,7 +64,7 @@ put_record(char *text, size_t length)
 static void
 tell_json(FILE *out, const char *file, int line, long value, int number, const char *text)
 {
-	fprintf(out, "{\"who\":%d,\"stage\":", who ? who : getpid());
+	fprintf(out, "{\"who\":%d,\"stage\":", call_pid());
 	put_json(out, now.name);
 	fputs(",\"call\":", out);
 	put_json(out, text);
@@ -87,7 +93,7 @@ tell(const char *file, int line, long value, int number, const char *text)
 	if (call_mode == CALL_JSON)
 		tell_json(out, file, line, value, number, text);
 	else {
-		fprintf(out, "%7d  %s", who ? who : getpid(), text);
+		fprintf(out, "%7d  %s", call_pid(), text);
 		if (value != CALL_NO_RESULT)
 			fprintf(out, " = %ld", value);
 		if (value < 0)
@@ -170,7 +176,8 @@ quoted(const char *value)
 }
 
 int
-call_writeat(int dirfd, const char *name, const char *shown, const char *value)
+call_written(const char *file, int line, int dirfd, const char *name, const char *shown,
+	     const char *value)
 {
 	int fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 	ssize_t n = -1;
@@ -186,13 +193,9 @@ call_writeat(int dirfd, const char *name, const char *shown, const char *value)
 	if (fd >= 0)
 		close(fd);
 	errno = number;
-	return call((int)n, "write(\"%s\", \"%s\")", shown, quoted(value)) < 0 ? -1 : 0;
-}
-
-int
-call_write(const char *path, const char *value)
-{
-	return call_writeat(AT_FDCWD, path, path, value);
+	if (n < 0 || call_mode != CALL_SILENT)
+		call_told(file, line, n, true, "write(\"%s\", \"%s\")", shown, quoted(value));
+	return n < 0 ? -1 : 0;
 }
 
 /* ---- errors ---- */

@@ -8,6 +8,7 @@
 #ifndef BOXSTEP_CALL_H
 #define BOXSTEP_CALL_H
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -75,8 +76,11 @@ void call_stage(const char *name, const char *why, const char *check, ...)
  * call_write opens PATH itself; call_writeat opens NAME below DIRFD and tells it as SHOWN.
  * Gives 0, or −1 with errno.
  */
-int call_write(const char *path, const char *value);
-int call_writeat(int dirfd, const char *name, const char *shown, const char *value);
+#define call_write(path, value) call_written(__FILE__, __LINE__, AT_FDCWD, path, path, value)
+#define call_writeat(dirfd, name, shown, value) \
+	call_written(__FILE__, __LINE__, dirfd, name, shown, value)
+int call_written(const char *file, int line, int dirfd, const char *name, const char *shown,
+		 const char *value);
 
 /* ---- errors ---- */
 
@@ -117,6 +121,9 @@ int call_tell_to(const char *path);
 /* The pid under which this process is told: the host's number, which a child in a PID namespace
  * cannot find out itself (its parent says it with GO). */
 void call_who(pid_t pid);
+
+/* That number, or getpid(2): for the commands of stage(), which a reader types outside. */
+pid_t call_pid(void);
 
 /* The text of a NULL-terminated argument vector, as strace prints it: ["sh", "-c", "ls"]. The
  * string lives in a static buffer until the next use. */

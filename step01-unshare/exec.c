@@ -179,6 +179,9 @@ exec_command(char *const argv[], char *const envp[], unsigned keep)
 	sigset_t none;
 	int count = 0, cut = STDERR_FILENO + 1 + (int)keep;
 
+	stage("exec",
+	      "The process stays, the program in it is replaced; its namespaces go on with it.",
+	      "readlink /proc/%d/exe", call_pid());
 	while (envp[count])
 		count++;
 	if (!strchr(file, '/')) {

@@ -150,7 +150,7 @@ int
 ns_unshare(int kinds)
 {
 	stage("namespaces", "A namespace is a view; unshare gives this process a view of its own.",
-	      "ls -l /proc/%d/ns", getpid());
+	      "ls -l /proc/%d/ns", call_pid());
 	if (kinds && call(unshare(kinds), "unshare(%s)", ns_flag_names(kinds)) < 0)
 		return ns_hint_rights(kinds);
 	return 0;
@@ -181,6 +181,9 @@ ns_prepare_time(const struct ns_options *options)
 int
 ns_private_mounts(void)
 {
+	stage("private",
+	      "Mounts spread to their peers in other namespaces; private ones have no peers.",
+	      "grep -c shared: /proc/%d/mountinfo", call_pid());
 	if (call(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL),
 		 "mount(\"none\", \"/\", NULL, MS_REC|MS_PRIVATE, NULL)") < 0)
 		return ns_hint_rights(CLONE_NEWUSER);

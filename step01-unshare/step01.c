@@ -96,8 +96,6 @@ main(int argc, char **argv)
 	}
 	if ((ns.join ? join() : create()) < 0)
 		return call_report(program.name);
-	stage("exec", "The process stays, the program is replaced; the namespaces go on with it.",
-	      "readlink /proc/%d/exe", getpid());
 	exec_command(argv + first, environ, 0);
 	return call_report(program.name);
 }

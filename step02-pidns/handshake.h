@@ -37,6 +37,9 @@ int handshake_wait_exec(struct handshake *shake);
 
 /* Child: waits for GO; −1 with EPIPE when the parent died first. */
 int handshake_wait_go(struct handshake *shake);
+/* A child of the child (the command below an init): asks the parent for its number outside, so that
+ * it is told under it. Does nothing unless somebody listens to the narration. */
+int handshake_ask_who(struct handshake *shake);
 /* Child: everything but exec is done. */
 int handshake_ready(struct handshake *shake);
 /* Child: sends the recorded error and leaves with status 125 (126, 127 as recorded). */

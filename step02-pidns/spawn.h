@@ -36,20 +36,36 @@ pid_t spawn_clone(int kinds, int cgroup_fd, struct spawn *child);
 int spawn_share_pidns(const struct spawn_options *options, int *kinds);
 
 /*
- * Waits until the child has ended; meanwhile every signal that reaches this process is passed on
- * to it. Signals must have been blocked with spawn_block_signals before the clone, or one that
- * comes early is lost. A terminal's Ctrl-C reaches the child by itself, because it is in the same
- * process group: not sent twice. Fills *INFO as waitid(2) does. Gives 0 or −1.
+ * Blocks the signals that spawn_wait passes on. Comes before spawn_clone, or one that arrives early
+ * is lost; the child inherits the mask, and exec_command lifts it for the command.
+ */
+int spawn_block_signals(void);
+
+/*
+ * Waits until the child has ended, and passes every signal that reaches this process on to it.
+ * What a terminal sends (Ctrl-C) is not passed on: the child is in the same process group and has
+ * it already. Fills *INFO as waitid(2) does. Gives 0 or −1.
  */
 int spawn_wait(const struct spawn *child, siginfo_t *info);
-
-/* Blocks the signals that spawn_wait passes on; exec_command unblocks them for the command. */
-int spawn_block_signals(void);
 
 /* The exit status for a shell: the command's own, or 128 + the signal's number. */
 int spawn_status(const siginfo_t *info);
 
+/* For a run that failed: kills what is there of the child, reaps it and closes the pidfd. */
+void spawn_end(struct spawn *child);
+
+/*
+ * Child: asks the kernel for SIGKILL when the parent ends, prctl(2) PR_SET_PDEATHSIG. Comes after
+ * the last change of ids, which clears it. A parent that ended before is seen by handshake_ready.
+ */
+int spawn_die_with_parent(void);
+
+/* Child: a procfs of the new PID namespace over /proc; the inherited one would go on showing the
+ * old namespace. Needs an own, private mount namespace. */
+int spawn_fresh_proc(void);
+
 /* On a terminal, one line to stderr: `sh is 1 inside, 48213 outside; look: ps -fp 48213`. */
-void spawn_announce(const struct spawn *child, const char *command, int kinds);
+void spawn_announce(const struct spawn *child, const struct spawn_options *options,
+		    const char *command);
 
 #endif

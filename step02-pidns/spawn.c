@@ -1,0 +1,221 @@
+/*
+ * spawn.c: clone3 with a pidfd, the wait for it, and signals passed on meanwhile.
+ * Follows clone(2), pidfd_send_signal(2), waitid(2), signalfd(2). Explained in book/02-pidns.md.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step01-unshare/namespaces.h"
+#include "step02-pidns/spawn.h"
+
+const struct option_row spawn_options[] = {
+	{ "pid", 0, "MODE", "CLONE_NEWPID",
+	  "new (default), host, or container:PID: whose process numbers are seen", option_text,
+	  offsetof(struct spawn_options, pid_mode), 0 },
+	{ "no-init", 0, NULL, "PID 1", "the command itself is PID 1, no init above it", option_flag,
+	  offsetof(struct spawn_options, no_init), 0 },
+	{ 0 },
+};
+
+/* ---- making ---- */
+
+/* ANCHOR: clone */
+pid_t
+spawn_clone(int kinds, int cgroup_fd, struct spawn *child)
+{
+	int pidfd = -1;
+	struct clone_args args = {
+		.flags = (uint64_t)CLONE_PIDFD | (unsigned)kinds |
+			 (cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0ULL),
+		.pidfd = (uintptr_t)&pidfd, /* the kernel makes it close-on-exec */
+		.exit_signal = SIGCHLD,
+		.cgroup = (__u64)(cgroup_fd >= 0 ? cgroup_fd : 0),
+	};
+	pid_t pid;
+
+	stage("clone",
+	      "A new process starts inside all its namespaces at once; its pidfd cannot be "
+	      "mistaken.",
+	      "ls -l /proc/%d/ns; pstree -p %d", getpid(), getpid());
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+	if (pid == 0)
+		return 0; /* the child: told by the parent, once */
+	call(pid, "clone3(CLONE_PIDFD%s%s%s)", kinds ? "|" : "", kinds ? ns_flag_names(kinds) : "",
+	     cgroup_fd >= 0 ? "|CLONE_INTO_CGROUP" : "");
+	if (pid < 0)
+		return ns_hint_rights(kinds);
+	child->pid = pid;
+	child->pidfd = pidfd;
+	return pid;
+}
+/* ANCHOR_END: clone */
+
+int
+spawn_share_pidns(const struct spawn_options *options, int *kinds)
+{
+	const char *mode = options->pid_mode;
+	int64_t pid;
+
+	if (!mode || strcmp(mode, "new") == 0) {
+		*kinds |= CLONE_NEWPID;
+		return 0;
+	}
+	*kinds &= ~CLONE_NEWPID;
+	if (strcmp(mode, "host") == 0)
+		return 0;
+	if (strncmp(mode, "container:", 10) != 0 || number_parse(mode + 10, 1, 1 << 22, &pid) < 0)
+		return fail(EINVAL, "--pid %s: not new, host or container:PID", mode);
+	if (ns_join((pid_t)pid, CLONE_NEWPID) < 0)
+		return call_hint("its PID namespace has to be this process's own or below it");
+	return 0;
+}
+
+/* ---- waiting ---- */
+
+/* All but the faults of this program itself and the stops of job control, which act here. */
+static void
+passed_on(sigset_t *set)
+{
+	static const int kept[] = { SIGSEGV, SIGBUS, SIGFPE,  SIGILL,  SIGTRAP,
+				    SIGABRT, SIGSYS, SIGTSTP, SIGTTIN, SIGTTOU };
+
+	sigfillset(set);
+	for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+		sigdelset(set, kept[i]);
+}
+
+int
+spawn_block_signals(void)
+{
+	sigset_t set;
+
+	passed_on(&set);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return fail(errno, "sigprocmask");
+	return 0;
+}
+
+static int
+pass_on(const struct spawn *child, int signals)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signals, &info, sizeof info) != (ssize_t)sizeof info)
+		return fail(errno, "read from the signalfd");
+	if (info.ssi_signo == SIGCHLD || info.ssi_code == SI_KERNEL)
+		return 0;
+	/* ESRCH: it has ended meanwhile, and the pidfd says so next */
+	if (pidfd_send_signal(child->pidfd, (int)info.ssi_signo, NULL, 0) < 0 && errno != ESRCH)
+		return fail(errno, "pidfd_send_signal(%d, %u)", child->pidfd, info.ssi_signo);
+	return 0;
+}
+
+/* ANCHOR: wait */
+int
+spawn_wait(const struct spawn *child, siginfo_t *info)
+{
+	sigset_t set;
+	int done = -1;
+	struct pollfd events[2] = { { .fd = child->pidfd, .events = POLLIN },
+				    { .events = POLLIN } };
+
+	passed_on(&set);
+	if ((events[1].fd = signalfd(-1, &set, SFD_CLOEXEC)) < 0)
+		return fail(errno, "signalfd");
+	for (;;) {
+		if (poll(events, 2, -1) < 0 && errno != EINTR) {
+			fail(errno, "poll");
+			break;
+		}
+		if (events[0].revents) { /* a pidfd is readable when its process has ended */
+			done = waitid(P_PIDFD, (id_t)child->pidfd, info, WEXITED);
+			if (done < 0)
+				fail(errno, "waitid(P_PIDFD, %d)", child->pidfd);
+			break;
+		}
+		if (events[1].revents && pass_on(child, events[1].fd) < 0)
+			break;
+	}
+	close(events[1].fd);
+	return done;
+}
+/* ANCHOR_END: wait */
+
+int
+spawn_status(const siginfo_t *info)
+{
+	return info->si_code == CLD_EXITED ? info->si_status : 128 + info->si_status;
+}
+
+void
+spawn_end(struct spawn *child)
+{
+	siginfo_t info;
+	int number = errno;
+
+	if (child->pidfd >= 0) {
+		pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
+		while (waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED) < 0 && errno == EINTR)
+			;
+		close(child->pidfd);
+	}
+	child->pidfd = -1;
+	errno = number;
+}
+
+/* ---- the child's half ---- */
+
+int
+spawn_die_with_parent(void)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return fail(errno, "prctl(PR_SET_PDEATHSIG, SIGKILL)");
+	return 0;
+}
+
+int
+spawn_fresh_proc(void)
+{
+	stage("proc",
+	      "/proc shows the PID namespace of the process that mounted it, so it is mounted "
+	      "anew.",
+	      "ls /proc/%d/root/proc", call_pid());
+	if (call(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL),
+		 "mount(\"proc\", \"/proc\", \"proc\", MS_NOSUID|MS_NODEV|MS_NOEXEC, NULL)") < 0) {
+		if (errno == EPERM)
+			call_hint("in a user namespace a new procfs needs a PID namespace of its "
+				  "own, and no part "
+				  "of the host's /proc may be covered");
+		return -1;
+	}
+	return 0;
+}
+
+void
+spawn_announce(const struct spawn *child, const struct spawn_options *options, const char *command)
+{
+	const char *mode = options->pid_mode;
+
+	if (call_mode != CALL_SILENT || !isatty(STDERR_FILENO))
+		return;
+	if (mode && strcmp(mode, "new") != 0)
+		fprintf(stderr, "%s shares the process numbers of %s; look: ps -fp %d\n", command,
+			mode, child->pid);
+	else
+		fprintf(stderr, "%s is 1 inside, %d outside; look: ps -fp %d\n",
+			options->no_init ? command : "init", child->pid, child->pid);
+}
