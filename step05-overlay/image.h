@@ -12,8 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct json_object;
-
 #define DIGEST_TEXT 72		 /* "sha256:", 64 hex digits, NUL */
 enum { IMAGE_LAYERS_MAX = 500 }; /* overlayfs stacks no more */
 
@@ -61,35 +59,5 @@ struct image_manifest {
 int image_manifest_parse(const char *text, size_t length, const char *media_type,
 			 struct image_manifest *manifest);
 void image_manifest_free(struct image_manifest *manifest);
-
-struct image_config {
-	struct json_object *json; /* the whole of it; all strings below belong to it */
-	const char *created;	  /* RFC 3339, or NULL */
-	const char *os, *architecture, *variant, *author;
-	char **env; /* vectors end with NULL and are never NULL themselves */
-	char **entrypoint, **command, **volumes, **ports; /* ports: "80/tcp" */
-	const char *working_dir, *user, *stop_signal;	  /* NULL when not given */
-	char **diff_id; /* of the uncompressed layers, bottom first; valid digests */
-	size_t layers;
-};
-int image_config_parse(const char *text, size_t length, struct image_config *config);
-void image_config_free(struct image_config *config);
-
-/*
- * The argument vector: ENTRYPOINT (NULL: the image's; "" : none) followed by COMMAND (of COUNT
- * words; 0: the image's own, unless an entrypoint was given). The vector is to be freed, its
- * strings are not. NULL with EINVAL recorded when nothing is left to run.
- */
-char **image_argv(const struct image_config *config, const char *entrypoint, char *const command[],
-		  size_t count);
-
-/* The environment: the image's, EXTRA (a vector, or NULL) over it, and a PATH if neither has one.
- * A word of EXTRA without `=` takes the value of the caller's own environment. To be freed. */
-char **image_environ(const struct image_config *config, char *const extra[]);
-
-/* The image's StopSignal as a number ("SIGQUIT", "QUIT", "3", "SIGRTMIN+3"); 15 without one, −1
- * with EINVAL recorded. */
-int image_stop_signal(const struct image_config *config);
-int signal_parse(const char *text); /* the same for any text */
 
 #endif

@@ -8,7 +8,7 @@
 #define BOXSTEP_OBTAIN_H
 
 #include "step01-unshare/idmap.h"
-#include "step05-overlay/image.h"
+#include "step05-overlay/image_config.h"
 #include "step05-overlay/overlay.h"
 #include "step05-overlay/store.h"
 

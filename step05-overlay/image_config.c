@@ -1,0 +1,236 @@
+/*
+ * image_config: what the image's author wants to be run, and how: environment, words, user, signal.
+ *
+ * Follows the OCI image specification's config.md and conversion.md. Explained in
+ * book/05-overlay.md.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "step01-unshare/call.h"
+#include "step01-unshare/options.h"
+#include "step05-overlay/image.h"
+#include "step05-overlay/image_config.h"
+#include "step05-overlay/json.h"
+
+#define USUAL_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* Volumes and ExposedPorts are objects whose keys are what counts (a set, in Go). */
+static char **
+keys(struct json_object *object, const char *name, bool *bad)
+{
+	struct json_object *set = object ? json_member(object, name, bad) : NULL;
+	char **vector =
+		calloc(set ? (size_t)json_object_object_length(set) + 1 : 1, sizeof(*vector));
+	size_t count = 0;
+
+	if (!vector) {
+		*bad = true;
+		return NULL;
+	}
+	if (set) {
+		json_object_object_foreach(set, key, value)
+		{
+			(void)value;
+			vector[count++] = key;
+		}
+	}
+	return vector;
+}
+
+/* rootfs.diff_ids: the digests of the layers as plain tarballs. */
+static int
+parse_diff_ids(struct image_config *config)
+{
+	bool bad = false;
+	struct json_object *rootfs = json_member(config->json, "rootfs", &bad);
+
+	config->diff_id = json_vector(rootfs, "diff_ids", &bad);
+	if (bad)
+		return -1;
+	for (; config->diff_id[config->layers]; config->layers++)
+		if (!digest_valid(config->diff_id[config->layers]))
+			return fail(EINVAL, "image config: diff id \"%.80s\" is no digest",
+				    config->diff_id[config->layers]);
+	return 0;
+}
+
+static int
+parse_run(struct image_config *config)
+{
+	bool bad = false;
+	struct json_object *run = json_member(config->json, "config", &bad);
+
+	config->env = json_vector(run, "Env", &bad);
+	config->entrypoint = json_vector(run, "Entrypoint", &bad);
+	config->command = json_vector(run, "Cmd", &bad);
+	config->volumes = keys(run, "Volumes", &bad);
+	config->ports = keys(run, "ExposedPorts", &bad);
+	config->working_dir = json_text(run, "WorkingDir", &bad);
+	config->user = json_text(run, "User", &bad);
+	config->stop_signal = json_text(run, "StopSignal", &bad);
+	return bad ? -1 : 0;
+}
+
+int
+image_config_parse(const char *text, size_t length, struct image_config *config)
+{
+	bool bad = false;
+
+	*config = (struct image_config){ .json = json_read(text, length, "image config") };
+	if (!config->json)
+		return -1;
+	config->created = json_text(config->json, "created", &bad);
+	config->os = json_text(config->json, "os", &bad);
+	config->architecture = json_text(config->json, "architecture", &bad);
+	config->variant = json_text(config->json, "variant", &bad);
+	config->author = json_text(config->json, "author", &bad);
+	if (bad || parse_run(config) < 0 || parse_diff_ids(config) < 0) {
+		image_config_free(config);
+		return -1;
+	}
+	return 0;
+}
+
+void
+image_config_free(struct image_config *config)
+{
+	free(config->env);
+	free(config->entrypoint);
+	free(config->command);
+	free(config->volumes);
+	free(config->ports);
+	free(config->diff_id);
+	json_object_put(config->json);
+	*config = (struct image_config){ 0 };
+}
+
+static size_t
+vector_length(char *const vector[])
+{
+	size_t count = 0;
+
+	while (vector && vector[count])
+		count++;
+	return count;
+}
+
+char **
+image_argv(const struct image_config *config, const char *entrypoint, char *const command[],
+	   size_t count)
+{
+	char *one[] = { (char *)(uintptr_t)entrypoint, NULL };
+	char *const *first = entrypoint ? (entrypoint[0] ? one : one + 1) : config->entrypoint;
+	size_t firsts = vector_length(first);
+	char **argv;
+
+	if (count == 0 && !entrypoint) {
+		command = config->command;
+		count = vector_length(command);
+	}
+	if (firsts + count == 0) {
+		fail(EINVAL, "the image names no command to run");
+		call_hint("add one after the image's name");
+		return NULL;
+	}
+	argv = calloc(firsts + count + 1, sizeof(*argv));
+	if (!argv) {
+		fail(ENOMEM, "argument vector");
+		return NULL;
+	}
+	memcpy(argv, first, firsts * sizeof(*argv));
+	if (count)
+		memcpy(argv + firsts, command, count * sizeof(*argv));
+	return argv;
+}
+
+/* ---- environment ---- */
+
+/* Puts NAME=VALUE in place of an earlier value of NAME, or at the end. */
+static void
+environ_set(char **vector, size_t *count, char *word)
+{
+	size_t name = strcspn(word, "=") + 1;
+
+	for (size_t i = 0; i < *count; i++)
+		if (strncmp(vector[i], word, name) == 0) {
+			vector[i] = word;
+			return;
+		}
+	vector[(*count)++] = word;
+}
+
+/* `-e NAME`: the caller's own NAME=VALUE, or nothing. */
+static char *
+environ_of_caller(const char *name)
+{
+	size_t length = strlen(name);
+
+	for (char **word = environ; *word; word++)
+		if (strncmp(*word, name, length) == 0 && (*word)[length] == '=')
+			return *word;
+	return NULL;
+}
+
+char **
+image_environ(const struct image_config *config, char *const extra[])
+{
+	size_t count = 0, most = vector_length(config->env) + vector_length(extra) + 2;
+	char **vector = calloc(most, sizeof(*vector));
+
+	if (!vector) {
+		fail(ENOMEM, "environment");
+		return NULL;
+	}
+	environ_set(vector, &count, (char *)(uintptr_t)USUAL_PATH);
+	for (char **word = config->env; *word; word++)
+		if (strchr(*word, '='))
+			environ_set(vector, &count, *word);
+	for (; extra && *extra; extra++) {
+		char *word = strchr(*extra, '=') ? *extra : environ_of_caller(*extra);
+		if (word)
+			environ_set(vector, &count, word);
+	}
+	return vector;
+}
+
+/* ---- signals ---- */
+
+int
+signal_parse(const char *text)
+{
+	int64_t number, offset;
+	char name[16];
+	size_t length = 0;
+
+	if (number_parse(text, 1, SIGRTMAX, &number) == 0)
+		return (int)number;
+	for (; text[length] && length < sizeof(name) - 1; length++)
+		name[length] = (char)toupper((unsigned char)text[length]);
+	name[length] = '\0';
+	text = strncmp(name, "SIG", 3) == 0 ? name + 3 : name;
+	if (strncmp(text, "RTMIN", 5) == 0 && text[5] == '\0')
+		return SIGRTMIN;
+	if (strncmp(text, "RTMIN+", 6) == 0 &&
+	    number_parse(text + 6, 0, SIGRTMAX - SIGRTMIN, &offset) == 0)
+		return SIGRTMIN + (int)offset;
+	if (strncmp(text, "RTMAX-", 6) == 0 &&
+	    number_parse(text + 6, 0, SIGRTMAX - SIGRTMIN, &offset) == 0)
+		return SIGRTMAX - (int)offset;
+	for (int i = 1; i < SIGRTMIN; i++)
+		if (sigabbrev_np(i) && strcmp(sigabbrev_np(i), text) == 0)
+			return i;
+	return fail(EINVAL, "\"%.40s\" is no signal", text);
+}
+
+int
+image_stop_signal(const struct image_config *config)
+{
+	if (!config->stop_signal || !config->stop_signal[0])
+		return SIGTERM;
+	return signal_parse(config->stop_signal);
+}
