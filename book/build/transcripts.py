@@ -71,22 +71,16 @@ class Session:
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
         d, tag = self.directory, f"book-{os.getpid()}-{self.number:03}"
-        lines = [
-            f"cd {ROOT}", "exec </dev/null", "umask 022",
-            f"export PATH={BUILD}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "export LC_ALL=C.UTF-8 TERM=dumb NO_COLOR=1 TZ=UTC HOME=/root",
-            f"export BOXSTEP_ROOT=/var/tmp/{tag}/lib BOXSTEP_RUN=/run/{tag}",
-            f"mkdir -p /var/tmp/{tag}/lib",
-        ]
+        home = f"/var/tmp/{tag}"
+        lines = [f"cd {ROOT}", "exec </dev/null", "umask 022", f"mkdir -p {home}/lib"]
         if "user" in self.fence.tags:
-            lines.append(f"export HOME=/var/tmp/{tag} BOXSTEP_RUN=/var/tmp/{tag}/run")
-            lines.append(f"unset XDG_RUNTIME_DIR; chown -R {USER_ID}:{USER_ID} /var/tmp/{tag}")
+            lines.append(f"mkdir -p {home}/run; chown -R {USER_ID}:{USER_ID} {home}")
         lines.append(f"read -r _ _ _ _ p </proc/loadavg; echo $p >{d}/first")
         for i, command in enumerate(self.commands):
             (d / f"{i}.cmd").write_text(adapt("\n".join(command)) + "\n")
-        lines.append(" ".join(self._shell()))
+        lines.append(" ".join([*self._environment(home, tag), *self._shell()]))
         lines.append(f"read -r _ _ _ _ p </proc/loadavg; echo $p >{d}/last")
-        lines.append(f"rm -rf /var/tmp/{tag} /run/{tag}")
+        lines.append(f"rm -rf {home} /run/{tag}")
         (d / "run.sh").write_text("\n".join(lines) + "\n")
         (d / "session.sh").write_text("".join(
             f'c=$(<{d}/{i}.cmd); (exit ${{s:-0}})\n'
@@ -98,6 +92,14 @@ class Session:
         if "user" in self.fence.tags:
             for path in [d, *d.iterdir()]:
                 os.chown(path, USER_ID, USER_ID)
+
+    def _environment(self, home, tag):
+        """The same variables on every machine; the programs keep their state in a place apart."""
+        user = "user" in self.fence.tags
+        return ["env", "-i", f"HOME={home if user else '/root'}", "LC_ALL=C.UTF-8", "NO_COLOR=1",
+                f"PATH={BUILD}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                "TERM=dumb", "TZ=UTC", f"BOXSTEP_ROOT={home}/lib",
+                f"BOXSTEP_RUN={f'{home}/run' if user else f'/run/{tag}'}"]
 
     def _shell(self):
         """The shell that reads the session, as root or as the reader."""
