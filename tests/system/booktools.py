@@ -1,0 +1,105 @@
+"""The tools that keep the book true: what they let pass, and what they catch."""
+
+from harness import *
+
+sys.path.append(ROOT + "/book/build")
+import chapter  # noqa: E402
+import check as book_check  # noqa: E402
+import listings  # noqa: E402
+import transcripts  # noqa: E402
+
+PIDS = (4000, 4100)  # of the run that is compared
+
+
+def text(name, content):
+    path = f"{TMP}/{name}"
+    with open(path, "w") as file:
+        file.write(content)
+    chapter.ROOT = chapter.pathlib.Path(TMP)
+    return chapter.Chapter(path)
+
+
+@test("a transcript may differ in pids, ids, times and addresses", needs="")
+def _():
+    for old, new in (
+        ("pid 731 is gone", "pid 4003 is gone"),
+        ("NSpid:\t731\t1", "NSpid:\t4003\t1"),
+        ("pid:[4026532178]", "pid:[4026533000]"),
+        ("took 0.120 s, 3 ms", "took 1.4 s, 12 ms"),
+        ("-rw-r--r-- 1 0 0 0 Nov 24 19:53 f", "-rw-r--r-- 1 0 0 0 Dec  1 08:00 f"),
+        ("2026-11-24T19:53:00Z", "2027-01-01T00:00:00.5Z"),
+        ("inet 10.88.0.2/16", "inet 10.88.0.17/16"),
+        ("link 5e:00:11:22:33:44", "link ae:31:11:22:33:99"),
+        ("container 0123456789ab", "container fedcba987654"),
+        ("312 300 0:57 / / rw shared:4 - overlay", "99 90 0:61 / / rw shared:71 - overlay"),
+        ("PID   COMMAND", "PID COMMAND"),
+    ):
+        check(transcripts.same(old, new, PIDS), f"{old!r} and {new!r} should compare equal")
+
+
+@test("a transcript may not differ in anything else", needs="")
+def _():
+    for old, new in (
+        ("memory.max 67108864", "memory.max 33554432"),
+        ("pid 4003", "pid 1"),
+        ("status 137", "status 0"),
+        ("0 1000 1", "0 100000 1"),
+        ("127.0.0.1", "127.0.0.2"),
+        ("port 8080:80", "port 8081:80"),
+        ("Name: sleep", "Name: sh"),
+        ("pid:[4026532178]", "pid:[17]"),
+        ("one word", "one word more"),
+        ("", "something"),
+    ):
+        check(not transcripts.same(old, new, PIDS), f"{old!r} and {new!r} should differ")
+
+
+@test("a listing is the anchored part of its source, without nested marks and indentation", needs="")
+def _():
+    source = "int a;\n/* ANCHOR: x */\n\tint b;\n/* ANCHOR: y */\n\tint c;\n/* ANCHOR_END: y */\n/* ANCHOR_END: x */\n"
+    path = chapter.pathlib.Path(TMP) / "a.c"
+    path.write_text(source)
+    equal(listings.anchors(path), {"x": ["\tint b;", "\tint c;"], "y": ["\tint c;"]})
+    listings.ROOT = chapter.pathlib.Path(TMP)
+    equal(listings.excerpt("here", "a.c", "x"), ["int b;", "int c;"])
+    for content, word in (("/* ANCHOR: x */\n", "does not end"), ("/* ANCHOR_END: x */\n", "does not begin")):
+        path.write_text(content)
+        try:
+            listings.anchors(path)
+        except chapter.Fault as fault:
+            contains(str(fault), word)
+        else:
+            check(False, f"{content!r} was accepted")
+    try:
+        listings.excerpt("here", "nosuch.c", "x")
+    except chapter.Fault as fault:
+        contains(str(fault), "nosuch.c")
+    else:
+        check(False, "a listing of a file that is not there was accepted")
+
+
+@test("two sentences on a line and a sentence over two lines are told", needs="")
+def _():
+    for content, faults in (
+        ("One sentence.\nAnother one, with `a. B` in code (and 4.5 s).\n", 0),
+        ("One sentence. Another one.\n", 1),
+        ("A sentence that goes on\nover two lines.\n", 1),
+        ("- An item.\n- Another.\n\n| a. B | c |\n", 0),
+    ):
+        found = list(book_check.check_sentences([text("t.md", content)], False))
+        equal(len(found), faults, f"faults in {content!r}")
+
+
+@test("a transcript is run, keeps its shell from line to line, and its output is written")
+def _():
+    one = text("t.md", "Text.\n\n```console\n$ a=5\n$ echo $a; false\n$ cat <<E\n> $?\n> E\n```\n")
+    transcripts.WORK = chapter.pathlib.Path(TMP) / "work"
+    sessions, _ = transcripts.sessions([one])
+    transcripts.run_all(sessions)
+    sessions[0].collect()
+    equal(sessions[0].statuses, [0, 1, 0])
+    equal(sessions[0].printed, [[], ["5"], ["1"]])
+    equal(sessions[0].differences(), [(None, "5"), (None, "1")])
+    sessions[0].fill()
+    one.write()
+    contains(read(one.path), "$ echo $a; false\n5\n$ cat <<E\n> $?\n> E\n1\n```\n")
