@@ -35,10 +35,6 @@ struct cgroup {
 		.fd = -1 \
 	}
 
-/* An id that names this process and the moment it began ("run-4711-88123456"): for programs whose
- * container lives no longer than they do. In a static buffer. */
-const char *cgroup_run_id(void);
-
 /*
  * Makes the cgroup "boxstep-ID" below the parent: the one named by the options; else, for root, the
  * top of the mount; else the caller's own cgroup, if it has been delegated to this user. The
@@ -50,7 +46,6 @@ const char *cgroup_run_id(void);
  * Where no cgroup can be made (no cgroup2 mount, no right to write) and nothing is NEEDED, gives 0
  * with CGROUP->fd −1: a container without a cgroup of its own still runs. Where something is
  * needed, −1 with the one sentence that says why. EEXIST when the id is in use.
- * Leftovers of killed programs in the same parent are removed on the way (cgroup_sweep).
  */
 int cgroup_create(const struct cgroup_options *options, const char *id, int needed, int wanted,
 		  struct cgroup *cgroup);
@@ -59,6 +54,8 @@ int cgroup_create(const struct cgroup_options *options, const char *id, int need
  * to enter for an exec, because a container may have made groups of its own inside). */
 int cgroup_open(const char *path, struct cgroup *cgroup);
 int cgroup_open_of(pid_t pid, struct cgroup *cgroup);
+/* By path; a failure is an answer: nothing recorded. */
+int cgroup_try_open(const char *path, struct cgroup *cgroup);
 /* Closes the descriptor; the cgroup stays. */
 void cgroup_close(struct cgroup *cgroup);
 
@@ -92,15 +89,6 @@ int cgroup_signal(const struct cgroup *cgroup, int number);
  * those of its parents that cgroup_create made. Closes. Gone already: 0. EBUSY after ten
  * seconds. */
 int cgroup_remove(struct cgroup *cgroup);
-
-/*
- * Removes the cgroups of ours below the parent (as cgroup_create chooses it) that nobody is in and
- * whose owner is gone: for run ids the process that the id names, for others what OWNER_GONE says
- * (NULL: its owner lives). With KILL, those whose owner is gone are emptied first.
- * Gives the number removed, or −1.
- */
-int cgroup_sweep(const struct cgroup_options *options, bool (*owner_gone)(const char *id),
-		 bool kill);
 
 /* ---- reading control files, for limits and stats ---- */
 

@@ -1,0 +1,309 @@
+/*
+ * parent.c: a parent that has processes of its own cannot hand controllers down; they move aside.
+ * Follows cgroups(7) ("Cgroups v2 'no internal processes' rule", "Cgroups v2 delegation").
+ * Explained in book/04-cgroups.md.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step04-cgroups/parent.h"
+
+/* ---- which one ---- */
+
+/* MOUNT/RELATIVE, where RELATIVE may begin with a slash but not climb out by "..". */
+static int
+join(const char *mount, const char *relative, char path[PATH_MAX])
+{
+	size_t length;
+	char around[PATH_MAX + 2];
+
+	snprintf(around, sizeof around, "/%s/", relative);
+	if (strstr(around, "/../") || strlen(mount) + strlen(relative) + 2 > PATH_MAX)
+		return fail(EINVAL, "\"%s\" is no path of a cgroup", relative);
+	while (*relative == '/')
+		relative++;
+	length = (size_t)snprintf(path, PATH_MAX, "%s/%s", mount, relative);
+	while (length > 1 && path[length - 1] == '/')
+		path[--length] = '\0';
+	return 0;
+}
+
+/* May this user make a directory at or below PATH, of which the end may not exist yet? */
+static int
+may_make(const char *path)
+{
+	char existing[PATH_MAX];
+
+	strcpy(existing, path);
+	while (faccessat(AT_FDCWD, existing, F_OK, AT_EACCESS) < 0 && strrchr(existing, '/'))
+		*strrchr(existing, '/') = '\0';
+	return faccessat(AT_FDCWD, existing, W_OK, AT_EACCESS);
+}
+
+/* May this process bring a child into a cgroup below PATH? The kernel wants the right to write
+ * cgroup.procs of the deepest cgroup that contains both its own and that one. */
+static int
+may_enter(const char *mount, const char *path)
+{
+	char own[PATH_MAX], from[2 * PATH_MAX], common[2 * PATH_MAX + 16];
+	size_t end = strlen(mount);
+
+	if (hierarchy_path_of(0, own) < 0)
+		return -1;
+	snprintf(from, sizeof from, "%s%s/", mount, own);
+	for (size_t i = end; from[i] && (from[i] == path[i] || !path[i]); i++) {
+		if (from[i] == '/')
+			end = i;
+		if (!path[i])
+			break;
+	}
+	snprintf(common, sizeof common, "%.*s/cgroup.procs", (int)end, from);
+	return faccessat(AT_FDCWD, common, W_OK, AT_EACCESS);
+}
+
+static int
+usable(const char *mount, const char *parent)
+{
+	return may_make(parent) < 0 || may_enter(mount, parent) < 0 ? -1 : 0;
+}
+
+/* The parent by the options, or the first usable one of the two that may serve. */
+static int
+choose(const struct cgroup_options *options, const char *mount, char parent[PATH_MAX])
+{
+	char own[PATH_MAX];
+
+	if (options->parent)
+		return join(mount, options->parent, parent) < 0 ? -1 : usable(mount, parent);
+	strcpy(parent, mount);
+	if (usable(mount, parent) == 0)
+		return 0;
+	if (hierarchy_path_of(0, own) < 0)
+		return -1;
+	if (strncmp(own, "/..", 3) == 0) { /* above the root of our cgroup namespace */
+		errno = EACCES;
+		return -1;
+	}
+	return join(mount, own, parent) < 0 ? -1 : usable(mount, parent);
+}
+
+int
+parent_choose(const struct cgroup_options *options, const char *mount, const char *id,
+	      char path[PATH_MAX])
+{
+	char parent[PATH_MAX];
+
+	if (!options->path) {
+		if (choose(options, mount, parent) < 0)
+			return -1;
+		if (!*id || strchr(id, '/') || strlen(id) > 200 || strlen(parent) > 3800)
+			return fail(EINVAL, "\"%s\" is no name for a cgroup", id);
+		snprintf(path, PATH_MAX, "%.3800s/" PARENT_PREFIX "%.200s", parent, id);
+		return 0;
+	}
+	if (join(mount, options->path, path) < 0)
+		return -1;
+	if (strcmp(path, mount) == 0)
+		return fail(EINVAL, "\"%s\" is the root of all cgroups", options->path);
+	strcpy(parent, path);
+	*strrchr(parent, '/') = '\0';
+	return usable(mount, parent);
+}
+
+/* ---- making it ---- */
+
+ssize_t
+parent_make(const char *path, bool fresh)
+{
+	char part[PATH_MAX];
+	size_t there = 0, length = strlen(path);
+
+	for (size_t i = 1; i <= length; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		snprintf(part, sizeof part, "%.*s", (int)i, path);
+		if ((i < length || !fresh) && faccessat(AT_FDCWD, part, F_OK, AT_EACCESS) == 0) {
+			there = i;
+			continue;
+		}
+		/* what another process has just made is as good as made by us */
+		if (call_try(mkdir(part, 0755), "mkdir(\"%s\", 0755)", part) < 0 &&
+		    (errno != EEXIST || (fresh && i == length)))
+			return fail(errno, "mkdir(\"%s\", 0755)", part);
+	}
+	return (ssize_t)there;
+}
+
+/* ---- what it hands down ---- */
+
+/* The root has no type, and no leaf rule. */
+static bool
+is_root(const struct cgroup *cgroup)
+{
+	return faccessat(cgroup->fd, "cgroup.type", F_OK, 0) < 0;
+}
+
+static bool
+has_processes(const struct cgroup *cgroup)
+{
+	char some[16];
+
+	return cgroup_read(cgroup, "cgroup.procs", some, sizeof some) == 0 && some[0];
+}
+
+/* write(2) to a control file, told; a failure is for the caller to judge. */
+static ssize_t
+try_write(const struct cgroup *cgroup, const char *file, const char *value)
+{
+	int fd = openat(cgroup->fd, file, O_WRONLY | O_CLOEXEC), number;
+	ssize_t n = fd < 0 ? -1 : write(fd, value, strlen(value));
+
+	number = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = number;
+	return call_try(n, "write(\"%s/%s\", \"%s\")", cgroup->path, file, value);
+}
+
+/* Moves every process of FROM to TO, again and again until none is left: they may fork meanwhile.
+ * A process that has ended on the way is no error; one outside of our PID namespace reads as 0. */
+static int
+move_all(const struct cgroup *from, const struct cgroup *to)
+{
+	char text[65536];
+
+	for (int round = 0; round < 100 && has_processes(from); round++) {
+		char *rest = NULL;
+
+		if (cgroup_read(from, "cgroup.procs", text, sizeof text) < 0)
+			return fail(errno, "read(\"%s/cgroup.procs\")", from->path);
+		for (char *pid = strtok_r(text, "\n", &rest); pid;
+		     pid = strtok_r(NULL, "\n", &rest)) {
+			if (strcmp(pid, "0") == 0)
+				return fail(EBUSY,
+					    "\"%s\" has processes that this PID namespace "
+					    "does not show",
+					    from->path);
+			if (try_write(to, "cgroup.procs", pid) < 0 && errno != ESRCH)
+				return fail(errno, "write(\"%s/cgroup.procs\", \"%s\")", to->path,
+					    pid);
+		}
+	}
+	return 0;
+}
+
+/* ANCHOR: leaf */
+static int
+make_leaf(const struct cgroup *parent)
+{
+	char path[PATH_MAX + 16];
+	struct cgroup leaf = CGROUP_NONE;
+	int result;
+
+	snprintf(path, sizeof path, "%s/" PARENT_LEAF, parent->path);
+	if (parent_make(path, false) < 0 || cgroup_open(path, &leaf) < 0)
+		return -1;
+	result = move_all(parent, &leaf);
+	cgroup_close(&leaf);
+	return result;
+}
+/* ANCHOR_END: leaf */
+
+/* One cgroup on the way down. */
+static int
+enable_in(const struct cgroup *cgroup, int needed, int wanted)
+{
+	char text[256] = "";
+	int on, missing = needed & ~cgroup->controllers;
+
+	if (missing)
+		return hierarchy_refuse(missing, cgroup->path);
+	if (cgroup_read(cgroup, "cgroup.subtree_control", text, sizeof text) < 0)
+		return fail(errno, "read(\"%s/cgroup.subtree_control\")", cgroup->path);
+	on = controllers_parse(text);
+	if (!is_root(cgroup) && has_processes(cgroup)) {
+		wanted = 0; /* counting is not worth moving somebody for */
+		if ((needed & ~on) && make_leaf(cgroup) < 0)
+			return -1;
+	}
+	if (faccessat(cgroup->fd, "cgroup.subtree_control", W_OK, AT_EACCESS) < 0)
+		wanted = 0;
+	needed = (needed | (wanted & cgroup->controllers)) & ~on;
+	if (!needed)
+		return 0;
+	if (cgroup_write(cgroup, "cgroup.subtree_control", controllers_text(needed, '+')) == 0)
+		return 0;
+	return call_hint("a controller is handed down only by a cgroup that may be written, and "
+			 "that holds no process itself");
+}
+
+int
+parent_enable(const char *mount, const char *parent, int needed, int wanted)
+{
+	size_t length = strlen(parent);
+	char path[PATH_MAX];
+	struct cgroup cgroup;
+	int result = 0;
+
+	for (size_t i = strlen(mount); i <= length && result == 0; i++) {
+		if (parent[i] != '/' && parent[i] != '\0')
+			continue;
+		snprintf(path, sizeof path, "%.*s", (int)i, parent);
+		if (cgroup_open(path, &cgroup) < 0)
+			return -1;
+		result = enable_in(&cgroup, needed, wanted);
+		cgroup_close(&cgroup);
+	}
+	return result;
+}
+
+/* ---- the way back ---- */
+
+/* Is a cgroup of ours, other than the leaf, in the directory? */
+static bool
+in_use(const char *parent)
+{
+	DIR *directory = opendir(parent);
+	struct dirent *entry = NULL;
+
+	while (directory && (entry = readdir(directory)))
+		if (strncmp(entry->d_name, PARENT_PREFIX, strlen(PARENT_PREFIX)) == 0 &&
+		    strcmp(entry->d_name, PARENT_LEAF) != 0)
+			break;
+	if (directory)
+		closedir(directory);
+	return entry != NULL;
+}
+
+int
+parent_release_leaf(const char *parent)
+{
+	char path[PATH_MAX + 16], text[256] = "";
+	struct cgroup above = CGROUP_NONE, leaf = CGROUP_NONE;
+	int result = 0, on;
+
+	snprintf(path, sizeof path, "%s/" PARENT_LEAF, parent);
+	if (faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) < 0 || in_use(parent))
+		return 0;
+	if (cgroup_open(parent, &above) < 0 || cgroup_open(path, &leaf) < 0 ||
+	    cgroup_read(&above, "cgroup.subtree_control", text, sizeof text) < 0)
+		result = fail(errno, "looking into \"%s\"", path);
+	on = controllers_parse(text);
+	/* refused while a cgroup of somebody else's needs them: then the leaf stays */
+	if (result == 0 &&
+	    (!on || try_write(&above, "cgroup.subtree_control", controllers_text(on, '-')) > 0)) {
+		result = move_all(&leaf, &above);
+		if (result == 0)
+			result = call(rmdir(path), "rmdir(\"%s\")", path);
+	}
+	cgroup_close(&leaf);
+	cgroup_close(&above);
+	return result;
+}

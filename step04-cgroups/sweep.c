@@ -1,0 +1,113 @@
+/*
+ * sweep.c: removes the cgroups of programs that were killed before they could do it.
+ * Follows cgroups(7), proc_pid_stat(5). Explained in book/04-cgroups.md.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step01-unshare/options.h"
+#include "step04-cgroups/parent.h"
+#include "step04-cgroups/sweep.h"
+
+/* When process PID began, in clock ticks after boot: field 22 of its stat. The name in field 2 may
+ * hold anything, so counting begins behind its last parenthesis. −1: there is no such process. */
+static int64_t
+start_time(pid_t pid)
+{
+	char path[32], text[1024];
+	int64_t ticks = -1;
+	const char *end;
+	size_t length;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	length = fread(text, 1, sizeof text - 1, file);
+	fclose(file);
+	text[length] = '\0';
+	end = strrchr(text, ')');
+	if (end)
+		sscanf(end + 1,
+		       " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
+		       " %*s %" SCNd64,
+		       &ticks);
+	return ticks;
+}
+
+const char *
+sweep_run_id(void)
+{
+	static char id[48];
+
+	snprintf(id, sizeof id, "run-%d-%" PRId64, getpid(), start_time(getpid()));
+	return id;
+}
+
+/* Is the process that a run id names gone? Ids of another form are for OWNER_GONE to judge. */
+static bool
+gone(const char *id, bool (*owner_gone)(const char *id))
+{
+	char digits[24];
+	int64_t pid, ticks;
+
+	if (sscanf(id, "run-%23[0-9]-%" SCNd64, digits, &ticks) != 2 ||
+	    number_parse(digits, 1, 1 << 22, &pid) < 0)
+		return owner_gone && owner_gone(id);
+	return start_time((pid_t)pid) != ticks;
+}
+
+/* Gives 1 when the cgroup was removed, 0 when it is in use, −1 on error. */
+static int
+sweep_one(const char *path, bool kill)
+{
+	struct cgroup cgroup;
+	int result;
+
+	if (cgroup_try_open(path, &cgroup) < 0)
+		return 0; /* somebody else has swept it */
+	if (cgroup_populated(&cgroup) != 0 && !kill) {
+		cgroup_close(&cgroup);
+		return 0;
+	}
+	result = cgroup_remove(&cgroup);
+	cgroup_close(&cgroup);
+	return result < 0 ? -1 : 1;
+}
+
+int
+sweep_cgroups(const struct cgroup_options *options, bool (*owner_gone)(const char *id), bool kill)
+{
+	const size_t prefix = strlen(PARENT_PREFIX);
+	char mount[PATH_MAX], path[PATH_MAX];
+	struct dirent *entry;
+	DIR *directory;
+	int removed = 0;
+
+	if (hierarchy_find(mount) < 0 || parent_choose(options, mount, "any", path) < 0)
+		return 0;
+	*strrchr(path, '/') = '\0';
+	directory = opendir(path);
+	while (directory && removed >= 0 && (entry = readdir(directory))) {
+		char one[2 * PATH_MAX];
+		int result;
+
+		if (strncmp(entry->d_name, PARENT_PREFIX, prefix) != 0 ||
+		    strcmp(entry->d_name, PARENT_LEAF) == 0 ||
+		    !gone(entry->d_name + prefix, owner_gone))
+			continue;
+		snprintf(one, sizeof one, "%s/%s", path, entry->d_name);
+		result = sweep_one(one, kill);
+		removed = result < 0 ? -1 : removed + result;
+	}
+	if (directory)
+		closedir(directory);
+	return removed;
+}
