@@ -1,8 +1,9 @@
 /*
- * progress: a line for each layer while it comes, on a terminal only.
+ * progress: a line for each layer while it comes.
  *
- * A program that writes to a file or a pipe must not draw; NO_COLOR asks for plain text, and then a
- * line is written when a layer is done. Follows console_codes(4). Explained in book/08-registry.md.
+ * Bars are for a terminal. A file or a pipe gets nothing that moves, and neither does somebody who
+ * set NO_COLOR: a line is written then when a layer is done. Follows console_codes(4).
+ * Explained in book/08-registry.md.
  */
 #ifndef BOXSTEP_PROGRESS_H
 #define BOXSTEP_PROGRESS_H
@@ -13,8 +14,9 @@
 
 struct progress_line {
 	char name[16];	    /* the first digits of the digest */
-	const char *state;  /* "waiting", "downloading", "unpacking", "done" */
+	const char *state;  /* "waiting", "downloading", "here" … */
 	int64_t now, total; /* bytes */
+	bool done;
 };
 
 struct progress {
@@ -23,19 +25,20 @@ struct progress {
 	bool quiet; /* says nothing at all */
 	/* progress's own */
 	bool bars;	   /* stdout is a terminal and NO_COLOR is not set */
-	bool drawn;	   /* the lines stand above the cursor */
+	size_t drawn;	   /* lines that stand above the cursor */
 	uint64_t drawn_at; /* milliseconds, monotonic */
 };
 
-/* COUNT lines, zeroed; 0, or −1 with ENOMEM. */
+/* COUNT lines, empty; 0, or −1 with ENOMEM recorded. */
 int progress_open(struct progress *progress, size_t count, bool quiet);
-/* Draws, at most ten times a second unless NOW. */
+/* Draws the bars, at most ten times a second unless NOW. */
 void progress_draw(struct progress *progress, bool now);
-/* A line has come to an end in STATE, and is told when there are no bars. */
+/* A line has come to its end in STATE; where there are no bars it is written now. Once a line. */
 void progress_done(struct progress *progress, size_t line, const char *state);
+/* Draws for the last time; the cursor stays below. */
 void progress_close(struct progress *progress);
 
-/* "3.2MB": three digits of a size, as docker writes them; in a static buffer. */
+/* "3.2MB": a size as docker writes it, powers of 1000; in a static buffer. */
 const char *progress_size(int64_t bytes);
 
 #endif

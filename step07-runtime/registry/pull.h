@@ -10,21 +10,39 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "step01-unshare/idmap.h"
+#include "step01-unshare/options.h"
+#include "step05-overlay/store.h"
 #include "step07-runtime/registry/remote.h"
 
 struct pull_options {
 	const char *platform; /* --platform OS/ARCH[/VARIANT]; NULL: this machine's */
 	int64_t parallel;     /* --parallel; 0: 4 */
 	bool quiet;	      /* --quiet: print the name only */
-	bool no_unpack;	      /* --no-unpack: layers stay as they came */
 };
 extern const struct option_row pull_options[];
 
-struct store;
+struct pull { /* one image on its way in */
+	const struct pull_options *options;
+	const struct store *store;
+	struct reference reference;
+	struct remote remote;
+	struct descriptor target; /* what the name means: an index, or the manifest itself */
+	struct descriptor what;	  /* the manifest */
+	struct image_manifest manifest;
+};
 
-/* Pulls TEXT into STORE. 0, or −1 with the error recorded; the store is right in either case, and
- * what has come is not got again. */
-int pull(struct store *store, const char *text, const struct pull_options *options,
-	 const struct remote_options *remote);
+/* What the name means, from the registry: an index is followed to PLATFORM's manifest. Index and
+ * manifest are put into the store. */
+int pull_manifest(struct pull *pull);
+/* Brings in the config and the layers that the store has not, several at once. */
+int pull_blobs(struct pull *pull);
+/* Unpacks the layers and gives the image its name. The maps are for a user namespace, if any. */
+int pull_register(struct pull *pull, const struct idmap_options *idmap, bool user_namespace);
+/* Whether the store has all of it, unpacked. */
+bool pull_is_here(const struct pull *pull);
+/* Digest, status and name, as `docker pull` ends. */
+void pull_tell(const struct pull *pull, bool was_here);
+void pull_close(struct pull *pull);
 
 #endif
