@@ -66,8 +66,6 @@ struct limits {
 	const char *v1_only; /* the name of a setting without a counterpart in v2: refused */
 };
 
-extern const struct option_row limits_options[];
-
 /* The controllers that LIMITS need, for cgroup_create. */
 int limits_controllers(const struct limits *limits);
 
@@ -87,11 +85,6 @@ int limits_apply(const struct limits *limits, const struct cgroup *cgroup);
 int64_t limits_shares_to_weight(int64_t shares);
 /* v1's blkio.weight 10…1000 as io.weight 1…10000, linear. */
 int64_t limits_blkio_to_weight(int64_t weight);
-/* "0.5" CPUs as µs of a period of 100 ms; −1 with EINVAL or ERANGE (below 0.01, above 8192). */
-int64_t limits_cpus_to_quota(const char *text);
-/* "DEVICE:rbps=1m,wiops=100"; DEVICE is MAJOR:MINOR or the path of a block device. −1 with the
- * error recorded. */
-int limits_parse_io(const char *text, struct io_limit *limit);
 /* A list of CPUs or memory nodes ("0-2,7"): 0 or −1 with EINVAL. */
 int limits_check_list(const char *text);
 

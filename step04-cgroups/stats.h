@@ -1,5 +1,5 @@
 /*
- * stats: what a cgroup has used, as numbers; and whether the OOM killer was in it.
+ * stats: what a cgroup has used, as numbers.
  *
  * Follows Documentation/admin-guide/cgroup-v2.rst, Documentation/accounting/psi.rst, and the fields
  * of the OCI runtimes' `events`. Explained in book/04-cgroups.md.
@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/wait.h>
 #include "step04-cgroups/cgroup.h"
 
 struct stats_options {
@@ -78,31 +77,5 @@ int stats_report(const struct stats_options *options, const struct cgroup *cgrou
 
 /* Bytes as people write them: "64 MiB", "1.5 GiB", "512 B", "max"; in BUFFER, which it gives. */
 const char *stats_bytes(int64_t bytes, char buffer[32]);
-
-/* ---- out of memory: told from memory.events, never from the signal ---- */
-
-struct oom_count {		     /* a moment */
-	int64_t kills, groups, ooms; /* −1: no memory controller, nothing can be told */
-};
-
-struct oom_report {
-	int64_t killed;	  /* processes that the OOM killer took between the two moments; 0: none */
-	bool group;	  /* by memory.oom.group: all of them on purpose */
-	bool own_limit;	  /* the limit of this cgroup was hit (else a parent's, or the host was out)
-			   */
-	bool init_killed; /* PID 1 ended by SIGKILL: with killed > 0 it was among them */
-	int64_t limit, peak; /* bytes; CGROUP_MAX, −1 as above */
-};
-
-void oom_begin(const struct cgroup *cgroup, struct oom_count *before);
-/* The difference to now, with how PID 1 ended (NULL: it has not). Gives killed > 0. A SIGKILL by
- * hand, with no kill counted, is no OOM. */
-bool oom_happened(const struct cgroup *cgroup, const struct oom_count *before,
-		  const siginfo_t *info, struct oom_report *report);
-/* One sentence, without a newline, into TEXT. */
-void oom_text(const struct oom_report *report, char *text, size_t size);
-/* The whole for step 4: says it to stderr as "NAME: …" if it happened. */
-void oom_say(const struct cgroup *cgroup, const struct oom_count *before, const siginfo_t *info,
-	     const char *name);
 
 #endif

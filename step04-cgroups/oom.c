@@ -1,0 +1,69 @@
+/*
+ * oom.c: an OOM kill is a difference of two readings of memory.events.
+ * Follows Documentation/admin-guide/cgroup-v2.rst. Explained in book/04-cgroups.md.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "step04-cgroups/oom.h"
+#include "step04-cgroups/stats.h"
+
+void
+oom_begin(const struct cgroup *cgroup, struct oom_count *before)
+{
+	before->kills = cgroup_read_key(cgroup, "memory.events", "oom_kill");
+	before->ooms = cgroup_read_key(cgroup, "memory.events", "oom");
+	/* since 5.17 */
+	before->groups = cgroup_read_key(cgroup, "memory.events", "oom_group_kill");
+}
+
+/* ANCHOR: happened */
+bool
+oom_happened(const struct cgroup *cgroup, const struct oom_count *before, const siginfo_t *info,
+	     struct oom_report *report)
+{
+	struct oom_count now;
+
+	oom_begin(cgroup, &now);
+	*report = (struct oom_report){
+		.killed = before->kills < 0 ? 0 : now.kills - before->kills,
+		/* the counter itself, or, before 5.17, that the group was asked for */
+		.group = now.groups < 0 ? cgroup_read_number(cgroup, "memory.oom.group") == 1
+					: now.groups > before->groups,
+		.own_limit = now.ooms > before->ooms,
+		.init_killed = info && info->si_code == CLD_KILLED && info->si_status == SIGKILL,
+		.limit = cgroup_read_number(cgroup, "memory.max"),
+		.peak = cgroup_read_number(cgroup, "memory.peak"),
+	};
+	return report->killed > 0;
+}
+/* ANCHOR_END: happened */
+
+void
+oom_text(const struct oom_report *r, char *text, size_t size)
+{
+	char limit[32], peak[32];
+
+	snprintf(text, size,
+		 "out of memory: the kernel killed %" PRId64 " process%s of this container%s; "
+		 "PID 1 %s; %s %s, peak %s",
+		 r->killed, r->killed == 1 ? "" : "es",
+		 r->group ? ", all of it, because of memory.oom.group" : "",
+		 r->init_killed ? "was killed" : "was not",
+		 r->own_limit ? "limit" : "not by its own limit, which is",
+		 stats_bytes(r->limit, limit), stats_bytes(r->peak, peak));
+}
+
+void
+oom_say(const struct cgroup *cgroup, const struct oom_count *before, const siginfo_t *info,
+	const char *name)
+{
+	struct oom_report report;
+	char text[256];
+
+	if (!oom_happened(cgroup, before, info, &report))
+		return;
+	oom_text(&report, text, sizeof text);
+	fprintf(stderr, "%s: %s\n", name, text);
+}
