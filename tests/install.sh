@@ -7,8 +7,8 @@ build="gcc make libc6-dev libjson-c-dev libarchive-dev libssl-dev libcurl4-opens
 rootfs="busybox-static"
 vm="qemu-system-x86 busybox-static cpio kmod xz-utils zstd iproute2 procps python3"
 book="python3"
-test="$build $vm $book libcmocka-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl"
-demo="$build $rootfs python3 iproute2 nftables nginx-light docker-registry curl ca-certificates"
+test="$build $vm $book libcmocka-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl docker-registry openssl"
+demo="$build $rootfs python3 iproute2 nftables curl ca-certificates"
 
 case ${1:-} in
 build) want=$build ;;

@@ -51,7 +51,7 @@ url_loopback(const char *host)
 	if (length == 9 && !strncmp(host, "localhost", length))
 		return true;
 	if (length == 5 && !strncmp(host, "[::1]", length))
-		return true;
+		return host[length] == '\0' || host[length] == ':';
 	return sscanf(host, "%3u.%3u.%3u.%3u%n", &a, &b, &c, &d, &end) == 4 &&
 	       (size_t)end == length && a == 127 && b < 256 && c < 256 && d < 256;
 }
