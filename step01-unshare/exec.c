@@ -170,43 +170,75 @@ refused(int status, const char *cause)
 	return -1;
 }
 
+int
+exec_find(const char *name, char *const envp[], char path[EXEC_PATH], bool check)
+{
+	char cause[400];
+
+	if (strchr(name, '/'))
+		snprintf(path, EXEC_PATH, "%s", name);
+	else if (search(name, envp, path, EXEC_PATH) < 0) {
+		fail(errno, "execve(\"%s\")", name);
+		return refused(errno == ENOENT ? NOT_FOUND : NOT_RUNNABLE,
+			       errno == ENOENT ? "no directory of PATH has it" : NULL);
+	}
+	if (!check || !obstacle(path, cause, sizeof cause)) {
+		if (!check || access(path, F_OK) == 0)
+			return 0;
+		fail(errno, "execve(\"%s\")", path);
+		return refused(NOT_FOUND, NULL);
+	}
+	fail(faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? EACCES : ENOEXEC, "execve(\"%s\")",
+	     path);
+	return refused(NOT_RUNNABLE, cause);
+}
+
+int
+exec_prepare(unsigned keep)
+{
+	unsigned first = STDERR_FILENO + 1 + keep;
+	sigset_t none;
+
+	sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return fail(errno, "sigprocmask");
+	return call(close_range(first, ~0U, CLOSE_RANGE_CLOEXEC),
+		    "close_range(%u, 4294967295, CLOSE_RANGE_CLOEXEC)", first);
+}
+
 /* ANCHOR: exec */
 int
-exec_command(char *const argv[], char *const envp[], unsigned keep)
+exec_now(const char *path, char *const argv[], char *const envp[])
 {
-	char path[4096], cause[400] = "";
-	const char *file = argv[0];
-	sigset_t none;
-	int count = 0, cut = STDERR_FILENO + 1 + (int)keep;
+	char cause[400] = "";
+	int count = 0, number, status;
 
 	stage("exec",
 	      "The process stays, the program in it is replaced; its namespaces go on with it.",
 	      "readlink /proc/%d/exe", call_pid());
 	while (envp[count])
 		count++;
-	if (!strchr(file, '/')) {
-		if (search(file, envp, path, sizeof path) < 0) {
-			fail(errno, "execve(\"%s\")", file);
-			return refused(errno == ENOENT ? NOT_FOUND : NOT_RUNNABLE,
-				       errno == ENOENT ? "no directory of PATH has it" : NULL);
-		}
-		file = path;
-	}
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none,
-		    NULL); /* the mask outlives exec, and the command expects none */
-	if (call(close_range((unsigned)cut, ~0U, CLOSE_RANGE_CLOEXEC),
-		 "close_range(%d, 4294967295, CLOSE_RANGE_CLOEXEC)", cut) < 0)
-		return -1;
-	if (call_mode != CALL_SILENT && !obstacle(file, cause, sizeof cause) &&
-	    access(file, X_OK) == 0)
-		tell_exec("execve(\"%s\", %s, /* %d vars */)", file, call_argv(argv), count);
-	call(execve(file, argv, envp), "execve(\"%s\", %s, /* %d vars */)", file, call_argv(argv),
+	/* success does not return, so it is told before; what is seen to fail is told once, after
+	 */
+	if (call_mode != CALL_SILENT && !obstacle(path, cause, sizeof cause) &&
+	    access(path, X_OK) == 0)
+		tell_exec("execve(\"%s\", %s, /* %d vars */)", path, call_argv(argv), count);
+	call(execve(path, argv, envp), "execve(\"%s\", %s, /* %d vars */)", path, call_argv(argv),
 	     count);
-	int number = errno,
-	    status = number == ENOENT && access(file, F_OK) < 0 ? NOT_FOUND : NOT_RUNNABLE;
-	obstacle(file, cause, sizeof cause);
+	number = errno;
+	status = number == ENOENT && access(path, F_OK) < 0 ? NOT_FOUND : NOT_RUNNABLE;
+	obstacle(path, cause, sizeof cause);
 	errno = number;
 	return refused(status, cause[0] ? cause : NULL);
+}
+
+int
+exec_command(char *const argv[], char *const envp[], unsigned keep)
+{
+	char path[EXEC_PATH];
+
+	if (exec_find(argv[0], envp, path, false) < 0 || exec_prepare(keep) < 0)
+		return -1;
+	return exec_now(path, argv, envp);
 }
 /* ANCHOR_END: exec */

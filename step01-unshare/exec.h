@@ -8,12 +8,28 @@
 #ifndef BOXSTEP_EXEC_H
 #define BOXSTEP_EXEC_H
 
+#include <stdbool.h>
+
+#define EXEC_PATH 4096
+
 /*
- * Becomes ARGV: closes every descriptor above stderr at the exec (close_range(2) marks them
- * close-on-exec, except the KEEP that follow stderr), unblocks all signals, searches PATH of ENVP
- * for a name without a slash, and calls execve(2). Returns only on failure: −1 with errno, the
- * error recorded with status 127 (not found) or 126 (found, cannot be run).
+ * Finds NAME as a shell would: as it is when it has a slash, else in the directories of ENVP's
+ * PATH. Gives 0 and the file in PATH; −1 with the error recorded, status 127 (not found) or 126
+ * (found, cannot be run). The causes that can be seen in the file are looked at when CHECK.
  */
+int exec_find(const char *name, char *const envp[], char path[EXEC_PATH], bool check);
+
+/*
+ * Makes the process ready: marks every descriptor above stderr close-on-exec (close_range(2))
+ * except the KEEP that follow it, and unblocks all signals, because the mask outlives exec.
+ */
+int exec_prepare(unsigned keep);
+
+/* The call alone: execve(2) of PATH. Returns only on failure, −1 with the cause as the hint. After
+ * a seccomp filter this is all that is left to do. */
+int exec_now(const char *path, char *const argv[], char *const envp[]);
+
+/* All three. Returns only on failure. */
 int exec_command(char *const argv[], char *const envp[], unsigned keep);
 
 #endif

@@ -172,7 +172,7 @@ json_vector(struct json_object *object, const char *key, bool *bad)
 }
 
 int
-json_write(int dirfd, const char *name, struct json_object *object)
+json_write(int dirfd, const char *name, struct json_object *object, bool durable)
 {
 	const char *text = json_object_to_json_string_ext(
 		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
@@ -181,7 +181,7 @@ json_write(int dirfd, const char *name, struct json_object *object)
 
 	snprintf(aside, sizeof(aside), ".%s.%d", name, getpid());
 	fd = openat(dirfd, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0 || dprintf(fd, "%s\n", text) < 0 || fsync(fd) < 0 ||
+	if (fd < 0 || dprintf(fd, "%s\n", text) < 0 || (durable && fsync(fd) < 0) ||
 	    renameat(dirfd, aside, dirfd, name) < 0) {
 		error = errno;
 		unlinkat(dirfd, aside, 0);

@@ -35,7 +35,8 @@ struct json_object *json_member(struct json_object *object, const char *key, boo
  * or wrong type. */
 char **json_vector(struct json_object *object, const char *key, bool *bad);
 
-/* Writes OBJECT to the file NAME below DIRFD: aside, synced, renamed. 0 or −1. */
-int json_write(int dirfd, const char *name, struct json_object *object);
+/* Writes OBJECT to the file NAME below DIRFD: aside, synced when it is DURABLE (it has to outlive a
+ * power cut), renamed. 0 or −1. */
+int json_write(int dirfd, const char *name, struct json_object *object, bool durable);
 
 #endif

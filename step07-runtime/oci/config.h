@@ -1,0 +1,69 @@
+/*
+ * config: config.json of a bundle, taken apart into what each floor below wants to know.
+ *
+ * Which field goes to which module is the table in config.c: every module keeps its own options,
+ * and none of them knows JSON. Follows the OCI runtime specification 1.2 (config.md,
+ * config-linux.md). Explained in book/07-runtime.md.
+ */
+#ifndef BOXSTEP_OCI_CONFIG_H
+#define BOXSTEP_OCI_CONFIG_H
+
+#include "step01-unshare/idmap.h"
+#include "step01-unshare/namespaces.h"
+#include "step03-mounts/devices.h"
+#include "step03-mounts/mounts.h"
+#include "step03-mounts/rootfs.h"
+#include "step04-cgroups/limits.h"
+#include "step05-overlay/user.h"
+#include "step07-runtime/security/attrs.h"
+#include "step07-runtime/security/caps.h"
+#include "step07-runtime/security/sysctl.h"
+
+struct json_object;
+
+struct oci_process {
+	struct json_object *json; /* owns the strings below */
+	char **args, **env;	  /* vectors end with NULL */
+	const char *cwd;	  /* absolute */
+	bool terminal;
+	unsigned short rows, columns; /* consoleSize; 0: not given */
+	struct user user;
+	bool no_new_privs;
+	struct cap_sets caps; /* all empty when the object gives none */
+	struct attr_options attrs;
+};
+
+struct oci_join { /* a namespace that exists already */
+	int flag;
+	const char *path;
+};
+
+struct oci_config {
+	struct json_object *json;
+	struct oci_process process;
+	struct rootfs_options root; /* path, read_only, propagation */
+	struct ns_options ns;	    /* kinds to make, hostname, offsets */
+	struct oci_join join[NS_KINDS];
+	size_t joins;
+	struct idmap_options idmap;
+	struct mount_list mounts;
+	struct devices_options devices;
+	struct cgroup_options cgroup;
+	struct limits limits;
+	struct sysctl_options sysctl;
+	struct json_object *seccomp; /* linux.seccomp; NULL: none */
+	const char *domainname;
+	struct json_object *annotations; /* an object, or NULL */
+	bool init;			 /* annotation "boxstep.init": "true" */
+};
+
+/* Reads config.json below the directory BUNDLE; relative root paths are taken from BUNDLE_PATH.
+ * What this runtime does not do is refused by name (ENOTSUP), never left out silently. */
+int oci_config_read(int bundle, const char *bundle_path, struct oci_config *config);
+void oci_config_free(struct oci_config *config);
+
+/* A process object by itself, for exec: from a parsed object (whose reference it takes over). */
+int oci_process_read(struct json_object *json, struct oci_process *process);
+void oci_process_free(struct oci_process *process);
+
+#endif

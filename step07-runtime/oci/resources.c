@@ -1,0 +1,182 @@
+/*
+ * resources.c: each number of linux.resources to its field of struct limits.
+ * Follows config-linux.md, "Control groups", of the OCI runtime specification; there 0 or absence
+ * is "not set" and -1 is "no limit". Explained in book/07-runtime.md.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "step01-unshare/call.h"
+#include "step05-overlay/json.h"
+#include "step07-runtime/oci/resources.h"
+
+static bool
+flag(struct json_object *json, const char *key)
+{
+	struct json_object *member;
+
+	return json_object_object_get_ex(json, key, &member) && json_object_get_boolean(member);
+}
+
+static void
+read_memory(struct json_object *json, struct limits *limits, bool *bad)
+{
+	struct json_object *member;
+
+	if (!json)
+		return;
+	limits->memory = json_number(json, "limit", bad);
+	limits->memory_swap = json_number(json, "swap", bad);
+	limits->memory_reservation = json_number(json, "reservation", bad);
+	limits->memory_check = flag(json, "checkBeforeUpdate");
+	if (json_object_object_get_ex(json, "swappiness", &member))
+		limits->v1_only = "memory.swappiness";
+	if (flag(json, "disableOOMKiller"))
+		limits->v1_only = "memory.disableOOMKiller";
+}
+
+static void
+read_cpu(struct json_object *json, struct limits *limits, bool *bad)
+{
+	struct json_object *idle;
+
+	if (!json)
+		return;
+	limits->cpu_shares = json_number(json, "shares", bad);
+	limits->cpu_quota = json_number(json, "quota", bad);
+	limits->cpu_period = json_number(json, "period", bad);
+	limits->cpu_burst = json_number(json, "burst", bad);
+	limits->cpuset_cpus = json_text(json, "cpus", bad);
+	limits->cpuset_mems = json_text(json, "mems", bad);
+	if (json_object_object_get_ex(json, "idle", &idle))
+		limits->cpu_idle = json_object_get_int(idle) ? 1 : LIMIT_MAX;
+	if (json_number(json, "realtimeRuntime", bad) || json_number(json, "realtimePeriod", bad))
+		limits->v1_only = "cpu.realtimeRuntime";
+}
+
+/* The line of io.max for a device; the four lists of the specification are merged into it. */
+static struct io_limit *
+io_line(struct limits *limits, unsigned major, unsigned minor)
+{
+	struct io_limit *grown;
+
+	for (size_t i = 0; i < limits->io_count; i++)
+		if (limits->io[i].major == major && limits->io[i].minor == minor)
+			return limits->io + i;
+	grown = reallocarray(limits->io, limits->io_count + 1, sizeof *grown);
+	if (!grown)
+		return NULL;
+	limits->io = grown;
+	grown[limits->io_count] = (struct io_limit){ .major = major, .minor = minor };
+	return grown + limits->io_count++;
+}
+
+static void
+read_io_list(struct json_object *json, const char *key, struct limits *limits, size_t offset,
+	     bool *bad)
+{
+	struct json_object *list = json_array(json, key, bad);
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		struct json_object *item = json_object_array_get_idx(list, i);
+		struct io_limit *line;
+		if (!json_object_is_type(item, json_type_object)) {
+			*bad = true;
+			return;
+		}
+		line = io_line(limits, (unsigned)json_number(item, "major", bad),
+			       (unsigned)json_number(item, "minor", bad));
+		if (line)
+			*(int64_t *)((char *)line + offset) = json_number(item, "rate", bad);
+	}
+}
+
+static void
+read_io(struct json_object *json, struct limits *limits, bool *bad)
+{
+	if (!json)
+		return;
+	limits->blkio_weight = json_number(json, "weight", bad);
+	if (json_number(json, "leafWeight", bad))
+		limits->v1_only = "blockIO.leafWeight";
+	read_io_list(json, "throttleReadBpsDevice", limits, offsetof(struct io_limit, rbps), bad);
+	read_io_list(json, "throttleWriteBpsDevice", limits, offsetof(struct io_limit, wbps), bad);
+	read_io_list(json, "throttleReadIOPSDevice", limits, offsetof(struct io_limit, riops), bad);
+	read_io_list(json, "throttleWriteIOPSDevice", limits, offsetof(struct io_limit, wiops),
+		     bad);
+}
+
+static int
+read_hugetlb(struct json_object *list, struct limits *limits, bool *bad)
+{
+	size_t count = list ? json_object_array_length(list) : 0;
+
+	limits->hugetlb = count ? calloc(count, sizeof *limits->hugetlb) : NULL;
+	if (count && !limits->hugetlb)
+		return fail(ENOMEM, "memory for linux.resources.hugepageLimits");
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *item = json_object_array_get_idx(list, i);
+		if (!json_object_is_type(item, json_type_object))
+			return fail(EINVAL,
+				    "linux.resources.hugepageLimits: entry %zu is no object", i);
+		limits->hugetlb[i].size = json_text(item, "pageSize", bad);
+		limits->hugetlb[i].bytes = json_number(item, "limit", bad);
+	}
+	limits->hugetlb_count = count;
+	return 0;
+}
+
+static int
+read_unified(struct json_object *json, struct limits *limits)
+{
+	size_t count = json ? (size_t)json_object_object_length(json) : 0, i = 0;
+
+	limits->unified = count ? calloc(count, sizeof *limits->unified) : NULL;
+	if (count && !limits->unified)
+		return fail(ENOMEM, "memory for linux.resources.unified");
+	if (!count)
+		return 0;
+	json_object_object_foreach(json, file, value)
+	{
+		if (!json_object_is_type(value, json_type_string))
+			return fail(EINVAL, "linux.resources.unified: %s is no string", file);
+		limits->unified[i++] = (struct unified){ file, json_object_get_string(value) };
+	}
+	limits->unified_count = i;
+	return 0;
+}
+
+int
+oci_resources_read(struct json_object *json, struct limits *limits)
+{
+	bool bad = false;
+	struct json_object *pids;
+
+	*limits = (struct limits){ 0 };
+	if (!json)
+		return 0;
+	read_memory(json_member(json, "memory", &bad), limits, &bad);
+	read_cpu(json_member(json, "cpu", &bad), limits, &bad);
+	read_io(json_member(json, "blockIO", &bad), limits, &bad);
+	if ((pids = json_member(json, "pids", &bad)))
+		limits->pids = json_number(pids, "limit", &bad);
+	if (json_member(json, "network", &bad))
+		limits->v1_only = "network.classID";
+	if (read_hugetlb(json_array(json, "hugepageLimits", &bad), limits, &bad) < 0 ||
+	    read_unified(json_member(json, "unified", &bad), limits) < 0)
+		return -1;
+	if (bad)
+		return call_error()->number
+			       ? -1
+			       : fail(EINVAL, "linux.resources: a member of the wrong type");
+	return 0;
+}
+
+void
+oci_resources_free(struct limits *limits)
+{
+	free(limits->io);
+	free(limits->hugetlb);
+	free(limits->unified);
+	*limits = (struct limits){ 0 };
+}

@@ -1,0 +1,18 @@
+/*
+ * resources: linux.resources, from the words of cgroup v1 to the limits of step 4.
+ * Follows config-linux.md, "Control groups", of the OCI runtime specification.
+ * Explained in book/07-runtime.md.
+ */
+#ifndef BOXSTEP_OCI_RESOURCES_H
+#define BOXSTEP_OCI_RESOURCES_H
+
+#include "step04-cgroups/limits.h"
+
+struct json_object;
+
+/* Fills LIMITS, whose strings stay JSON's; its arrays are freed by oci_resources_free. NULL:
+ * nothing is limited. −1 with EINVAL. */
+int oci_resources_read(struct json_object *resources, struct limits *limits);
+void oci_resources_free(struct limits *limits);
+
+#endif

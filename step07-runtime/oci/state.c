@@ -1,0 +1,328 @@
+/*
+ * state.c: a directory for each container, and the truth asked of the kernel.
+ * Follows runtime.md of the OCI runtime specification, proc(5), flock(2). Explained in
+ * book/07-runtime.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step04-cgroups/cgroup.h"
+#include "step05-overlay/json.h"
+#include "step05-overlay/store.h"
+#include "step07-runtime/oci/config.h"
+#include "step07-runtime/oci/state.h"
+
+const char *
+oci_status_name(enum oci_status status)
+{
+	static const char *const names[] = { "creating", "created", "running", "paused",
+					     "stopped" };
+
+	return names[status];
+}
+
+const char *
+oci_root_default(void)
+{
+	static char path[4096];
+	const char *run = getenv("BOXSTEP_RUN"), *user = getenv("XDG_RUNTIME_DIR");
+
+	if (run && run[0])
+		snprintf(path, sizeof path, "%s/oci", run);
+	else if (geteuid() != 0 && user && user[0])
+		snprintf(path, sizeof path, "%s/boxstep/oci", user);
+	else
+		snprintf(path, sizeof path, "/run/boxstep/oci");
+	return path;
+}
+
+int
+oci_id_check(const char *id)
+{
+	size_t length = strlen(id);
+
+	if (length > 0 && length < 256 && strcmp(id, ".") != 0 && strcmp(id, "..") != 0 &&
+	    strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-") ==
+		    length)
+		return 0;
+	return fail(EINVAL, "container id \"%.64s\": letters, digits and _ . + - only", id);
+}
+
+/* mkdir -p; what is there is fine. */
+static int
+make_path(const char *path)
+{
+	char part[4096];
+
+	for (const char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+		snprintf(part, sizeof part, "%.*s", slash ? (int)(slash - path) : (int)strlen(path),
+			 path);
+		if (mkdir(part, 0711) < 0 && errno != EEXIST)
+			return fail(errno, "mkdir(\"%s\")", part);
+		if (!slash)
+			return 0;
+	}
+}
+
+static int
+open_root(const char *root)
+{
+	int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		fail(errno, "open(\"%s\")", root);
+	return fd;
+}
+
+/* ---- processes ---- */
+
+uint64_t
+process_start_time(pid_t pid)
+{
+	char path[32], text[1024], *field, status;
+	FILE *file;
+	size_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	if (!(file = fopen(path, "re")))
+		return 0;
+	n = fread(text, 1, sizeof text - 1, file);
+	fclose(file);
+	text[n] = '\0';
+	/* field 2 is the name in brackets and may hold anything: count from the last bracket */
+	field = strrchr(text, ')');
+	if (!field || sscanf(field + 1, " %c", &status) != 1 || status == 'Z' || status == 'X')
+		return 0;
+	for (int i = 2; field && i < 22; i++)
+		field = strchr(field + 1, ' ');
+	return field ? strtoull(field + 1, NULL, 10) : 0;
+}
+
+int
+oci_state_pidfd(const struct oci_state *state)
+{
+	int fd = state->pid > 0 ? pidfd_open(state->pid, 0) : -1;
+
+	/* the pidfd first, then the look: if the start time is right now, the descriptor is too */
+	if (fd >= 0 && process_start_time(state->pid) == state->start_time)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return fail(ESRCH, "container not running: the first process of %s has ended", state->id);
+}
+
+enum oci_status
+oci_state_status(const struct oci_state *state)
+{
+	struct cgroup cgroup = CGROUP_NONE;
+	struct stat fifo;
+	bool frozen = false;
+
+	if (state->pid == 0)
+		return OCI_CREATING;
+	if (process_start_time(state->pid) != state->start_time || !state->start_time)
+		return OCI_STOPPED;
+	if (fstatat(state->dir, "exec.fifo", &fifo, AT_SYMLINK_NOFOLLOW) == 0)
+		return OCI_CREATED;
+	if (state->cgroup[0] && cgroup_open(state->cgroup, &cgroup) == 0) {
+		frozen = cgroup_is_frozen(&cgroup) == 1;
+		cgroup_close(&cgroup);
+	}
+	return frozen ? OCI_PAUSED : OCI_RUNNING;
+}
+
+/* ---- the directory ---- */
+
+/* Locks ROOT/ID; the directory may have been removed while we waited for the lock. */
+static int
+lock_dir(int root, const char *id, int how)
+{
+	struct stat locked, named;
+	int fd = openat(root, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return -1;
+	if (flock(fd, how) == 0 && fstat(fd, &locked) == 0 &&
+	    fstatat(root, id, &named, AT_SYMLINK_NOFOLLOW) == 0 && locked.st_ino == named.st_ino)
+		return fd;
+	if (errno != EWOULDBLOCK)
+		errno = ENOENT;
+	close(fd);
+	return -1;
+}
+
+/* What a create that was killed left: no state.json, and nobody holds the lock. */
+static bool
+swept(int root, const char *id)
+{
+	struct stat file;
+	int fd = lock_dir(root, id, LOCK_EX | LOCK_NB);
+	bool dead = fd >= 0 && fstatat(fd, "state.json", &file, 0) < 0 && errno == ENOENT;
+
+	if (dead)
+		tree_remove(root, id);
+	if (fd >= 0)
+		close(fd);
+	return dead;
+}
+
+int
+oci_state_make(const char *root, const char *id, struct oci_state *state)
+{
+	int fd;
+
+	*state = (struct oci_state){ .dir = -1, .id = id, .cgroup = "" };
+	if (oci_id_check(id) < 0 || make_path(root) < 0 || (fd = open_root(root)) < 0)
+		return -1;
+	if (mkdirat(fd, id, 0700) < 0 &&
+	    (errno != EEXIST || !swept(fd, id) || mkdirat(fd, id, 0700) < 0)) {
+		if (errno == EEXIST)
+			fail(EEXIST, "container %s already exists in %s", id, root);
+		else
+			fail(errno, "mkdir(\"%s/%s\")", root, id);
+	} else if ((state->dir = lock_dir(fd, id, LOCK_EX)) < 0)
+		fail(errno, "lock of \"%s/%s\"", root, id);
+	close(fd);
+	return state->dir < 0 ? -1 : 0;
+}
+
+static int
+load(struct oci_state *state)
+{
+	int fd = openat(state->dir, "state.json", O_RDONLY | O_CLOEXEC);
+	bool bad = false;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fail(errno, "open(\"state.json\") of %s", state->id);
+	state->json = json_read_fd(fd, "state.json");
+	close(fd);
+	if (!state->json)
+		return -1;
+	state->pid = (pid_t)json_number(state->json, "pid", &bad);
+	state->start_time = (uint64_t)json_number(state->json, "startTime", &bad);
+	state->bundle = json_text(state->json, "bundle", &bad);
+	state->cgroup = json_text(state->json, "cgroup", &bad);
+	if (bad || !state->bundle || !state->cgroup)
+		return fail(EINVAL, "state.json of %s is damaged", state->id);
+	return 0;
+}
+
+int
+oci_state_open(const char *root, const char *id, struct oci_state *state)
+{
+	int fd;
+
+	*state = (struct oci_state){ .dir = -1, .id = id, .cgroup = "" };
+	if (oci_id_check(id) < 0)
+		return -1;
+	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && !swept(fd, id))
+		state->dir = lock_dir(fd, id, LOCK_EX);
+	if (fd >= 0)
+		close(fd);
+	if (state->dir < 0)
+		return fail(ENOENT, "container %s does not exist", id);
+	if (load(state) == 0)
+		return 0;
+	oci_state_close(state);
+	return -1;
+}
+
+static void
+now(char text[40])
+{
+	struct timespec time;
+	struct tm parts;
+
+	clock_gettime(CLOCK_REALTIME, &time);
+	gmtime_r(&time.tv_sec, &parts);
+	snprintf(text + strftime(text, 24, "%Y-%m-%dT%H:%M:%S", &parts), 16, ".%09ldZ",
+		 time.tv_nsec);
+}
+
+static int
+put_text(struct json_object *json, const char *key, const char *value)
+{
+	return json_object_object_add(json, key, json_object_new_string(value));
+}
+
+int
+oci_state_write(struct oci_state *state, const struct oci_config *config, const char *bundle,
+		const char *cgroup, pid_t pid)
+{
+	struct json_object *json = json_object_new_object();
+	char created[40];
+	int done;
+
+	if (!json)
+		return fail(ENOMEM, "memory for state.json");
+	now(created);
+	put_text(json, "ociVersion", "1.2.0");
+	put_text(json, "id", state->id);
+	json_object_object_add(json, "pid", json_object_new_int(pid));
+	json_object_object_add(json, "startTime",
+			       json_object_new_int64((int64_t)process_start_time(pid)));
+	put_text(json, "bundle", bundle);
+	put_text(json, "rootfs", config->root.path);
+	put_text(json, "created", created);
+	put_text(json, "cgroup", cgroup);
+	json_object_object_add(json, "owner", json_object_new_int64(geteuid()));
+	if (config->annotations)
+		json_object_object_add(json, "annotations", json_object_get(config->annotations));
+	done = json_write(state->dir, "state.json", json, false);
+	json_object_put(json);
+	return done < 0 ? -1 : load(state);
+}
+
+int
+oci_state_remove(const char *root, struct oci_state *state)
+{
+	int fd = open_root(root), done = -1;
+
+	if (fd >= 0) {
+		done = tree_remove(fd, state->id);
+		close(fd);
+	}
+	oci_state_close(state);
+	return done;
+}
+
+void
+oci_state_close(struct oci_state *state)
+{
+	json_object_put(state->json);
+	if (state->dir >= 0)
+		close(state->dir);
+	*state = (struct oci_state){ .dir = -1, .cgroup = "" };
+}
+
+struct json_object *
+oci_state_json(const struct oci_state *state)
+{
+	static const char *const copied[] = { "ociVersion", "id",    "bundle",	   "rootfs",
+					      "created",    "owner", "annotations" };
+	struct json_object *json = json_object_new_object(), *member;
+	enum oci_status status = oci_state_status(state);
+
+	if (!json)
+		return NULL;
+	put_text(json, "id", state->id);
+	for (size_t i = 0; state->json && i < sizeof copied / sizeof copied[0]; i++)
+		if (json_object_object_get_ex(state->json, copied[i], &member))
+			json_object_object_add(json, copied[i], json_object_get(member));
+	put_text(json, "status", oci_status_name(status));
+	json_object_object_add(json, "pid",
+			       json_object_new_int(status == OCI_STOPPED ? 0 : state->pid));
+	return json;
+}

@@ -1,0 +1,61 @@
+/*
+ * state: what the runtime remembers of a container between two commands, and finds out anew.
+ *
+ *	ROOT/ID/                     made first, mode 0700, locked (flock) while a command changes
+ *it config.json                the bundle's, as it was at create state.json                 pid,
+ *its start time, bundle, cgroup …; written aside, renamed exec.fifo                  the gate: it
+ *is here until `start`
+ *
+ * The status is never stored: a fifo says "created", a process that is gone says "stopped". A
+ *directory without state.json whose lock is free is what a killed create left; it is removed.
+ * Follows runtime.md, "State", of the OCI runtime specification. Explained in book/07-runtime.md.
+ */
+#ifndef BOXSTEP_OCI_STATE_H
+#define BOXSTEP_OCI_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct json_object;
+struct oci_config;
+
+enum oci_status { OCI_CREATING, OCI_CREATED, OCI_RUNNING, OCI_PAUSED, OCI_STOPPED };
+const char *oci_status_name(enum oci_status status);
+
+struct oci_state {
+	struct json_object *json; /* the file; owns the strings; NULL while creating */
+	int dir;		  /* ROOT/ID, close-on-exec */
+	const char *id;
+	pid_t pid;
+	uint64_t start_time; /* of that pid, field 22 of /proc/PID/stat: pids are used again */
+	const char *bundle, *cgroup; /* cgroup: path of its directory, "" for none */
+};
+
+/* "/run/boxstep/oci", or below $BOXSTEP_RUN, or without root below $XDG_RUNTIME_DIR; static. */
+const char *oci_root_default(void);
+
+/* 1…255 of [A-Za-z0-9_.+-], not "." or ".."; −1 with EINVAL. */
+int oci_id_check(const char *id);
+
+/* Makes ROOT/ID and locks it: EEXIST when the name is taken. Sweeps what a killed create left. */
+int oci_state_make(const char *root, const char *id, struct oci_state *state);
+/* Opens and locks one that is there: ENOENT, "container ID does not exist". */
+int oci_state_open(const char *root, const char *id, struct oci_state *state);
+/* Writes state.json for the process PID. */
+int oci_state_write(struct oci_state *state, const struct oci_config *config, const char *bundle,
+		    const char *cgroup, pid_t pid);
+/* Removes the directory and closes. */
+int oci_state_remove(const char *root, struct oci_state *state);
+void oci_state_close(struct oci_state *state);
+
+enum oci_status oci_state_status(const struct oci_state *state);
+/* A pidfd of the container's first process; −1 with ESRCH (recorded) when it has ended. */
+int oci_state_pidfd(const struct oci_state *state);
+/* The state as the specification prints it; to be put by the caller. NULL: ENOMEM. */
+struct json_object *oci_state_json(const struct oci_state *state);
+
+/* Field 22 of /proc/PID/stat, in clock ticks since boot; 0 when the process is gone or a zombie. */
+uint64_t process_start_time(pid_t pid);
+
+#endif
