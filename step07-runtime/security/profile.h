@@ -51,7 +51,7 @@ struct profile {
 	size_t unknown;	     /* names of calls that the table does not have; they are skipped */
 	char *listener_path; /* where the descriptor of SECCOMP_RET_USER_NOTIF goes; or NULL */
 	char *listener_metadata;
-	void *memory; /* what profile_free frees */
+	struct profile_block *memory; /* what profile_free frees */
 };
 
 /* The allow-list of the usual engines, for a container with the capabilities CAPS on this kernel.
@@ -75,6 +75,9 @@ int profile_from_json(struct json_object *object, const char *name, uint64_t cap
 
 /* Writes the profile as JSON that profile_parse reads back, for whoever wants to start from it. */
 int profile_print(const struct profile *profile, FILE *out);
+
+/* Zeroed memory that lives as long as the profile. NULL: ENOMEM, with fail(). */
+void *profile_alloc(struct profile *profile, size_t size);
 
 void profile_free(struct profile *profile);
 

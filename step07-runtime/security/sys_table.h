@@ -15,6 +15,11 @@
 
 #include "step07-runtime/security/sys_numbers.h"
 
+/* SYS_ID_accept4: the row of accept4, for tables that are written in C. */
+#define SYS_ID(name, ...) SYS_ID_##name,
+enum sys_id { SYS_NUMBERS(SYS_ID) SYS_IDS };
+#undef SYS_ID
+
 enum sys_arch { SYS_X86_64, SYS_X86, SYS_X32, SYS_AARCH64, SYS_ARM, SYS_ARCHES };
 
 #define SYS_ARCH_BIT(arch) (1u << (arch))

@@ -105,8 +105,9 @@ add_newer(void)
 			row->number[a] =
 				newer[i].number | (arches[a] == SCMP_ARCH_X32 ? X32_BIT : 0);
 	}
-	struct row *shadow = row_of("map_shadow_stack"); /* x86-64 only */
-	shadow->number[0] = 453;
+	row_of("map_shadow_stack")->number[X86_64] = 453; /* of this architecture alone */
+	row_of("uretprobe")->number[X86_64] = 335;
+	row_of("uprobe")->number[X86_64] = 336;
 }
 
 static void

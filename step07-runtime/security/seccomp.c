@@ -1,0 +1,249 @@
+/*
+ * seccomp.c: prepares the filter while there is time, and puts it on when nothing else is left to
+ * do. Follows seccomp(2), prctl(2), seccomp_unotify(2), unix(7). Explained in book/07a-security.md.
+ */
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step07-runtime/security/profile.h"
+#include "step07-runtime/security/seccomp.h"
+
+/* ---- in the parent ---- */
+
+static bool
+asks_supervisor(const struct profile *profile)
+{
+	for (size_t i = 0; i < profile->count; i++)
+		if (profile->rules[i].action == SECCOMP_RET_USER_NOTIF &&
+		    profile->rules[i].call_count)
+			return true;
+	return false;
+}
+
+static int
+copy_text(const char *text, char **copy)
+{
+	if (text && !(*copy = strdup(text)))
+		return fail(ENOMEM, "seccomp profile");
+	return 0;
+}
+
+int
+seccomp_prepare_profile(const struct profile *profile, bool no_new_privs, struct seccomp *seccomp)
+{
+	*seccomp = (struct seccomp){ .no_new_privs = no_new_privs };
+	if (!profile)
+		return 0;
+	seccomp->notify = asks_supervisor(profile);
+	seccomp->flags = profile->flags;
+	if (seccomp->notify) {
+		if (!profile->listener_path)
+			return fail(EINVAL,
+				    "seccomp profile: SCMP_ACT_NOTIFY without listenerPath");
+		seccomp->flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+		if (seccomp->flags & SECCOMP_FILTER_FLAG_TSYNC)
+			seccomp->flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+	}
+	if (filter_compile(profile, &seccomp->filter) < 0)
+		return -1;
+	if (copy_text(profile->listener_path, &seccomp->listener_path) < 0 ||
+	    copy_text(profile->listener_metadata, &seccomp->listener_metadata) < 0) {
+		seccomp_free(seccomp);
+		return -1;
+	}
+	return 0;
+}
+
+int
+seccomp_prepare(const struct seccomp_options *options, uint64_t caps, bool privileged,
+		struct seccomp *seccomp)
+{
+	const char *wanted = options->profile ?: privileged ? "unconfined" : "default";
+	bool no_new_privs = !options->new_privileges && !privileged;
+	struct profile profile;
+
+	if (strcmp(wanted, "unconfined") == 0)
+		return seccomp_prepare_profile(NULL, no_new_privs, seccomp);
+	*seccomp = (struct seccomp){ 0 };
+	if ((strcmp(wanted, "default") == 0 ? profile_default(caps, &profile)
+					    : profile_read(wanted, caps, &profile)) < 0)
+		return -1;
+	int result = seccomp_prepare_profile(&profile, no_new_privs, seccomp);
+	int number = errno;
+	profile_free(&profile);
+	errno = number;
+	return result;
+}
+
+void
+seccomp_free(struct seccomp *seccomp)
+{
+	filter_free(&seccomp->filter);
+	free(seccomp->listener_path);
+	free(seccomp->listener_metadata);
+	*seccomp = (struct seccomp){ 0 };
+}
+
+/* ---- in the child ---- */
+
+static const char *
+flag_names(unsigned flags)
+{
+	static const struct {
+		unsigned flag;
+		const char *name;
+	} known[] = {
+		{ SECCOMP_FILTER_FLAG_TSYNC, "TSYNC" },
+		{ SECCOMP_FILTER_FLAG_LOG, "LOG" },
+		{ SECCOMP_FILTER_FLAG_SPEC_ALLOW, "SPEC_ALLOW" },
+		{ SECCOMP_FILTER_FLAG_NEW_LISTENER, "NEW_LISTENER" },
+		{ SECCOMP_FILTER_FLAG_TSYNC_ESRCH, "TSYNC_ESRCH" },
+		{ SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, "WAIT_KILLABLE_RECV" },
+	};
+	static char text[256];
+	size_t length = 0;
+
+	snprintf(text, sizeof text, "0");
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+		if (flags & known[i].flag)
+			length += (size_t)snprintf(text + length, sizeof text - length,
+						   "%sSECCOMP_FILTER_FLAG_%s", length ? "|" : "",
+						   known[i].name);
+	return text;
+}
+
+/* ANCHOR: install */
+static int
+install(const struct seccomp *seccomp, int *listener)
+{
+	struct sock_fprog program = { seccomp->filter.count, seccomp->filter.insns };
+	int fd = call((int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, seccomp->flags, &program),
+		      "seccomp(SECCOMP_SET_MODE_FILTER, %s, {len=%u, filter=%p})",
+		      flag_names(seccomp->flags), seccomp->filter.count,
+		      (void *)seccomp->filter.insns);
+
+	if (fd < 0 && errno == EACCES)
+		return call_hint("without no_new_privs only CAP_SYS_ADMIN may put on a filter");
+	if (fd < 0)
+		return -1;
+	if (listener && seccomp->notify)
+		*listener = fd; /* close-on-exec, the kernel sees to it */
+	return 0;
+}
+/* ANCHOR_END: install */
+
+int
+seccomp_install_early(const struct seccomp *seccomp, int *listener)
+{
+	if (listener)
+		*listener = -1;
+	if (!seccomp->filter.count || seccomp->no_new_privs)
+		return 0;
+	return install(seccomp, listener);
+}
+
+int
+seccomp_install_last(const struct seccomp *seccomp, int *listener)
+{
+	if (!seccomp->filter.count || !seccomp->no_new_privs)
+		return 0;
+	if (listener)
+		*listener = -1;
+	return install(seccomp, listener);
+}
+
+int
+seccomp_no_new_privs(const struct seccomp *seccomp)
+{
+	if (!seccomp->no_new_privs)
+		return 0;
+	return call(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+		    "prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)");
+}
+
+/* ---- a supervisor ---- */
+
+int
+seccomp_listener_connect(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (strlen(path) >= sizeof address.sun_path)
+		return fail(ENAMETOOLONG, "listenerPath %s", path);
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return fail(errno, "socket(AF_UNIX, …)");
+	if (call(connect(fd, (struct sockaddr *)&address, sizeof address),
+		 "connect(%d, {sa_family=AF_UNIX, sun_path=\"%s\"}, %zu)", fd, path,
+		 sizeof address) < 0) {
+		int number = errno;
+		close(fd);
+		errno = number;
+		return -1;
+	}
+	return fd;
+}
+
+int
+seccomp_listener_send(int socket, int listener, const char *state)
+{
+	struct iovec text = { (void *)(uintptr_t)state, strlen(state) };
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr message = { .msg_iov = &text,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof control };
+
+	control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
+					   .cmsg_level = SOL_SOCKET,
+					   .cmsg_type = SCM_RIGHTS };
+	memcpy(CMSG_DATA(&control.header), &listener, sizeof listener);
+	ssize_t sent = call(sendmsg(socket, &message, MSG_NOSIGNAL),
+			    "sendmsg(%d, {SCM_RIGHTS [%d], %zu bytes}, MSG_NOSIGNAL)", socket,
+			    listener, text.iov_len);
+	if (sent < 0)
+		return -1;
+	if ((size_t)sent != text.iov_len)
+		return fail(EMSGSIZE, "sendmsg(%d, …): the supervisor took %zd bytes", socket,
+			    sent);
+	return 0;
+}
+
+/* ---- options ---- */
+
+static int
+option_new_privileges(const struct option_row *row, const char *value, void *into)
+{
+	struct seccomp_options *options = into;
+
+	if (!value || strcmp(value, "true") == 0)
+		options->new_privileges = false;
+	else if (strcmp(value, "false") == 0)
+		options->new_privileges = true;
+	else
+		return fail(EINVAL, "--%s=%s: true or false", row->name, value);
+	return 0;
+}
+
+const struct option_row seccomp_options[] = {
+	{ "seccomp", 0, "FILE", "SECCOMP_SET_MODE_FILTER",
+	  "a profile in place of the default; or unconfined", option_text,
+	  offsetof(struct seccomp_options, profile), 0 },
+	{ "no-new-privileges", 0, "[=BOOL]", "PR_SET_NO_NEW_PRIVS",
+	  "exec gains nothing by setuid; =false lets it", option_new_privileges, 0, 0 },
+	{ 0 },
+};
