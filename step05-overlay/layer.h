@@ -28,7 +28,8 @@ struct layer_target {
 	const int
 		*lower; /* the layers below it, top first: owners of implied parents, hard links */
 	size_t lowers;
-	bool flat; /* a single-id user namespace: owners cannot be kept */
+	bool user; /* made in a user namespace: user.overlay.*, and some owners may not exist */
+	bool flat; /* it has a single id: no owner can be kept */
 	const struct layer_limits *limits;
 };
 
