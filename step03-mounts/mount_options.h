@@ -21,14 +21,14 @@ struct mount_bits { /* for mount_setattr(2): MOUNT_ATTR_… */
 struct mount_flags {
 	bool bind, recursive;	 /* bind, rbind */
 	bool remount;		 /* change what is mounted there already */
-	bool read_only;		 /* ro, also of the file system: applied last, see mounts_seal */
 	bool copy_up;		 /* tmpcopyup: the new tmpfs begins with what it covers */
 	bool idmap, idmap_all;	 /* idmap, ridmap */
 	struct mount_bits one;	 /* ro nosuid nodev noexec nosymfollow, the atime family … */
 	struct mount_bits all;	 /* rro rnosuid …: the whole tree below */
 	unsigned long spread[4]; /* MS_SHARED… [|MS_REC], applied in order */
 	size_t spread_count;
-	char **data; /* "size=64m", "sync": one fsconfig(2) each */
+	uint64_t classic; /* MS_I_VERSION: only mount(2) itself can say it */
+	char **data;	  /* "size=64m", "sync": one fsconfig(2) each */
 	size_t data_count;
 };
 

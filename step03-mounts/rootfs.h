@@ -12,6 +12,8 @@
 
 #include <stdbool.h>
 
+#include "step01-unshare/options.h"
+
 struct rootfs_options {
 	const char *path; /* --rootfs: a directory; NULL when the root comes by descriptor */
 	bool read_only;	  /* --read-only: the root mount itself, nothing mounted in it */

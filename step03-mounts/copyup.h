@@ -1,0 +1,18 @@
+/*
+ * copyup: the contents of a directory copied into a new tmpfs that is about to cover it.
+ *
+ * What `tmpcopyup` asks for: a writable /etc over a read-only image that still has the image's
+ * files. Follows openat(2), fchownat(2), utimensat(2). Explained in book/03-mounts.md.
+ */
+#ifndef BOXSTEP_COPYUP_H
+#define BOXSTEP_COPYUP_H
+
+/*
+ * Copies what is in the directory FROM (open for reading) into the directory TO: files,
+ * directories, links and FIFOs, with mode, owner and times; no link is followed, no mount entered.
+ * Owners that cannot be set stay the caller's. 0, or −1 with the error recorded (ENOSPC: the tmpfs
+ * is full).
+ */
+int copyup(int from, int to);
+
+#endif

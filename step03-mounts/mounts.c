@@ -1,0 +1,521 @@
+/*
+ * mounts.c: sources opened, file systems made, and all of it put in place by descriptor.
+ * Follows open_tree(2), move_mount(2), proc(5), user_namespaces(7). Explained in book/03-mounts.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step02-pidns/spawn.h"
+#include "step03-mounts/copyup.h"
+#include "step03-mounts/detached.h"
+#include "step03-mounts/inside.h"
+#include "step03-mounts/mounts.h"
+
+static void
+close_keeping_errno(int fd)
+{
+	int number = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = number;
+}
+
+/* ---- sources ---- */
+
+static bool
+maps_ids(const struct mount_entry *entry)
+{
+	return entry->flags.idmap || entry->spec.uid_count > 0;
+}
+
+static int
+open_source(struct mount_entry *entry)
+{
+	const char *source = entry->spec.source;
+
+	entry->tree = detached_copy(AT_FDCWD, source, entry->flags.recursive);
+	if (entry->tree >= 0)
+		return 0;
+	if (errno == ENOENT || errno == EACCES)
+		call_hint("the source of the bind mount on %s", entry->spec.target);
+	if (errno == EINVAL && !entry->flags.recursive)
+		call_hint("in a user namespace a directory with mounts below it can be bound only "
+			  "with "
+			  "them (rbind), or it would show what they cover");
+	return -1;
+}
+
+/*
+ * A map of ids is handed to the kernel as a user namespace that has it; a process holds that
+ * namespace just long enough for it to be opened.
+ */
+static int
+namespace_with(const struct idmap_options *maps)
+{
+	struct spawn holder = { 0, -1 };
+	char path[64];
+	int fd = -1;
+	pid_t pid = spawn_clone(CLONE_NEWUSER, -1, &holder);
+
+	if (pid == 0) {
+		spawn_die_with_parent();
+		for (;;)
+			pause();
+	}
+	if (pid < 0)
+		return -1;
+	snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
+	if (idmap_write(maps, pid) == 0 && (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		fail(errno, "open(\"%s\")", path);
+	spawn_end(&holder);
+	return fd;
+}
+
+static int
+map_ids(struct mount_entry *entry, const struct idmap_options *containers)
+{
+	const struct mount_spec *spec = &entry->spec;
+	struct idmap_options own = { .uid = (struct id_range *)spec->uid,
+				     .gid = (struct id_range *)spec->gid,
+				     .uid_count = spec->uid_count,
+				     .gid_count = spec->gid_count };
+	const struct idmap_options *maps = spec->uid_count ? &own : containers;
+	int fd, done;
+
+	if (!maps || !idmap_kind(maps))
+		return fail(EINVAL, "idmap on %s: there are no maps, and no user namespace",
+			    spec->target);
+	if ((fd = namespace_with(maps)) < 0)
+		return -1;
+	done = detached_map_ids(entry->tree, fd, entry->flags.idmap_all);
+	close_keeping_errno(fd);
+	return done;
+}
+
+int
+mounts_open_in_parent(struct mount_list *list, int kinds, const struct idmap_options *maps)
+{
+	bool privileged = (kinds & CLONE_NEWUSER) && geteuid() == 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		struct mount_entry *entry = &list->entry[i];
+		if (!mount_is_bind(entry) || entry->tree >= 0 || !(maps_ids(entry) || privileged))
+			continue;
+		if (open_source(entry) < 0) {
+			if (errno != EPERM || maps_ids(entry))
+				return -1;
+			call_forget(); /* root in name only: the child will do it */
+		} else if (maps_ids(entry) && map_ids(entry, maps) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+mounts_open(struct mount_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		struct mount_entry *entry = &list->entry[i];
+		if (!mount_is_bind(entry) || entry->tree >= 0)
+			continue;
+		if (maps_ids(entry))
+			return fail(EPERM, "idmap on %s: only the parent can map ids",
+				    entry->spec.target);
+		if (open_source(entry) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- targets ---- */
+
+/* Is PATH the top directory NAME, however it is written? */
+static bool
+is_top(const char *path, const char *name)
+{
+	size_t length = strlen(name);
+
+	path += strspn(path, "/");
+	return strncmp(path, name, length) == 0 &&
+	       path[length + strspn(path + length, "/")] == '\0';
+}
+
+static bool
+same_file(int one, int other)
+{
+	struct stat a, b;
+
+	return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_ino == b.st_ino &&
+	       a.st_dev == b.st_dev;
+}
+
+static bool
+is_procfs(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+/* ANCHOR: proc */
+/* Files of /proc that tell what a container has, which some hosts give another content. */
+static bool
+may_be_covered(int root, int target)
+{
+	static const char *const files[] = {
+		"/proc/cpuinfo", "/proc/meminfo",   "/proc/stat",	 "/proc/uptime",
+		"/proc/loadavg", "/proc/diskstats", "/proc/swaps",	 "/proc/slabinfo",
+		"/proc/net/dev", "/proc/version",   "/proc/pressure/cpu"
+	};
+	bool found = false;
+
+	for (size_t i = 0; i < sizeof files / sizeof files[0] && !found; i++) {
+		int fd = inside_open_no_links(root, files[i], O_PATH);
+		found = fd >= 0 && same_file(fd, target);
+		close_keeping_errno(fd);
+	}
+	return found;
+}
+
+/*
+ * Whoever chooses what /proc says chooses what this program and every later one believes: which
+ * label is set by a write to /proc/self/attr, which file is /proc/self/fd/3.
+ */
+static int
+check_proc(const struct mount_entry *entry, int root, int target)
+{
+	int proc = inside_open(root, "/proc", O_PATH);
+	bool on_proc = proc >= 0 && same_file(proc, target), refused = false;
+
+	if (on_proc)
+		refused = !mount_is_type(entry, "proc") &&
+			  !(mount_is_bind(entry) && is_procfs(entry->tree));
+	else if (is_procfs(target))
+		refused = !mount_is_bind(entry) || !may_be_covered(root, target);
+	close_keeping_errno(proc);
+	if (!refused)
+		return 0;
+	fail(EPERM, "mount on %s inside the root", entry->spec.target);
+	return call_hint("nothing but a procfs goes on /proc, and nothing but a few of its own "
+			 "files (cpuinfo, meminfo …) can be covered in it");
+}
+/* ANCHOR_END: proc */
+
+/* The place of a new mount, O_PATH. */
+static int
+open_target(const struct mount_entry *entry, int root)
+{
+	const char *path = entry->spec.target;
+	struct stat status = { .st_mode = S_IFDIR };
+	int target;
+
+	/* what the whole container looks up is not left to a link in the image */
+	if (mount_is_type(entry, "proc") || mount_is_type(entry, "sysfs") || is_top(path, "proc") ||
+	    is_top(path, "sys") || is_top(path, "dev")) {
+		target = inside_open_no_links(root, path, O_PATH);
+		if (target < 0 && errno == ELOOP) {
+			fail(ELOOP, "the mount point %s inside the root", path);
+			return call_hint("it is a symbolic link in the image; such an image is not "
+					 "run");
+		}
+		close_keeping_errno(target);
+	}
+	if (mount_is_bind(entry) && fstat(entry->tree, &status) < 0)
+		return fail(errno, "fstat of the source of %s", path);
+	target = inside_make(root, path, S_ISDIR(status.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644);
+	if (target >= 0 && same_file(target, root)) {
+		close(target);
+		return fail(EINVAL, "mount on %s: that is the root itself", path);
+	}
+	if (target >= 0 && check_proc(entry, root, target) < 0) {
+		close_keeping_errno(target);
+		return -1;
+	}
+	return target;
+}
+
+/* ---- what goes there ---- */
+
+/* A user namespace inherits mounts with their restrictions locked: then they stay. */
+static int
+set_bits(int mount, struct mount_bits bits, bool recursive)
+{
+	if (detached_change(mount, bits, 0, recursive) == 0)
+		return 0;
+	if (errno != EPERM || !bits.clear)
+		return -1;
+	call_forget();
+	bits.set &= ~(uint64_t)MOUNT_ATTR__ATIME;
+	bits.clear = 0;
+	return detached_change(mount, bits, 0, recursive);
+}
+
+static int
+set_spread(int mount, const struct mount_flags *flags)
+{
+	for (size_t i = 0; i < flags->spread_count; i++)
+		if (detached_change(mount, (struct mount_bits){ 0 }, flags->spread[i],
+				    flags->spread[i] & MS_REC) < 0)
+			return -1;
+	return 0;
+}
+
+/* A copy of the host's mount is its peer, so what is not asked to be shared is cut off first. */
+static int
+finish_bind(const struct mount_entry *entry)
+{
+	const struct mount_flags *flags = &entry->flags;
+	unsigned long first = flags->spread_count ? MS_SLAVE : MS_PRIVATE;
+
+	for (size_t i = 0; i < flags->spread_count; i++)
+		if (flags->spread[i] & MS_SHARED)
+			first = 0;
+	if (detached_change(entry->tree, (struct mount_bits){ 0 }, first, true) < 0 ||
+	    set_spread(entry->tree, flags) < 0 || set_bits(entry->tree, flags->one, false) < 0)
+		return -1;
+	return set_bits(entry->tree, flags->all, true);
+}
+
+/*
+ * Where a user namespace may not have a file system of its own (sysfs without its own network
+ * namespace, mqueue without its own IPC, procfs without its own PIDs), it may keep what it has
+ * inherited. With everything below, or it would see what other mounts cover.
+ */
+static int
+host_instead(const struct mount_entry *entry)
+{
+	const char *path = mount_is_type(entry, "sysfs")    ? "/sys"
+			   : mount_is_type(entry, "mqueue") ? "/dev/mqueue"
+							    : "/proc";
+	struct mount_bits bits = { .set = entry->flags.one.set & ~(uint64_t)MOUNT_ATTR__ATIME };
+	int tree = detached_copy(AT_FDCWD, path, true);
+
+	if (tree >= 0 && set_bits(tree, bits, true) < 0) {
+		close_keeping_errno(tree);
+		return -1;
+	}
+	return tree;
+}
+
+/* procfs is refused while nothing but a partly covered one can be seen, user_namespaces(7). */
+static int
+refused_in_user_namespace(const struct mount_entry *entry)
+{
+	bool proc = mount_is_type(entry, "proc");
+
+	if (errno != EPERM ||
+	    !(proc || mount_is_type(entry, "sysfs") || mount_is_type(entry, "mqueue")))
+		return -1;
+	if (proc && getpid() == 1)
+		return call_hint("a user namespace may mount procfs only where a whole one is "
+				 "visible; here parts of the host's /proc are covered");
+	call_forget();
+	return host_instead(entry);
+}
+
+/* Is GROUP mapped in this user namespace? A devpts owned by an unknown group is refused. */
+static bool
+group_is_mapped(unsigned group)
+{
+	FILE *file = fopen("/proc/self/gid_map", "re");
+	unsigned inside, outside, count;
+	bool found = false;
+
+	while (file && fscanf(file, "%u %u %u", &inside, &outside, &count) == 3)
+		found |= group >= inside && group - inside < count;
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* Sealed later: in a tmpfs that is read-only at once, no mount point and no device could be made.
+ */
+static bool
+is_sealed_later(const struct mount_entry *entry)
+{
+	return mount_is_type(entry, "tmpfs") && (entry->flags.one.set & MOUNT_ATTR_RDONLY);
+}
+
+/* ANCHOR: new */
+/* A new file system, with what only now can be known of its options. Gives its mount, or −1. */
+static int
+make_new(const struct mount_entry *entry)
+{
+	const struct mount_flags *flags = &entry->flags;
+	const char *source = entry->spec.source;
+	uint64_t attributes = flags->one.set | flags->all.set;
+	char **data = calloc(flags->data_count + 1, sizeof *data);
+	size_t count = 0;
+	int mount;
+
+	if (!data)
+		return fail(ENOMEM, "memory for mount options");
+	if (is_sealed_later(entry))
+		attributes &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+	/* a device may be one that cannot be written; others share their super block with the host
+	 */
+	else if ((attributes & MOUNT_ATTR_RDONLY) && source && source[0] == '/')
+		data[count++] = "ro";
+	for (size_t i = 0; i < flags->data_count; i++)
+		if (!mount_is_type(entry, "devpts") || strncmp(flags->data[i], "gid=", 4) != 0 ||
+		    group_is_mapped((unsigned)atoi(flags->data[i] + 4)))
+			data[count++] = flags->data[i];
+	mount = detached_new(entry->spec.type, source, data, count, attributes);
+	free(data);
+	if (mount < 0)
+		mount = refused_in_user_namespace(entry);
+	if (mount >= 0 && set_spread(mount, flags) < 0) {
+		close_keeping_errno(mount);
+		return -1;
+	}
+	return mount;
+}
+/* ANCHOR_END: new */
+
+/* ---- what only mount(2) can say ---- */
+
+/* i_version, and a value above the 255 bytes that fsconfig(2) takes. */
+static bool
+is_classic(const struct mount_flags *flags)
+{
+	bool found = flags->classic;
+
+	for (size_t i = 0; i < flags->data_count; i++)
+		found |= strlen(flags->data[i]) > 255;
+	return found;
+}
+
+/* By the magic link of the target, which leads where the descriptor is open, and nowhere else. */
+static int
+mount_classic(const struct mount_entry *entry, int root, int target)
+{
+	const struct mount_flags *flags = &entry->flags;
+	char path[32], *data = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&data, &size);
+	int mounted = -1;
+
+	if (!out)
+		return fail(ENOMEM, "memory for mount options");
+	for (size_t i = 0; i < flags->data_count; i++)
+		fprintf(out, "%s%s", i ? "," : "", flags->data[i]);
+	if (fclose(out) != 0)
+		return fail(ENOMEM, "memory for mount options");
+	snprintf(path, sizeof path, "/proc/self/fd/%d", target);
+	if (call(mount(entry->spec.source, path, entry->spec.type, flags->classic, data),
+		 "mount(\"%s\", \"%s\", \"%s\", %s, \"%s\")",
+		 entry->spec.source ? entry->spec.source : "", path, entry->spec.type,
+		 flags->classic ? "MS_I_VERSION" : "0", data) == 0)
+		mounted = inside_open(root, entry->spec.target, O_PATH);
+	free(data);
+	if (mounted < 0)
+		return -1;
+	struct mount_bits bits = { .set = flags->one.set | flags->all.set };
+	int done = set_bits(mounted, bits, false) < 0 ? -1 : set_spread(mounted, flags);
+	close_keeping_errno(mounted);
+	return done;
+}
+
+/* ---- in order ---- */
+
+/* `remount`, or propagation alone: what is mounted at the target already. */
+static int
+apply_change(const struct mount_entry *entry, int root)
+{
+	const struct mount_flags *flags = &entry->flags;
+	int target = inside_open(root, entry->spec.target, O_PATH), done = 0;
+
+	if (target < 0)
+		return fail(errno, "remount of %s inside the root", entry->spec.target);
+	if (flags->remount && !flags->bind && flags->data_count)
+		done = detached_reconfigure(target, flags->data, flags->data_count);
+	if (done == 0)
+		done = set_bits(target, flags->one, false);
+	if (done == 0)
+		done = set_bits(target, flags->all, true);
+	if (done == 0)
+		done = set_spread(target, flags);
+	close_keeping_errno(target);
+	return done;
+}
+
+static int
+copy_up_from(int target, int mount)
+{
+	int from = openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), done;
+
+	if (from < 0)
+		return fail(errno, "opening what the tmpfs is to cover");
+	done = copyup(from, mount);
+	close_keeping_errno(from);
+	return done;
+}
+
+/* ANCHOR: apply */
+static int
+apply_entry(struct mount_entry *entry, int root)
+{
+	int target, done = -1;
+
+	if (mount_is_change(entry))
+		return apply_change(entry, root);
+	if ((target = open_target(entry, root)) < 0)
+		return -1;
+	if (!mount_is_bind(entry) && is_classic(&entry->flags)) {
+		done = mount_classic(entry, root, target);
+		goto out;
+	}
+	if (mount_is_bind(entry) ? finish_bind(entry) < 0 : (entry->tree = make_new(entry)) < 0)
+		goto out;
+	if (entry->flags.copy_up && copy_up_from(target, entry->tree) < 0)
+		goto out;
+	done = detached_attach(entry->tree, target, entry->spec.target);
+out:
+	close_keeping_errno(target);
+	if (entry->tree >= 0 && !is_sealed_later(entry)) {
+		close_keeping_errno(entry->tree);
+		entry->tree = -1;
+	}
+	return done < 0 ? call_hint("it was to be mounted on %s", entry->spec.target) : 0;
+}
+/* ANCHOR_END: apply */
+
+int
+mounts_apply(struct mount_list *list, int root)
+{
+	stage("mounts", "Everything is mounted by descriptor, below a root that no path can leave.",
+	      "cat /proc/%d/mountinfo", call_pid());
+	for (size_t i = 0; i < list->count; i++)
+		if (apply_entry(&list->entry[i], root) < 0)
+			return -1;
+	return 0;
+}
+
+int
+mounts_seal(struct mount_list *list)
+{
+	struct mount_bits read_only = { .set = MOUNT_ATTR_RDONLY };
+	int done = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		struct mount_entry *entry = &list->entry[i];
+		if (entry->tree < 0)
+			continue;
+		if (done == 0)
+			done = detached_change(entry->tree, read_only, 0, false);
+		close_keeping_errno(entry->tree);
+		entry->tree = -1;
+	}
+	return done;
+}

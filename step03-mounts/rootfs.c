@@ -1,0 +1,180 @@
+/*
+ * rootfs.c: the container's root attached over `/`, then made `/` by pivot_root.
+ * Follows pivot_root(2), mount_namespaces(7), open_tree(2), proc(5). Explained in
+ * book/03-mounts.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step01-unshare/namespaces.h"
+#include "step03-mounts/detached.h"
+#include "step03-mounts/rootfs.h"
+
+const struct option_row rootfs_options[] = {
+	{ "rootfs", 0, "DIR", "pivot_root(2)", "the directory that becomes /", option_text,
+	  offsetof(struct rootfs_options, path), 0 },
+	{ "read-only", 0, NULL, "MOUNT_ATTR_RDONLY",
+	  "nothing can be written in /, but in what is mounted there", option_flag,
+	  offsetof(struct rootfs_options, read_only), 0 },
+	{ "no-pivot", 0, NULL, "chroot(2)",
+	  "chroot instead of pivot_root: for a host whose own / is a ramdisk", option_flag,
+	  offsetof(struct rootfs_options, no_pivot), 0 },
+	{ 0 },
+};
+
+/* ---- opening ---- */
+
+static int
+check_directory(const char *path)
+{
+	struct stat status;
+
+	if (!path) {
+		fail(EINVAL, "no root: --rootfs DIR is missing");
+		return call_hint("a directory with a program in it; `make rootfs` makes one, "
+				 "build/rootfs");
+	}
+	if (stat(path, &status) < 0) {
+		fail(errno, "the root %s", path);
+		return errno == EACCES ? call_hint("every directory above it has to be enterable "
+						   "(x) for uid %u",
+						   geteuid())
+				       : -1;
+	}
+	return S_ISDIR(status.st_mode) ? 0 : fail(ENOTDIR, "the root %s", path);
+}
+
+int
+rootfs_open(const struct rootfs_options *options, int kinds)
+{
+	int tree;
+
+	if (check_directory(options->path) < 0)
+		return -1;
+	if (!(kinds & CLONE_NEWUSER) || geteuid() != 0)
+		return ROOTFS_IN_CHILD;
+	tree = call_try(open_tree(AT_FDCWD, options->path,
+				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE),
+			"open_tree(AT_FDCWD, \"%s\", "
+			"OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_RECURSIVE)",
+			options->path);
+	/* root in name only, inside somebody's user namespace: its child may do it */
+	return tree < 0 ? ROOTFS_IN_CHILD : tree;
+}
+
+/* ANCHOR: attach */
+int
+rootfs_attach(const struct rootfs_options *options, int tree)
+{
+	int root = tree;
+
+	stage("root", "The root becomes a mount of this namespace, over the / that everybody has.",
+	      "cat /proc/%d/mountinfo", call_pid());
+	if (root < 0 && check_directory(options->path) < 0)
+		return -1;
+	if (ns_private_mounts() < 0)
+		return -1;
+	if (root < 0 && (root = detached_copy(AT_FDCWD, options->path, true)) < 0)
+		return -1;
+	/* a copy made outside still has the host's mounts as its peers */
+	if (detached_change(root, (struct mount_bits){ 0 }, MS_PRIVATE, true) == 0 &&
+	    call(move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH),
+		 "move_mount(%d, \"\", AT_FDCWD, \"/\", MOVE_MOUNT_F_EMPTY_PATH)", root) == 0)
+		return root;
+	if (tree < 0)
+		close(root);
+	return -1;
+}
+/* ANCHOR_END: attach */
+
+/* ---- leaving the host's tree ---- */
+
+/* ANCHOR: pivot */
+/*
+ * The old root lands where the new one stands, on top of it: no directory is needed to hold it,
+ * and `.` names the old one until it is detached, the new one after.
+ */
+static int
+pivot(void)
+{
+	if (call((int)syscall(SYS_pivot_root, ".", "."), "pivot_root(\".\", \".\")") < 0)
+		return errno == EINVAL ? call_hint("on a host whose / is a ramdisk use --no-pivot")
+				       : -1;
+	return call(umount2(".", MNT_DETACH), "umount2(\".\", MNT_DETACH)");
+}
+/* ANCHOR_END: pivot */
+
+/*
+ * What is mounted directly on the host's `/`: the mounts whose parent is that of the first line.
+ * The file lists them in the order of mounting; LAST first, so that what lies on top goes first.
+ */
+static int
+host_mounts(struct text_list *points)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL, point[4096];
+	size_t size = 0;
+	int root = 0, id, parent, done = 0;
+
+	if (!file)
+		return fail(errno, "open(\"/proc/self/mountinfo\")");
+	while (done == 0 && getline(&line, &size, file) > 0) {
+		if (sscanf(line, "%d %d %*s %*s %4095s", &id, &parent, point) != 3)
+			continue;
+		if (!root && strcmp(point, "/") == 0)
+			root = id;
+		else if (parent == root && strcmp(point, "/") != 0)
+			done = text_list_add(points, strdup(point));
+	}
+	free(line);
+	fclose(file);
+	return done;
+}
+
+/* A chroot can be left by who may chroot again: what lies below must be empty by then. */
+static int
+change_root(void)
+{
+	struct text_list points = { 0 };
+	int done = host_mounts(&points);
+
+	while (points.count > 0) {
+		char *point = (char *)points.item[--points.count];
+		/* EINVAL: locked, because a user namespace inherited it; it stays, out of sight */
+		if (done == 0)
+			call_try(umount2(point, MNT_DETACH), "umount2(\"%s\", MNT_DETACH)", point);
+		free(point);
+	}
+	free(points.item);
+	return done < 0 ? -1 : call(chroot("."), "chroot(\".\")");
+}
+
+int
+rootfs_pivot(const struct rootfs_options *options, int root)
+{
+	struct mount_bits read_only = { .set = options->read_only ? MOUNT_ATTR_RDONLY : 0 };
+	bool recursive = options->propagation & MS_REC;
+
+	stage("pivot",
+	      "The root takes the place of the host's, which is cut off: no way leads back.",
+	      "ls /proc/%d/root", call_pid());
+	if (detached_change(root, read_only, 0, false) < 0)
+		return -1;
+	if (fchdir(root) < 0)
+		return fail(errno, "fchdir(%d) into the root", root);
+	if ((options->no_pivot ? change_root() : pivot()) < 0)
+		return -1;
+	if (chdir("/") < 0)
+		return fail(errno, "chdir(\"/\")");
+	return detached_change(root, (struct mount_bits){ 0 }, options->propagation, recursive);
+}
