@@ -67,6 +67,10 @@ int attr_limit_add(struct attr_options *options, const char *name, uint64_t soft
 int attr_scheduler_flag(const char *name, uint64_t *flags);
 int attr_memory_flag(const char *name, unsigned *flags);
 
+/* sched_setaffinity(2) of the caller to a list such as "0-3,7"; NULL: nothing is done. For an exec
+ * that has one set of CPUs before it enters the cgroup and another after. */
+int attr_affinity(const char *list);
+
 /* Looks at every name and number without changing anything, so that an error is told before a
  * container is made. 0, or −1 with EINVAL and fail(). */
 int attrs_check(const struct attr_options *options);

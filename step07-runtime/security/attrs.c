@@ -1,0 +1,517 @@
+/*
+ * attrs.c: limits, priorities and labels, set on oneself before exec.
+ * Follows setrlimit(2), proc(5), sched_setattr(2), ioprio_set(2), set_mempolicy(2), personality(2),
+ * the OCI runtime specification's `process`. Explained in book/07a-security.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/ioprio.h>
+#include <linux/mempolicy.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/personality.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step07-runtime/security/attrs.h"
+#include "step07-runtime/security/procfs.h"
+
+#define LENGTH(array) (sizeof(array) / sizeof(array)[0])
+
+struct named {
+	const char *name;
+	int value;
+};
+
+static const struct named resources[] = {
+	{ "RLIMIT_AS", RLIMIT_AS },
+	{ "RLIMIT_CORE", RLIMIT_CORE },
+	{ "RLIMIT_CPU", RLIMIT_CPU },
+	{ "RLIMIT_DATA", RLIMIT_DATA },
+	{ "RLIMIT_FSIZE", RLIMIT_FSIZE },
+	{ "RLIMIT_LOCKS", RLIMIT_LOCKS },
+	{ "RLIMIT_MEMLOCK", RLIMIT_MEMLOCK },
+	{ "RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE },
+	{ "RLIMIT_NICE", RLIMIT_NICE },
+	{ "RLIMIT_NOFILE", RLIMIT_NOFILE },
+	{ "RLIMIT_NPROC", RLIMIT_NPROC },
+	{ "RLIMIT_RSS", RLIMIT_RSS },
+	{ "RLIMIT_RTPRIO", RLIMIT_RTPRIO },
+	{ "RLIMIT_RTTIME", RLIMIT_RTTIME },
+	{ "RLIMIT_SIGPENDING", RLIMIT_SIGPENDING },
+	{ "RLIMIT_STACK", RLIMIT_STACK },
+};
+
+/* sched_setattr(2)'s first version; <sched.h> and <linux/sched/types.h> cannot be included
+ * together. */
+struct scheduler_attr {
+	uint32_t size, sched_policy;
+	uint64_t sched_flags;
+	int32_t sched_nice;
+	uint32_t sched_priority;
+	uint64_t sched_runtime, sched_deadline, sched_period;
+};
+
+static const struct named policies[] = {
+	{ "SCHED_OTHER", 0 }, { "SCHED_FIFO", 1 }, { "SCHED_RR", 2 },	    { "SCHED_BATCH", 3 },
+	{ "SCHED_ISO", 4 },   { "SCHED_IDLE", 5 }, { "SCHED_DEADLINE", 6 },
+};
+static const struct named scheduler_flags[] = {
+	{ "SCHED_FLAG_RESET_ON_FORK", 0x01 },  { "SCHED_FLAG_RECLAIM", 0x02 },
+	{ "SCHED_FLAG_DL_OVERRUN", 0x04 },     { "SCHED_FLAG_KEEP_POLICY", 0x08 },
+	{ "SCHED_FLAG_KEEP_PARAMS", 0x10 },    { "SCHED_FLAG_UTIL_CLAMP_MIN", 0x20 },
+	{ "SCHED_FLAG_UTIL_CLAMP_MAX", 0x40 },
+};
+static const struct named io_classes[] = {
+	{ "IOPRIO_CLASS_RT", IOPRIO_CLASS_RT },
+	{ "IOPRIO_CLASS_BE", IOPRIO_CLASS_BE },
+	{ "IOPRIO_CLASS_IDLE", IOPRIO_CLASS_IDLE },
+};
+static const struct named memory_modes[] = {
+	{ "MPOL_DEFAULT", 0 },
+	{ "MPOL_PREFERRED", 1 },
+	{ "MPOL_BIND", 2 },
+	{ "MPOL_INTERLEAVE", 3 },
+	{ "MPOL_LOCAL", 4 },
+	{ "MPOL_PREFERRED_MANY", 5 },
+	{ "MPOL_WEIGHTED_INTERLEAVE", 6 }, /* since 6.9 */
+};
+static const struct named memory_flags[] = {
+	{ "MPOL_F_NUMA_BALANCING", 1 << 13 },
+	{ "MPOL_F_RELATIVE_NODES", 1 << 14 },
+	{ "MPOL_F_STATIC_NODES", 1 << 15 },
+};
+static const struct named personalities[] = {
+	{ "LINUX", PER_LINUX },
+	{ "LINUX32", PER_LINUX32 },
+};
+
+#define FIND(table, name) find(table, LENGTH(table), name)
+static int
+find(const struct named *table, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(table[i].name, name) == 0)
+			return table[i].value;
+	errno = EINVAL;
+	return -1;
+}
+
+/* ---- limits ---- */
+
+int
+attr_resource_number(const char *name)
+{
+	for (size_t i = 0; i < LENGTH(resources); i++)
+		if (strcmp(resources[i].name, name) == 0 ||
+		    strcasecmp(resources[i].name + strlen("RLIMIT_"), name) == 0)
+			return resources[i].value;
+	errno = EINVAL;
+	return -1;
+}
+
+static const char *
+resource_name(int resource)
+{
+	for (size_t i = 0; i < LENGTH(resources); i++)
+		if (resources[i].value == resource)
+			return resources[i].name;
+	return "?";
+}
+
+int
+attr_limit_add(struct attr_options *options, const char *name, uint64_t soft, uint64_t hard)
+{
+	int resource = attr_resource_number(name);
+
+	if (resource < 0)
+		return fail(EINVAL, "limit %s: no such resource", name);
+	if (soft > hard)
+		return fail(EINVAL, "limit %s: soft %" PRIu64 " is above hard %" PRIu64, name, soft,
+			    hard);
+	for (size_t i = 0; i < options->limit_count; i++)
+		if (options->limits[i].resource == resource)
+			return fail(EINVAL, "limit %s: given twice", name);
+	if (options->limit_count == ATTR_LIMITS)
+		return fail(E2BIG, "limit %s: too many", name);
+	options->limits[options->limit_count++] = (struct attr_limit){ resource, soft, hard };
+	return 0;
+}
+
+/* As strace(1) prints a limit. */
+static const char *
+limit_text(uint64_t limit, char *text, size_t size)
+{
+	if (limit == UINT64_MAX)
+		snprintf(text, size, "RLIM64_INFINITY");
+	else if (limit > 1024 && limit % 1024 == 0)
+		snprintf(text, size, "%" PRIu64 "*1024", limit / 1024);
+	else
+		snprintf(text, size, "%" PRIu64, limit);
+	return text;
+}
+
+static int
+set_limits(const struct attr_options *options)
+{
+	char soft[32], hard[32];
+
+	for (size_t i = 0; i < options->limit_count; i++) {
+		const struct attr_limit *limit = &options->limits[i];
+		struct rlimit64 value = { limit->soft, limit->hard };
+		if (call(prlimit64(0, (enum __rlimit_resource)limit->resource, &value, NULL),
+			 "prlimit64(0, %s, {rlim_cur=%s, rlim_max=%s}, NULL)",
+			 resource_name(limit->resource), limit_text(limit->soft, soft, sizeof soft),
+			 limit_text(limit->hard, hard, sizeof hard)) < 0)
+			return call_hint("a hard limit is raised only with CAP_SYS_RESOURCE");
+	}
+	return 0;
+}
+
+/* ---- scheduling ---- */
+
+int
+attr_scheduler_flag(const char *name, uint64_t *flags)
+{
+	int flag = FIND(scheduler_flags, name);
+
+	if (flag < 0)
+		return -1;
+	*flags |= (uint64_t)flag;
+	return 0;
+}
+
+static int
+set_scheduler(const struct attr_scheduler *wanted)
+{
+	struct scheduler_attr attr = { .size = sizeof attr,
+				       .sched_flags = wanted->flags,
+				       .sched_nice = wanted->nice,
+				       .sched_priority = (uint32_t)wanted->priority,
+				       .sched_runtime = wanted->runtime,
+				       .sched_deadline = wanted->deadline,
+				       .sched_period = wanted->period };
+
+	if (!wanted->policy)
+		return 0;
+	attr.sched_policy = (uint32_t)FIND(policies, wanted->policy);
+	return call((int)syscall(SYS_sched_setattr, 0, &attr, 0),
+		    "sched_setattr(0, {size=%u, sched_policy=%s, sched_flags=%#" PRIx64
+		    ", sched_nice=%d, sched_priority=%u, sched_runtime=%" PRIu64
+		    ", sched_deadline=%" PRIu64 ", sched_period=%" PRIu64 "}, 0)",
+		    attr.size, wanted->policy, wanted->flags, wanted->nice, attr.sched_priority,
+		    wanted->runtime, wanted->deadline, wanted->period);
+}
+
+static int
+set_io_priority(const struct attr_io_priority *wanted)
+{
+	if (!wanted->class)
+		return 0;
+	int value = (int)IOPRIO_PRIO_VALUE((unsigned)FIND(io_classes, wanted->class),
+					   (unsigned)wanted->level);
+	return call((int)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, value),
+		    "ioprio_set(IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(%s, %d))", wanted->class,
+		    wanted->level);
+}
+
+/* A list such as "0-3,7" as bits. −1: malformed, or above LIMIT. */
+static int
+parse_set(const char *text, unsigned long *bits, unsigned long limit)
+{
+	const unsigned long width = 8 * sizeof *bits;
+
+	do {
+		char *end;
+		if (*text < '0' || *text > '9')
+			return -1;
+		unsigned long first = strtoul(text, &end, 10), last = first;
+		if (*end == '-' && end[1] >= '0' && end[1] <= '9')
+			last = strtoul(end + 1, &end, 10);
+		if (first > last || last >= limit || (*end && *end != ','))
+			return -1;
+		for (unsigned long i = first; i <= last; i++)
+			bits[i / width] |= 1ul << i % width;
+		text = *end ? end + 1 : NULL;
+	} while (text);
+	return 0;
+}
+
+#define SET_LIMIT 8192 /* the kernel's own, of CPUs and of nodes */
+#define SET_LONGS (SET_LIMIT / (8 * sizeof(unsigned long)))
+
+int
+attr_affinity(const char *list)
+{
+	unsigned long bits[SET_LONGS] = { 0 };
+
+	if (!list)
+		return 0;
+	if (parse_set(list, bits, SET_LIMIT) < 0)
+		return fail(EINVAL, "cpu affinity \"%s\": not a list such as 0-3,7", list);
+	return call((int)syscall(SYS_sched_setaffinity, 0, sizeof bits, bits),
+		    "sched_setaffinity(0, %zu, [%s])", sizeof bits, list);
+}
+
+int
+attr_memory_flag(const char *name, unsigned *flags)
+{
+	int flag = FIND(memory_flags, name);
+
+	if (flag < 0)
+		return -1;
+	*flags |= (unsigned)flag;
+	return 0;
+}
+
+static int
+set_memory_policy(const struct attr_memory_policy *wanted)
+{
+	unsigned long bits[SET_LONGS] = { 0 };
+
+	if (!wanted->mode)
+		return 0;
+	bool nodes = wanted->nodes && *wanted->nodes;
+	if (nodes && parse_set(wanted->nodes, bits, SET_LIMIT) < 0)
+		return fail(EINVAL, "memory policy: nodes \"%s\"", wanted->nodes);
+	unsigned mode = (unsigned)FIND(memory_modes, wanted->mode) | wanted->flags;
+	return call(
+		(int)syscall(SYS_set_mempolicy, mode, nodes ? bits : NULL, nodes ? SET_LIMIT : 0),
+		"set_mempolicy(%s|%#x, [%s], %d)", wanted->mode, wanted->flags,
+		nodes ? wanted->nodes : "", nodes ? SET_LIMIT : 0);
+}
+
+static int
+set_personality(const char *name)
+{
+	if (!name)
+		return 0;
+	return call(personality((unsigned long)FIND(personalities, name)), "personality(PER_%s)",
+		    name) < 0
+		       ? -1
+		       : 0;
+}
+
+/* ---- all of it ---- */
+
+static int
+check_scheduler(const struct attr_scheduler *s)
+{
+	if (!s->policy)
+		return 0;
+	int policy = FIND(policies, s->policy);
+	bool real_time = policy == SCHED_FIFO || policy == SCHED_RR;
+	if (policy < 0)
+		return fail(EINVAL, "scheduler: %s: no such policy", s->policy);
+	if (s->nice < -20 || s->nice > 19)
+		return fail(EINVAL, "scheduler: nice %d is not in -20…19", s->nice);
+	if (s->priority < 0 || s->priority > 99 || (s->priority && !real_time))
+		return fail(EINVAL, "scheduler: %s with priority %d", s->policy, s->priority);
+	return 0;
+}
+
+static int
+check_memory_policy(const struct attr_memory_policy *policy)
+{
+	unsigned long bits[SET_LONGS] = { 0 };
+
+	if (!policy->mode)
+		return policy->nodes || policy->flags ? fail(EINVAL, "memory policy: no mode") : 0;
+	if (FIND(memory_modes, policy->mode) < 0)
+		return fail(EINVAL, "memory policy: %s: no such mode", policy->mode);
+	if (policy->nodes && *policy->nodes && parse_set(policy->nodes, bits, SET_LIMIT) < 0)
+		return fail(EINVAL, "memory policy: nodes \"%s\"", policy->nodes);
+	return 0;
+}
+
+static bool
+apparmor_enabled(void)
+{
+	char answer = 'N';
+	int fd = open("/sys/module/apparmor/parameters/enabled", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (read(fd, &answer, 1) != 1)
+		answer = 'N';
+	close(fd);
+	return answer == 'Y';
+}
+
+static bool
+wants_apparmor(const struct attr_options *options)
+{
+	return options->apparmor && *options->apparmor &&
+	       strcmp(options->apparmor, "unconfined") != 0;
+}
+
+static int
+check_labels(const struct attr_options *options)
+{
+	if (wants_apparmor(options) && !apparmor_enabled())
+		return fail(EOPNOTSUPP, "AppArmor profile %s: AppArmor is not on in this kernel",
+			    options->apparmor);
+	if (options->selinux && *options->selinux && access("/sys/fs/selinux/enforce", F_OK) < 0)
+		return fail(EOPNOTSUPP, "SELinux label %s: SELinux is not on in this kernel",
+			    options->selinux);
+	return 0;
+}
+
+int
+attrs_check(const struct attr_options *options)
+{
+	unsigned long bits[SET_LONGS] = { 0 };
+	const struct attr_io_priority *io = &options->io_priority;
+
+	if (options->has_oom_score_adj &&
+	    (options->oom_score_adj < -1000 || options->oom_score_adj > 1000))
+		return fail(EINVAL, "oom_score_adj %d is not in -1000…1000",
+			    options->oom_score_adj);
+	if (options->has_umask && options->umask > 0777)
+		return fail(EINVAL, "umask %o is above 777", options->umask);
+	if (options->cpu_affinity && parse_set(options->cpu_affinity, bits, SET_LIMIT) < 0)
+		return fail(EINVAL, "cpu affinity \"%s\": not a list such as 0-3,7",
+			    options->cpu_affinity);
+	if (io->class && (FIND(io_classes, io->class) < 0 || io->level < 0 || io->level > 7))
+		return fail(EINVAL, "io priority: class %s, level %d", io->class, io->level);
+	if (options->personality && FIND(personalities, options->personality) < 0)
+		return fail(EINVAL, "personality %s: neither LINUX nor LINUX32",
+			    options->personality);
+	if (check_scheduler(&options->scheduler) < 0 ||
+	    check_memory_policy(&options->memory_policy) < 0)
+		return -1;
+	return check_labels(options);
+}
+
+static int
+set_oom_score_adj(const struct attr_options *options, int proc)
+{
+	char text[16];
+
+	if (!options->has_oom_score_adj)
+		return 0;
+	snprintf(text, sizeof text, "%d", options->oom_score_adj);
+	if (procfs_write(proc, "self/oom_score_adj", text) < 0)
+		return call_hint("below its present value only with CAP_SYS_RESOURCE");
+	return 0;
+}
+
+int
+attrs_apply(const struct attr_options *options, int proc)
+{
+	if (attrs_check(options) < 0 || set_oom_score_adj(options, proc) < 0 ||
+	    set_limits(options) < 0 || set_scheduler(&options->scheduler) < 0 ||
+	    set_io_priority(&options->io_priority) < 0 ||
+	    set_memory_policy(&options->memory_policy) < 0 ||
+	    attr_affinity(options->cpu_affinity) < 0 || set_personality(options->personality) < 0)
+		return -1;
+	if (options->has_umask)
+		umask(options->umask); /* cannot fail */
+	return 0;
+}
+
+/* ANCHOR: label */
+int
+attrs_label(const struct attr_options *options, int proc)
+{
+	char text[512];
+	struct stat status;
+
+	if (wants_apparmor(options)) {
+		/* since 5.8 each security module has a directory of its own */
+		bool own = fstatat(proc, "self/attr/apparmor/exec", &status, 0) == 0;
+		snprintf(text, sizeof text, "exec %s", options->apparmor);
+		if (procfs_write(proc, own ? "self/attr/apparmor/exec" : "self/attr/exec", text) <
+		    0)
+			return call_hint("is the profile loaded? see aa-status(8)");
+	}
+	if (options->selinux && *options->selinux)
+		return procfs_write(proc, "self/attr/exec", options->selinux);
+	return 0;
+}
+/* ANCHOR_END: label */
+
+/* ---- options ---- */
+
+static int
+read_limit(const char *text, uint64_t *limit)
+{
+	int64_t number;
+
+	if (strcmp(text, "unlimited") == 0 || strcmp(text, "-1") == 0) {
+		*limit = UINT64_MAX;
+		return 0;
+	}
+	if (number_parse(text, 0, INT64_MAX, &number) < 0)
+		return -1;
+	*limit = (uint64_t)number;
+	return 0;
+}
+
+/* NAME=SOFT[:HARD] */
+static int
+option_ulimit(const struct option_row *row, const char *value, void *into)
+{
+	char text[128], *soft = NULL, *hard = NULL;
+	uint64_t low, high;
+
+	if ((size_t)snprintf(text, sizeof text, "%s", value) < sizeof text &&
+	    (soft = strchr(text, '='))) {
+		*soft++ = 0;
+		hard = strchr(soft, ':');
+		if (hard)
+			*hard++ = 0;
+	}
+	if (!soft || read_limit(soft, &low) < 0 || read_limit(hard ?: soft, &high) < 0)
+		return fail(EINVAL, "--%s %s: not NAME=SOFT[:HARD]", row->name, value);
+	return attr_limit_add(into, text, low, high);
+}
+
+static int
+option_oom_score_adj(const struct option_row *row, const char *value, void *into)
+{
+	struct attr_options *options = into;
+	int64_t number;
+
+	if (number_parse(value, -1000, 1000, &number) < 0)
+		return fail(errno, "--%s %s: not in -1000…1000", row->name, value);
+	options->oom_score_adj = (int)number;
+	options->has_oom_score_adj = true;
+	return 0;
+}
+
+static int
+option_umask(const struct option_row *row, const char *value, void *into)
+{
+	struct attr_options *options = into;
+	unsigned number = 0;
+	size_t i = 0;
+
+	for (; value[i] >= '0' && value[i] <= '7' && i < 4; i++)
+		number = 8 * number + (unsigned)(value[i] - '0');
+	if (!i || value[i] || number > 0777)
+		return fail(EINVAL, "--%s %s: not an octal number up to 777", row->name, value);
+	options->umask = number;
+	options->has_umask = true;
+	return 0;
+}
+
+const struct option_row attr_options[] = {
+	{ "ulimit", 0, "NAME=SOFT[:HARD]", "RLIMIT_NAME", "a resource limit of the process",
+	  option_ulimit, 0, 0 },
+	{ "oom-score-adj", 0, "NUMBER", "oom_score_adj", "who is killed first, -1000 to 1000",
+	  option_oom_score_adj, 0, 0 },
+	{ "umask", 0, "MODE", "umask", "octal: what new files do not grant", option_umask, 0, 0 },
+	{ "apparmor", 0, "PROFILE", "attr/apparmor/exec", "the AppArmor profile, or unconfined",
+	  option_text, offsetof(struct attr_options, apparmor), 0 },
+	{ "selinux", 0, "LABEL", "attr/exec", "the SELinux label of the process", option_text,
+	  offsetof(struct attr_options, selinux), 0 },
+	{ 0 },
+};
