@@ -138,6 +138,10 @@ copyup(int from, int to)
 
 	if (fstat(from, &status) < 0)
 		return fail(errno, "fstat of the directory to copy up");
+	/* EPERM, EINVAL: an owner that this user namespace does not have */
+	if (fchownat(to, "", status.st_uid, status.st_gid, AT_EMPTY_PATH) < 0 && errno != EPERM &&
+	    errno != EINVAL)
+		return fail(errno, "fchownat of the new tmpfs");
 	if (copy_directory(from, to, status.st_dev, 0) < 0)
 		return fail(errno, "copying what the tmpfs covers");
 	return 0;

@@ -44,7 +44,7 @@ check_entry(const struct mount_entry *entry)
 
 	if (!spec->target || !spec->target[0])
 		return fail(EINVAL, "a mount without a target");
-	if (mount_is_bind(entry) && (!spec->source || !spec->source[0]))
+	if (mount_is_bind(entry) && entry->tree < 0 && (!spec->source || !spec->source[0]))
 		return fail(EINVAL, "bind mount on %s: no source", spec->target);
 	if (flags->bind && flags->data_count)
 		return fail(EINVAL, "bind mount on %s: %s is an option of a file system",
@@ -81,7 +81,7 @@ free_entry(struct mount_entry *entry)
 int
 mounts_add(struct mount_list *list, const struct mount_spec *spec)
 {
-	struct mount_entry entry = { .spec = *spec, .tree = -1 };
+	struct mount_entry entry = { .spec = *spec, .tree = spec->tree > 0 ? spec->tree : -1 };
 	struct mount_entry *grown = reallocarray(list->entry, list->count + 1, sizeof *list->entry);
 	int done;
 

@@ -212,28 +212,34 @@ check_proc(const struct mount_entry *entry, int root, int target)
 }
 /* ANCHOR_END: proc */
 
-/* The place of a new mount, O_PATH. */
+/* What the whole container looks up is not left to a link in the image. */
+static bool
+is_no_link(const struct mount_entry *entry)
+{
+	const char *path = entry->spec.target;
+
+	return mount_is_type(entry, "proc") || mount_is_type(entry, "sysfs") ||
+	       is_top(path, "proc") || is_top(path, "sys") || is_top(path, "dev");
+}
+
+/* The place of a new mount, O_PATH; made if it is missing. */
 static int
 open_target(const struct mount_entry *entry, int root)
 {
 	const char *path = entry->spec.target;
 	struct stat status = { .st_mode = S_IFDIR };
-	int target;
+	int target = -1;
 
-	/* what the whole container looks up is not left to a link in the image */
-	if (mount_is_type(entry, "proc") || mount_is_type(entry, "sysfs") || is_top(path, "proc") ||
-	    is_top(path, "sys") || is_top(path, "dev")) {
-		target = inside_open_no_links(root, path, O_PATH);
-		if (target < 0 && errno == ELOOP) {
-			fail(ELOOP, "the mount point %s inside the root", path);
-			return call_hint("it is a symbolic link in the image; such an image is not "
-					 "run");
-		}
-		close_keeping_errno(target);
-	}
 	if (mount_is_bind(entry) && fstat(entry->tree, &status) < 0)
 		return fail(errno, "fstat of the source of %s", path);
-	target = inside_make(root, path, S_ISDIR(status.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644);
+	if (is_no_link(entry) && (target = inside_open_no_links(root, path, O_PATH)) < 0 &&
+	    errno == ELOOP) {
+		fail(ELOOP, "the mount point %s inside the root", path);
+		return call_hint("it is a symbolic link in the image; such an image is not run");
+	}
+	if (target < 0)
+		target = inside_make(root, path,
+				     S_ISDIR(status.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644);
 	if (target >= 0 && same_file(target, root)) {
 		close(target);
 		return fail(EINVAL, "mount on %s: that is the root itself", path);
@@ -347,15 +353,39 @@ is_sealed_later(const struct mount_entry *entry)
 	return mount_is_type(entry, "tmpfs") && (entry->flags.one.set & MOUNT_ATTR_RDONLY);
 }
 
+/* A directory that was there keeps its mode under a tmpfs that is not told another. */
+static bool
+wants_mode(const struct mount_entry *entry)
+{
+	bool wanted = mount_is_type(entry, "tmpfs");
+
+	for (size_t i = 0; i < entry->flags.data_count; i++)
+		wanted &= strncmp(entry->flags.data[i], "mode=", 5) != 0;
+	return wanted;
+}
+
+/* The mode of the directory at the target as a word of data; empty when there is none. */
+static void
+covered_mode(const struct mount_entry *entry, int root, char word[16])
+{
+	struct stat status;
+	int there = wants_mode(entry) ? inside_open(root, entry->spec.target, O_PATH) : -1;
+
+	word[0] = '\0';
+	if (there >= 0 && fstat(there, &status) == 0)
+		snprintf(word, 16, "mode=%04o", status.st_mode & 07777U);
+	close_keeping_errno(there);
+}
+
 /* ANCHOR: new */
 /* A new file system, with what only now can be known of its options. Gives its mount, or −1. */
 static int
-make_new(const struct mount_entry *entry)
+make_new(const struct mount_entry *entry, char *mode)
 {
 	const struct mount_flags *flags = &entry->flags;
 	const char *source = entry->spec.source;
 	uint64_t attributes = flags->one.set | flags->all.set;
-	char **data = calloc(flags->data_count + 1, sizeof *data);
+	char **data = calloc(flags->data_count + 2, sizeof *data);
 	size_t count = 0;
 	int mount;
 
@@ -367,6 +397,8 @@ make_new(const struct mount_entry *entry)
 	 */
 	else if ((attributes & MOUNT_ATTR_RDONLY) && source && source[0] == '/')
 		data[count++] = "ro";
+	if (mode[0])
+		data[count++] = mode;
 	for (size_t i = 0; i < flags->data_count; i++)
 		if (!mount_is_type(entry, "devpts") || strncmp(flags->data[i], "gid=", 4) != 0 ||
 		    group_is_mapped((unsigned)atoi(flags->data[i] + 4)))
@@ -466,17 +498,20 @@ copy_up_from(int target, int mount)
 static int
 apply_entry(struct mount_entry *entry, int root)
 {
+	char mode[16];
 	int target, done = -1;
 
 	if (mount_is_change(entry))
 		return apply_change(entry, root);
+	covered_mode(entry, root, mode);
 	if ((target = open_target(entry, root)) < 0)
 		return -1;
 	if (!mount_is_bind(entry) && is_classic(&entry->flags)) {
 		done = mount_classic(entry, root, target);
 		goto out;
 	}
-	if (mount_is_bind(entry) ? finish_bind(entry) < 0 : (entry->tree = make_new(entry)) < 0)
+	if (mount_is_bind(entry) ? finish_bind(entry) < 0
+				 : (entry->tree = make_new(entry, mode)) < 0)
 		goto out;
 	if (entry->flags.copy_up && copy_up_from(target, entry->tree) < 0)
 		goto out;
