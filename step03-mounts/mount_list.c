@@ -52,6 +52,9 @@ check_entry(const struct mount_entry *entry)
 	if ((flags->idmap || spec->uid_count || spec->gid_count) && !mount_is_bind(entry))
 		return fail(EINVAL, "mount on %s: ids can be mapped in a bind mount only",
 			    spec->target);
+	if ((flags->idmap || spec->uid_count) && spec->tree > 0)
+		return fail(EINVAL, "mount on %s: an open mount is mapped by who opened it",
+			    spec->target);
 	if (!spec->uid_count != !spec->gid_count)
 		return fail(EINVAL, "mount on %s: uid and gid maps come together", spec->target);
 	if (flags->copy_up && !mount_is_type(entry, "tmpfs"))

@@ -17,7 +17,7 @@
 #include "step01-unshare/options.h"
 #include "step03-mounts/mount_options.h"
 
-/* One mount as it is asked for. Nothing of it is kept but by copy, except the id ranges. */
+/* One mount as it is asked for. It is copied, but for the id ranges, which stay the caller's. */
 struct mount_spec {
 	const char *target;	   /* destination: a path inside; relative means to `/` */
 	const char *type;	   /* "proc", "tmpfs" …; for a bind anything, or NULL */
@@ -25,10 +25,13 @@ struct mount_spec {
 	const char *options;	   /* "nosuid,size=64m", or NULL */
 	const char *const *option; /* the same as OPTION_COUNT words, beside or instead */
 	size_t option_count;
-	const struct id_range *uid; /* uidMappings, gidMappings of an id-mapped mount; the inside */
-	size_t uid_count; /* is the id on disk, the outside what the host sees; none: the */
-	const struct id_range *gid; /* container's own maps. They are the caller's and stay */
-	size_t gid_count;
+	/* Of a bind, in place of the path: a detached mount (open_tree(2), fsmount(2)). It goes
+	 * over to the list, which closes it. 0: none. */
+	int tree;
+	/* uidMappings and gidMappings of an id-mapped bind: the inside is the id on disk, the
+	 * outside what the host sees of it. None: the container's own. */
+	const struct id_range *uid, *gid;
+	size_t uid_count, gid_count;
 };
 
 struct mount_entry { /* for mounts.c */
