@@ -131,8 +131,10 @@ ns_user_refusal(void)
 int
 ns_hint_rights(int kinds)
 {
+	int number = errno;
 	const char *refusal = ns_user_refusal();
 
+	errno = number; /* looking for the cause has made errors of its own */
 	if (errno == ENOSPC)
 		return call_hint(
 			"a limit in /proc/sys/user/max_*_namespaces, or 32 levels, is reached");

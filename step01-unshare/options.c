@@ -104,6 +104,22 @@ options_parse(const struct program *program, int argc, char **argv)
 }
 /* ANCHOR_END: parse */
 
+int
+program_main(const struct program *program, int argc, char **argv, int (*run)(char **words))
+{
+	int first = options_parse(program, argc, argv), status = -1;
+
+	if (first == 0)
+		return 0;
+	if (first > 0 && !argv[first] && program->operand) {
+		first = fail(EINVAL, "no %s", program->operand);
+		call_hint("usage: %s %s", program->name, program->synopsis);
+	}
+	if (first > 0)
+		status = run(argv + first);
+	return status < 0 ? call_report(program->name) : status;
+}
+
 /* ---- help ---- */
 
 static void

@@ -37,6 +37,7 @@ struct program {
 	const char *synopsis; /* "[OPTIONS] -- COMMAND [ARG…]" */
 	const char *about;    /* one or two sentences for --help */
 	const struct option_table *tables;
+	const char *operand;	 /* what the first word is, "COMMAND"; NULL: none has to be there */
 	const char *examples[4]; /* at least three, run by a test; the last is NULL */
 };
 
@@ -46,6 +47,12 @@ struct program {
  * call_report, EINVAL).
  */
 int options_parse(const struct program *program, int argc, char **argv);
+
+/*
+ * The whole of a main(): parses, calls RUN with the words after the options, and gives the status
+ * to leave with: RUN's own, 0 after --help, that of the reported error (125) when something failed.
+ */
+int program_main(const struct program *program, int argc, char **argv, int (*run)(char **words));
 
 /* Prints what --help prints, to stdout. */
 void options_help(const struct program *program);

@@ -77,25 +77,21 @@ join(void)
 	return kinds & (CLONE_NEWPID | CLONE_NEWTIME) ? ns_fork_into() : 0;
 }
 
+static int
+run(char **words)
+{
+	ns.kinds |= idmap_kind(&idmap); /* a map makes sense in a user namespace only */
+	if (ns.show)
+		return ns_show_words(words);
+	if (!words[0])
+		return fail(EINVAL, "no COMMAND: step01 [OPTIONS] -- COMMAND");
+	if ((ns.join ? join() : create()) < 0)
+		return -1;
+	return exec_command(words, environ, 0);
+}
+
 int
 main(int argc, char **argv)
 {
-	int first = options_parse(&program, argc, argv);
-
-	if (first < 0)
-		return call_report(program.name);
-	if (first == 0)
-		return 0;
-	ns.kinds |= idmap_kind(&idmap);
-	if (ns.show)
-		return ns_show_words(argv + first) < 0 ? call_report(program.name) : 0;
-	if (!argv[first]) {
-		fail(EINVAL, "no command");
-		call_hint("step01 [OPTIONS] -- COMMAND; step01 --help");
-		return call_report(program.name);
-	}
-	if ((ns.join ? join() : create()) < 0)
-		return call_report(program.name);
-	exec_command(argv + first, environ, 0);
-	return call_report(program.name);
+	return program_main(&program, argc, argv, run);
 }

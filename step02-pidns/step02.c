@@ -2,9 +2,7 @@
  * step02: the command as a child made inside its namespaces: PID 1 there, an ordinary number
  * outside. Follows clone(2), pid_namespaces(7). Explained in book/02-pidns.md.
  */
-#include <errno.h>
 #include <sched.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
@@ -34,6 +32,7 @@ static const struct program program = {
 	.synopsis = "[OPTIONS] -- COMMAND [ARG...]",
 	.about = "Runs a command in a PID namespace of its own, below a small init.",
 	.tables = tables,
+	.operand = "COMMAND",
 	.examples = { "step02 -- ps -ef", "step02 --no-init -- sh -c 'echo I am $$'",
 		      "step02 --user --map-root -- id -u" },
 };
@@ -68,6 +67,7 @@ run(char **argv)
 	struct spawn made = { 0, -1 };
 	siginfo_t info;
 
+	ns.kinds |= idmap_kind(&idmap); /* a map makes sense in a user namespace only */
 	if (spawn_share_pidns(&spawn, &ns.kinds) < 0)
 		return -1;
 	/* offsets of a time namespace can be written only until somebody is in it */
@@ -99,14 +99,5 @@ failed:
 int
 main(int argc, char **argv)
 {
-	int first = options_parse(&program, argc, argv), status;
-
-	if (first == 0)
-		return 0;
-	if (first > 0 && !argv[first])
-		fail(EINVAL, "no command: step02 [OPTIONS] -- COMMAND");
-	ns.kinds |= idmap_kind(&idmap);
-	if (first < 0 || !argv[first] || (status = run(argv + first)) < 0)
-		return call_report(program.name);
-	return status;
+	return program_main(&program, argc, argv, run);
 }

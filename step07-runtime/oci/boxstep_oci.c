@@ -1,0 +1,148 @@
+/*
+ * boxstep_oci.c: the program boxstep-oci: a table of verbs, and the errors as its callers read
+ * them. Follows runtime.md of the OCI runtime specification and the usual runtimes' command line.
+ * Explained in book/07-runtime.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step07-runtime/oci/commands.h"
+#include "step07-runtime/oci/state.h"
+
+#define VERSION "0.1.0"
+
+static struct globals globals;
+static int log_fd = -1;
+
+/* Opened at once: a verb that enters a container has other paths afterwards. */
+static int
+set_log(const struct option_row *row, const char *value, void *into)
+{
+	(void)row;
+	(void)into;
+	log_fd = open(value, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	return log_fd < 0 ? fail(errno, "open(\"%s\") for --log", value) : 0;
+}
+
+#define AT(field) offsetof(struct globals, field)
+static const struct option_row global_rows[] = {
+	{ "root", 0, "DIR", "-", "where the containers' states are; default /run/boxstep/oci",
+	  option_text, AT(root), 0 },
+	{ "log", 0, "FILE", "-", "append errors to FILE", set_log, 0, 0 },
+	{ "log-format", 0, "FORMAT", "-", "text or json", option_text, AT(log_format), 0 },
+	{ "cgroup-manager", 0, "NAME", "cgroups(7)", "cgroupfs (default) or disabled", option_text,
+	  AT(cgroup_manager), 0 },
+	{ "systemd-cgroup", 0, NULL, "-", "refused: cgroups are written by this program",
+	  option_flag, AT(systemd_cgroup), 0 },
+	{ "rootless", 0, "BOOL", "-", "accepted: it is seen from the user id", option_text,
+	  AT(rootless), 0 },
+	{ "debug", 0, NULL, "-", "accepted", option_flag, AT(debug), 0 },
+	{ 0 },
+};
+
+static const struct option_table tables[] = { { "global", global_rows, &globals },
+					      { "narration", call_options, NULL },
+					      { 0 } };
+
+static const struct program program = {
+	.name = "boxstep-oci",
+	.synopsis = "[OPTIONS] create|start|state|kill|delete|run|exec|list|ps|pause|resume ...",
+	.about = "An OCI runtime: containers from bundles. Each verb has a --help of its own.",
+	.tables = tables,
+	.examples = { "boxstep-oci list", "boxstep-oci --version", "boxstep-oci run --help" },
+};
+
+static const struct verb {
+	const char *name;
+	int (*run)(const struct globals *, int, char **);
+} verbs[] = {
+	{ "create", command_create }, { "start", command_start },   { "state", command_state },
+	{ "kill", command_kill },     { "delete", command_delete }, { "run", command_run },
+	{ "exec", command_exec },     { "list", command_list },	    { "ps", command_ps },
+	{ "pause", command_pause },   { "resume", command_resume },
+};
+
+int
+command_operands(const struct program *verb, int argc, char **argv, int min, int max)
+{
+	int first = options_parse(verb, argc, argv);
+
+	if (first <= 0)
+		return first;
+	if (argc - first < min || argc - first > max) {
+		fail(EINVAL, "%s: %d words where %d%s are expected", verb->name, argc - first, min,
+		     max > min ? " or more" : "");
+		return call_hint("%s --help", verb->name);
+	}
+	return first;
+}
+
+/* One line in the log, as conmon and the shim parse it: the file as a whole is one JSON object. */
+static void
+log_error(void)
+{
+	const struct call_error *error = call_error();
+	struct json_object *json = json_object_new_object();
+	char text[1400], when[32];
+	time_t now = time(NULL);
+	struct tm parts;
+
+	snprintf(text, sizeof text, "%s%s%s%s%s", error->what, error->sentence ? "" : ": ",
+		 error->sentence ? "" : strerror(error->number), error->hint[0] ? "; " : "",
+		 error->hint);
+	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
+	json_object_object_add(json, "msg", json_object_new_string(text));
+	json_object_object_add(json, "level", json_object_new_string("error"));
+	json_object_object_add(json, "time", json_object_new_string(when));
+	if (log_fd >= 0)
+		dprintf(log_fd, "%s\n",
+			globals.log_format && strcmp(globals.log_format, "json") == 0
+				? json_object_to_json_string_ext(json,
+								 JSON_C_TO_STRING_NOSLASHESCAPE)
+				: text);
+	json_object_put(json);
+}
+
+static int
+dispatch(int argc, char **argv)
+{
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+		if (strcmp(argv[0], verbs[i].name) == 0)
+			return verbs[i].run(&globals, argc, argv);
+	if (strcmp(argv[0], "checkpoint") == 0 || strcmp(argv[0], "restore") == 0)
+		return fail(ENOTSUP, "%s: this runtime does not save or restore processes",
+			    argv[0]);
+	fail(EINVAL, "%s: no such verb", argv[0]);
+	return call_hint("boxstep-oci --help");
+}
+
+int
+main(int argc, char **argv)
+{
+	int first, status;
+
+	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0)) {
+		printf("boxstep-oci version " VERSION "\ncommit: " VERSION "\nspec: 1.2.0\n");
+		return 0;
+	}
+	globals.root = oci_root_default();
+	first = options_parse(&program, argc, argv);
+	if (first == 0)
+		return 0;
+	if (first > 0 && first == argc)
+		first = fail(EINVAL, "no verb: boxstep-oci --help lists them");
+	status = first < 0 ? -1 : dispatch(argc - first, argv + first);
+	if (status >= 0)
+		return status;
+	log_error();
+	status = call_report(program.name);
+	/* callers know 1 for a runtime's own error; the command's own are told apart by the text */
+	return status == EXIT_OURS ? 1 : status;
+}

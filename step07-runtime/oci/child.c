@@ -1,0 +1,290 @@
+/*
+ * child.c: the child's half: from GO to the exec, every wall in its order.
+ * Follows the OCI runtime specification, credentials(7), tty_ioctl(4). Explained in
+ * book/07-runtime.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step01-unshare/exec.h"
+#include "step02-pidns/init.h"
+#include "step03-mounts/inside.h"
+#include "step05-overlay/overlay.h"
+#include "step06-net/link.h"
+#include "step07-runtime/oci/child.h"
+#include "step07-runtime/oci/gate.h"
+#include "step07-runtime/oci/launch.h"
+#include "step07-runtime/security/procfs.h"
+
+/* ---- what it sees ---- */
+
+/* Sends the master of the pty to whoever asked for the terminal: one message, one descriptor. */
+static int
+send_master(int socket, int master)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec name = { (char[]){ "/dev/ptmx" }, 9 };
+	struct msghdr message = { .msg_iov = &name,
+				  .msg_iovlen = 1,
+				  .msg_control = control.space,
+				  .msg_controllen = sizeof control.space };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof master);
+	memcpy(CMSG_DATA(c), &master, sizeof master);
+	return sendmsg(socket, &message, MSG_NOSIGNAL) < 0
+		       ? fail(errno, "sendmsg of the pty's master")
+		       : 0;
+}
+
+/* The terminal becomes 0, 1 and 2, and that of a session of its own, so that Ctrl-C finds it. */
+static int
+use_terminal(int terminal, const struct oci_process *process)
+{
+	struct winsize size = { .ws_row = process->rows, .ws_col = process->columns };
+
+	if (process->rows && ioctl(terminal, TIOCSWINSZ, &size) < 0)
+		return fail(errno, "ioctl(TIOCSWINSZ)");
+	setsid(); /* EPERM: it leads one already */
+	if (ioctl(terminal, TIOCSCTTY, 0) < 0)
+		return fail(errno, "ioctl(TIOCSCTTY)");
+	if (fchown(terminal, process->user.uid, (gid_t)-1) < 0 && errno != EPERM && errno != EINVAL)
+		return fail(errno, "fchown of the terminal");
+	for (int fd = 0; fd < 3; fd++)
+		if (dup2(terminal, fd) < 0)
+			return fail(errno, "dup2 of the terminal");
+	return 0;
+}
+
+int
+child_open_terminal(int root, int console, bool bind, const struct oci_process *process)
+{
+	int master, slave;
+
+	if (console < 0)
+		return fail(EINVAL, "process.terminal is true, and there is no --console-socket");
+	if (devices_pty(root, &master, &slave) < 0 || (bind && devices_console(root, slave) < 0) ||
+	    send_master(console, master) < 0)
+		return -1;
+	close(master);
+	return use_terminal(slave, process);
+}
+
+int
+child_use_stdio(const int stdio[3])
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (stdio[fd] >= 0 && dup2(stdio[fd], fd) < 0)
+			return fail(errno, "dup2(%d, %d)", stdio[fd], fd);
+	return 0;
+}
+
+static int
+terminal(const struct launch *launch, int root)
+{
+	const struct oci_process *process = &launch->config->process;
+
+	return process->terminal ? child_open_terminal(root, launch->console, true, process)
+				 : child_use_stdio(launch->stdio);
+}
+
+static int
+names(const struct oci_config *config)
+{
+	const char *domain = config->domainname;
+	struct ns_options ns = config->ns;
+
+	ns.kinds |= CLONE_NEWUTS; /* launch_prepare has seen to it; it may be a joined one */
+	if (ns_set_hostname(&ns) < 0)
+		return -1;
+	if (domain && domain[0])
+		return call(setdomainname(domain, strlen(domain)), "setdomainname(\"%s\", %zu)",
+			    domain, strlen(domain));
+	return 0;
+}
+
+/* A working directory that the image lacks is made, as every engine does; what cannot be made is
+ * reported by the chdir. */
+static void
+make_cwd(int root, const char *cwd)
+{
+	int fd = inside_open(root, cwd, O_PATH);
+
+	if (fd < 0 && errno == ENOENT) {
+		fd = inside_make(root, cwd, S_IFDIR | 0755);
+		if (fd < 0)
+			call_forget();
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static int
+build_root(struct launch *launch, int proc)
+{
+	struct oci_config *config = launch->config;
+	int tree = launch->root_tree, root;
+
+	if (mounts_open(&config->mounts) < 0)
+		return -1;
+	if (launch->layers && (tree = overlay_mount(launch->layers)) < 0)
+		return -1;
+	if ((root = rootfs_attach(&config->root, tree)) < 0)
+		return -1;
+	if (mounts_apply(&config->mounts, root) < 0 || devices_make(&config->devices, root) < 0 ||
+	    terminal(launch, root) < 0 || mounts_seal(&config->mounts) < 0)
+		return -1;
+	make_cwd(root, config->process.cwd);
+	/* settings of the namespaces before /proc/sys turns read-only */
+	if (sysctl_apply(&config->sysctl, proc) < 0 || devices_hide(&config->devices, root) < 0)
+		return -1;
+	return rootfs_pivot(&config->root, root);
+}
+
+/* A change of ids makes a process undumpable: the files of its /proc/self then are root's outside,
+ * and a user namespace could not write them. So it is dumpable again while it sets itself up, and
+ * not from then on: no process of the container may look into this one (CVE-2019-5736). */
+static int
+dumpable(bool yes)
+{
+	return prctl(PR_SET_DUMPABLE, yes, 0, 0, 0) < 0
+		       ? fail(errno, "prctl(PR_SET_DUMPABLE, %d)", yes)
+		       : 0;
+}
+
+static int
+build_world(struct launch *launch, int proc)
+{
+	struct oci_config *config = launch->config;
+
+	if ((config->ns.kinds & CLONE_NEWUSER) &&
+	    (idmap_become_root() < 0 || dumpable(true) < 0 || ns_prepare_time(&config->ns) < 0))
+		return -1;
+	if ((config->ns.kinds & CLONE_NEWNET) && link_lo_up() < 0)
+		return -1;
+	return names(config) < 0 || build_root(launch, proc) < 0 ? -1 : 0;
+}
+
+/* ---- what it may do ---- */
+
+/* HOME is not the image's to say: it is in the passwd of the container, for the user it runs as. */
+char **
+child_environment(const struct oci_process *process)
+{
+	size_t count = 0;
+	char number[32], **env, *home;
+	struct user user;
+	int root;
+
+	for (; process->env[count]; count++)
+		if (strncmp(process->env[count], "HOME=", 5) == 0)
+			return process->env;
+	snprintf(number, sizeof number, "%u", process->user.uid);
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 || user_resolve(root, number, &user) < 0) {
+		call_forget(); /* a damaged passwd is the image's own business */
+		snprintf(user.home, sizeof user.home, "/");
+	}
+	if (root >= 0)
+		close(root);
+	env = calloc(count + 2, sizeof *env);
+	if (!env || asprintf(&home, "HOME=%s", user.home) < 0)
+		return process->env;
+	memcpy(env, process->env, count * sizeof *env);
+	env[count] = home;
+	return env;
+}
+
+/* The working directory of a user who may go where root may not, or the other way round. */
+static int
+enter_cwd(const char *cwd)
+{
+	char now[4096];
+
+	if (chdir(cwd) < 0)
+		return -1;
+	/* a cwd outside of the root (CVE-2024-21626) has no name inside: "(unreachable)…" or ENOENT
+	 */
+	if (!getcwd(now, sizeof now) || now[0] != '/')
+		return fail(EPERM, "process.cwd \"%s\" is outside of the container", cwd);
+	return 0;
+}
+
+int
+child_rights(const struct oci_process *process, const struct seccomp *seccomp, int proc)
+{
+	int root_went = enter_cwd(process->cwd);
+
+	if (call_error()->number || attrs_apply(&process->attrs, proc) < 0 || dumpable(false) < 0 ||
+	    caps_drop_bounding(&process->caps) < 0 || seccomp_install_early(seccomp, NULL) < 0 ||
+	    caps_become_user(process->user.uid, process->user.gid, process->user.groups,
+			     process->user.count) < 0 ||
+	    caps_set(&process->caps) < 0)
+		return -1;
+	if (root_went < 0 && enter_cwd(process->cwd) < 0)
+		return fail(errno, "chdir(\"%s\")", process->cwd);
+	return seccomp_no_new_privs(seccomp);
+}
+
+/* ---- from GO to exec ---- */
+
+int
+child_exec(const struct oci_process *process, const struct seccomp *seccomp, int proc, bool init,
+	   unsigned keep, char **env, const char *path, struct handshake *shake)
+{
+	if (attrs_label(&process->attrs, proc) < 0)
+		return -1;
+	if (!init && exec_prepare(keep) < 0)
+		return -1;
+	/* nothing of ours is left to be allowed by the filter but execve */
+	if (seccomp_install_last(seccomp, NULL) < 0)
+		return -1;
+	if (init)
+		init_or_exec(false, process->args, env, keep, shake);
+	return exec_now(path, process->args, env);
+}
+
+void
+launch_child(struct launch *launch)
+{
+	const struct oci_config *config = launch->config;
+	char path[EXEC_PATH], **env;
+	int proc = -1, gate = -1;
+
+	handshake_in_child(&launch->shake);
+	if (handshake_wait_go(&launch->shake) < 0 || (proc = procfs_open()) < 0 ||
+	    build_world(launch, proc) < 0 ||
+	    child_rights(&config->process, &launch->seccomp, proc) < 0)
+		handshake_fail(&launch->shake);
+	if (launch->die_with_parent && spawn_die_with_parent() < 0)
+		handshake_fail(&launch->shake);
+	/* a command that is not there is an error of create, not of start */
+	env = child_environment(&config->process);
+	if (exec_find(config->process.args[0], env, path, true) < 0 ||
+	    handshake_ready(&launch->shake) < 0)
+		handshake_fail(&launch->shake);
+	if (launch->gate >= 0)
+		gate = gate_wait(launch->gate);
+	else
+		handshake_wait_go(&launch->shake);
+	if (!call_error()->number)
+		child_exec(&config->process, &launch->seccomp, proc, config->init, launch->keep,
+			   env, path, &launch->shake);
+	gate_fail(gate);
+	handshake_fail(&launch->shake);
+}

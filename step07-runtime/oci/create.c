@@ -1,0 +1,245 @@
+/*
+ * create.c: create and run, from a bundle. Follows runtime.md, "Create", of the OCI runtime
+ * specification. Explained in book/07-runtime.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step07-runtime/oci/commands.h"
+#include "step07-runtime/oci/launch.h"
+#include "step07-runtime/oci/state.h"
+
+struct create_options {
+	const char *bundle, *pid_file, *console;
+	int64_t preserve_fds;
+	bool no_pivot, ignored;
+};
+
+static int
+set_preserved(const struct option_row *row, const char *value, void *into)
+{
+	int64_t *field = (int64_t *)((char *)into + row->offset);
+
+	if (number_parse(value, 0, 1024, field) < 0)
+		return fail(EINVAL, "--preserve-fds %s: not a number from 0 to 1024", value);
+	return 0;
+}
+
+#define AT(field) offsetof(struct create_options, field)
+static const struct option_row create_rows[] = {
+	{ "bundle", 'b', "DIR", "-", "where config.json is; default: here", option_text, AT(bundle),
+	  0 },
+	{ "pid-file", 0, "FILE", "-", "write the pid of the first process there", option_text,
+	  AT(pid_file), 0 },
+	{ "console-socket", 0, "SOCKET", "unix(7)", "send the pty's master there", option_text,
+	  AT(console), 0 },
+	{ "preserve-fds", 0, "N", "close_range(2)", "keep N descriptors after 2", set_preserved,
+	  AT(preserve_fds), 0 },
+	{ "no-pivot", 0, NULL, "chroot(2)", "no pivot_root, for a host on a ramdisk", option_flag,
+	  AT(no_pivot), 0 },
+	{ "no-new-keyring", 0, NULL, "-", "accepted: no keyring is made here anyway", option_flag,
+	  AT(ignored), 0 },
+	{ 0 },
+};
+
+/* ---- small files ---- */
+
+int
+console_connect(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (strlen(path) >= sizeof address.sun_path)
+		return fail(ENAMETOOLONG, "--console-socket %s", path);
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+		return fd;
+	fail(errno, "connect(\"%s\") for --console-socket", path);
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+int
+pid_file_open(const char *path)
+{
+	int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644) : -1;
+
+	if (path && fd < 0)
+		fail(errno, "open(\"%s\") for --pid-file", path);
+	return fd;
+}
+
+int
+pid_file_write(int fd, int pid)
+{
+	int done = fd < 0 || dprintf(fd, "%d", pid) > 0 ? 0 : fail(errno, "write of --pid-file");
+
+	if (fd >= 0 && close(fd) < 0 && done == 0)
+		done = fail(errno, "close of --pid-file");
+	return done;
+}
+
+/* The configuration as it is now: `exec` must not see what somebody changes in the bundle later. */
+static int
+copy_config(int bundle, int state)
+{
+	int from = openat(bundle, "config.json", O_RDONLY | O_CLOEXEC), to = -1, done = -1;
+	struct stat status;
+
+	if (from >= 0 && fstat(from, &status) == 0)
+		to = openat(state, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (to >= 0 && sendfile(to, from, NULL, (size_t)status.st_size) == status.st_size)
+		done = 0;
+	else
+		fail(errno, "copy of config.json");
+	if (from >= 0)
+		close(from);
+	if (to >= 0)
+		close(to);
+	return done;
+}
+
+/* ---- the order ---- */
+
+struct job {
+	struct create_options options;
+	char bundle[PATH_MAX];
+	struct oci_config config;
+	struct oci_state state;
+	struct launch launch;
+	int pid_file;
+};
+
+/* Parses the command line and config.json, and takes the name. Gives 1, 0 after --help, −1. */
+static int
+begin(const struct program *program, const struct globals *globals, int argc, char **argv,
+      struct job *job)
+{
+	int first = command_operands(program, argc, argv, 1, 1), bundle, done = -1;
+	const char *path = job->options.bundle ? job->options.bundle : ".";
+
+	job->pid_file = job->state.dir = -1;
+	launch_init(&job->launch, NULL, &job->config);
+	if (first <= 0)
+		return first;
+	if (!realpath(path, job->bundle))
+		return fail(errno, "--bundle %s", path);
+	bundle = open(job->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (bundle < 0)
+		return fail(errno, "open(\"%s\") for --bundle", job->bundle);
+	if (oci_config_read(bundle, job->bundle, &job->config) == 0 &&
+	    oci_state_make(globals->root, argv[first], &job->state) == 0 &&
+	    copy_config(bundle, job->state.dir) == 0)
+		done = 1;
+	close(bundle);
+	launch_init(&job->launch, job->state.id, &job->config);
+	job->config.root.no_pivot = job->options.no_pivot;
+	job->launch.keep = (unsigned)job->options.preserve_fds;
+	job->launch.no_cgroup =
+		globals->cgroup_manager && !strcmp(globals->cgroup_manager, "disabled");
+	if (globals->systemd_cgroup)
+		done = fail(ENOTSUP,
+			    "--systemd-cgroup: this runtime writes cgroups itself; use cgroupfs");
+	return done;
+}
+
+static int
+build(struct job *job)
+{
+	struct launch *launch = &job->launch;
+
+	if ((job->pid_file = pid_file_open(job->options.pid_file)) < 0 && job->options.pid_file)
+		return -1;
+	if (job->options.console && (launch->console = console_connect(job->options.console)) < 0)
+		return -1;
+	if (launch_prepare(launch) < 0 || launch_clone(launch) < 0 || launch_ready(launch) < 0)
+		return -1;
+	if (oci_state_write(&job->state, &job->config, job->bundle,
+			    launch->cgroup.fd >= 0 ? launch->cgroup.path : "",
+			    launch->child.pid) < 0)
+		return -1;
+	return pid_file_write(job->pid_file, launch->child.pid);
+}
+
+static int
+give_up(const struct globals *globals, struct job *job)
+{
+	struct call_error error = *call_error();
+
+	launch_abort(&job->launch);
+	if (job->state.dir >= 0)
+		oci_state_remove(globals->root, &job->state);
+	oci_config_free(&job->config);
+	call_adopt(&error);
+	return -1;
+}
+
+int
+command_create(const struct globals *globals, int argc, char **argv)
+{
+	struct job job = { 0 };
+	const struct program program = {
+		.name = "boxstep-oci create",
+		.synopsis = "[OPTIONS] ID",
+		.about = "Builds the container of a bundle; its command waits for `start`.",
+		.tables = (struct option_table[]){ { "create", create_rows, &job.options },
+						   { "narration", call_options, NULL },
+						   { 0 } },
+		.examples = { "boxstep-oci create --bundle B web", "boxstep-oci start web",
+			      "boxstep-oci delete web" },
+	};
+	int begun = begin(&program, globals, argc, argv, &job);
+
+	if (begun == 0)
+		return 0;
+	job.launch.gate = job.state.dir;
+	if (begun < 0 || build(&job) < 0)
+		return give_up(globals, &job);
+	launch_close(&job.launch);
+	oci_state_close(&job.state);
+	oci_config_free(&job.config);
+	return 0;
+}
+
+int
+command_run(const struct globals *globals, int argc, char **argv)
+{
+	struct job job = { 0 };
+	const struct program program = {
+		.name = "boxstep-oci run",
+		.synopsis = "[OPTIONS] ID",
+		.about = "Creates, starts, waits and deletes: the status is the command's.",
+		.tables = (struct option_table[]){ { "run", create_rows, &job.options },
+						   { "narration", call_options, NULL },
+						   { 0 } },
+		.examples = { "boxstep-oci run --bundle B once", "boxstep-oci run once",
+			      "boxstep-oci run --pid-file P once" },
+	};
+	siginfo_t info = { 0 };
+	int begun = begin(&program, globals, argc, argv, &job), status;
+
+	if (begun == 0)
+		return 0;
+	if (begun < 0 || spawn_block_signals() < 0 || build(&job) < 0 ||
+	    launch_start(&job.launch) < 0 || spawn_wait(&job.launch.child, &info) < 0)
+		return give_up(globals, &job);
+	status = spawn_status(&info);
+	cgroup_remove(&job.launch.cgroup);
+	launch_close(&job.launch);
+	oci_state_remove(globals->root, &job.state);
+	oci_config_free(&job.config);
+	return call_error()->number ? -1 : status;
+}

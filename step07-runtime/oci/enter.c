@@ -1,0 +1,152 @@
+/*
+ * enter.c: setns by the pidfd of the container's first process, clone3 into its cgroup, then the
+ * walls again. Follows setns(2), cgroup_namespaces(7). Explained in book/07-runtime.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step01-unshare/exec.h"
+#include "step04-cgroups/cgroup.h"
+#include "step07-runtime/oci/child.h"
+#include "step07-runtime/oci/enter.h"
+#include "step07-runtime/security/procfs.h"
+#include "step07-runtime/security/profile.h"
+
+void
+enter_init(struct enter *enter, const struct oci_state *state, struct oci_process *process)
+{
+	*enter = (struct enter){ .state = state,
+				 .process = process,
+				 .stdio = { -1, -1, -1 },
+				 .console = -1,
+				 .child = { 0, -1 } };
+}
+
+static int
+prepare_seccomp(const struct enter *enter, struct seccomp *seccomp)
+{
+	struct profile profile;
+	int done;
+
+	if (!enter->seccomp)
+		return seccomp_prepare_profile(NULL, enter->process->no_new_privs, seccomp);
+	if (profile_from_json(enter->seccomp, "linux.seccomp", enter->process->caps.bounding,
+			      &profile) < 0)
+		return -1;
+	done = seccomp_prepare_profile(&profile, enter->process->no_new_privs, seccomp);
+	profile_free(&profile);
+	return done;
+}
+
+static void
+child(struct enter *enter, struct handshake *shake, const struct seccomp *seccomp, int proc,
+      int cgroup_namespace, bool new_user)
+{
+	struct oci_process *process = enter->process;
+	char path[EXEC_PATH], **env;
+	int root = -1;
+
+	handshake_in_child(shake);
+	if (handshake_wait_go(shake) < 0 || (new_user && idmap_become_root() < 0))
+		handshake_fail(shake);
+	/* after the clone: with nsdelegate nobody may be moved into a cgroup from inside its
+	 * namespace */
+	if (cgroup_namespace >= 0 && call(setns(cgroup_namespace, CLONE_NEWCGROUP),
+					  "setns(%d, CLONE_NEWCGROUP)", cgroup_namespace) < 0)
+		handshake_fail(shake);
+	if ((root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+		fail(errno, "open(\"/\")");
+	if (root < 0 ||
+	    (process->terminal ? child_open_terminal(root, enter->console, false, process)
+			       : child_use_stdio(enter->stdio)) < 0)
+		handshake_fail(shake);
+	if (child_rights(process, seccomp, proc) < 0)
+		handshake_fail(shake);
+	if (enter->die_with_parent && spawn_die_with_parent() < 0)
+		handshake_fail(shake);
+	env = child_environment(process);
+	if (exec_find(process->args[0], env, path, true) == 0 && handshake_ready(shake) == 0)
+		child_exec(process, seccomp, proc, false, enter->keep, env, path, shake);
+	handshake_fail(shake);
+}
+
+/* What has to be opened while paths still mean the host's. */
+struct held {
+	int pidfd, proc, cgroup_namespace;
+	struct cgroup cgroup;
+	struct seccomp seccomp;
+};
+
+static int
+hold(const struct enter *enter, struct held *held, int kinds)
+{
+	char path[64];
+
+	*held = (struct held){
+		.pidfd = -1, .proc = -1, .cgroup_namespace = -1, .cgroup = CGROUP_NONE
+	};
+	if ((held->pidfd = oci_state_pidfd(enter->state)) < 0 || (held->proc = procfs_open()) < 0 ||
+	    prepare_seccomp(enter, &held->seccomp) < 0)
+		return -1;
+	if (enter->state->cgroup[0] && cgroup_open_of(enter->state->pid, &held->cgroup) < 0)
+		return -1;
+	snprintf(path, sizeof path, "/proc/%d/ns/cgroup", enter->state->pid);
+	if ((kinds & CLONE_NEWCGROUP) &&
+	    (held->cgroup_namespace = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		return fail(errno, "open(\"%s\")", path);
+	return 0;
+}
+
+static void
+release(struct held *held)
+{
+	int number = errno;
+
+	if (held->pidfd >= 0)
+		close(held->pidfd);
+	if (held->proc >= 0)
+		close(held->proc);
+	if (held->cgroup_namespace >= 0)
+		close(held->cgroup_namespace);
+	cgroup_close(&held->cgroup);
+	seccomp_free(&held->seccomp);
+	errno = number;
+}
+
+int
+enter_run(struct enter *enter)
+{
+	struct handshake shake = { -1, -1 };
+	struct held held;
+	int kinds = ns_different_kinds(enter->state->pid), done = -1;
+	int joined = kinds & ~CLONE_NEWCGROUP;
+
+	if (hold(enter, &held, kinds) < 0)
+		goto out;
+	stage("enter",
+	      "The namespaces of the container's first process become those of the next child.",
+	      "ls -l /proc/%d/ns", enter->state->pid);
+	if (joined &&
+	    call(setns(held.pidfd, joined), "setns(%d, %s)", held.pidfd, ns_flag_names(joined)) < 0)
+		goto out;
+	if (handshake_open(&shake) < 0)
+		goto out;
+	if (spawn_clone(0, held.cgroup.fd, &enter->child) == 0)
+		child(enter, &shake, &held.seccomp, held.proc, held.cgroup_namespace,
+		      kinds & CLONE_NEWUSER);
+	handshake_in_parent(&shake);
+	if (enter->child.pidfd < 0 || handshake_go(&shake, enter->child.pid) < 0 ||
+	    handshake_wait_ready(&shake) < 0 || handshake_wait_exec(&shake) < 0)
+		spawn_end(&enter->child);
+	else
+		done = 0;
+out:
+	handshake_close(&shake);
+	release(&held);
+	return done;
+}

@@ -1,0 +1,23 @@
+/*
+ * gate: where a created container waits for `start`, although the process that made it is gone.
+ *
+ * A FIFO with one end in the container: opening it for writing blocks until somebody opens it for
+ * reading, fifo(7). What comes through is nothing (end of file: the exec has closed it) or the
+ * error with which the exec failed. Explained in book/07-runtime.md.
+ */
+#ifndef BOXSTEP_OCI_GATE_H
+#define BOXSTEP_OCI_GATE_H
+
+/* Before the clone: makes exec.fifo in DIR, owned by UID (that of root in the container). */
+int gate_make(int dir, unsigned uid, unsigned gid);
+
+/* Child: waits. Gives the descriptor for gate_fail, which the exec closes; −1 with the error. */
+int gate_wait(int dir);
+/* Child: sends the recorded error through. */
+void gate_fail(int gate);
+
+/* start: lets through; PIDFD is the waiting process, so that a dead one is not waited for. Removes
+ * the fifo. 0 once the command runs; −1 with the child's error. */
+int gate_open(int dir, int pidfd);
+
+#endif

@@ -1,0 +1,182 @@
+/*
+ * launch.c: the parent's half of a container's start. Follows runtime.md, "Lifecycle", of the OCI
+ * runtime specification. Explained in book/07-runtime.md.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step07-runtime/oci/gate.h"
+#include "step07-runtime/oci/launch.h"
+#include "step07-runtime/security/profile.h"
+
+void
+launch_init(struct launch *launch, const char *id, struct oci_config *config)
+{
+	*launch = (struct launch){ .id = id,
+				   .config = config,
+				   .stdio = { -1, -1, -1 },
+				   .console = -1,
+				   .gate = -1,
+				   .cgroup = CGROUP_NONE,
+				   .child = { 0, -1 },
+				   .shake = { -1, -1 },
+				   .root_tree = ROOTFS_IN_CHILD };
+}
+
+/* ---- before there is a process ---- */
+
+static int
+prepare_seccomp(struct launch *launch)
+{
+	struct oci_config *config = launch->config;
+	struct profile profile;
+	int done;
+
+	if (!config->seccomp)
+		return seccomp_prepare_profile(NULL, config->process.no_new_privs,
+					       &launch->seccomp);
+	if (profile_from_json(config->seccomp, "linux.seccomp", config->process.caps.bounding,
+			      &profile) < 0)
+		return -1;
+	done = seccomp_prepare_profile(&profile, config->process.no_new_privs, &launch->seccomp);
+	profile_free(&profile);
+	if (done == 0 && launch->seccomp.notify)
+		return fail(ENOTSUP,
+			    "linux.seccomp: SCMP_ACT_NOTIFY, which this runtime does not do");
+	return done;
+}
+
+static int
+prepare_cgroup(struct launch *launch)
+{
+	struct limits *limits = &launch->config->limits;
+	int wanted = CONTROLLER_CPU | CONTROLLER_MEMORY | CONTROLLER_PIDS | CONTROLLER_IO;
+
+	if (launch->no_cgroup)
+		return 0;
+	if (limits_check(limits) < 0 ||
+	    cgroup_create(&launch->config->cgroup, launch->id, limits_controllers(limits), wanted,
+			  &launch->cgroup) < 0)
+		return -1;
+	return limits_apply(limits, &launch->cgroup);
+}
+
+/* The user namespace comes first, because it gives the rights over the others; ns_kinds has the
+ * order. */
+static int
+join_namespaces(const struct oci_config *config)
+{
+	for (size_t k = 0; k < NS_KINDS; k++)
+		for (size_t i = 0; i < config->joins; i++)
+			if (config->join[i].flag == ns_kinds[k].flag &&
+			    ns_join_path(config->join[i].path, config->join[i].flag) < 0)
+				return -1;
+	return 0;
+}
+
+/* Namespaces that the container shares with nobody on the host: its own and, in a pod, the joined.
+ */
+static int
+kinds_not_of_host(const struct oci_config *config)
+{
+	int kinds = config->ns.kinds;
+
+	for (size_t i = 0; i < config->joins; i++)
+		kinds |= config->join[i].flag;
+	return kinds;
+}
+
+int
+launch_prepare(struct launch *launch)
+{
+	struct oci_config *config = launch->config;
+	struct stat root;
+
+	if (!(config->ns.kinds & CLONE_NEWNS))
+		return fail(ENOTSUP,
+			    "linux.namespaces: a mount namespace of the container's own is needed");
+	if (config->ns.hostname && !(kinds_not_of_host(config) & CLONE_NEWUTS))
+		return fail(EINVAL, "hostname %s without a UTS namespace", config->ns.hostname);
+	if (!launch->layers && stat(config->root.path, &root) < 0)
+		return fail(errno, "root.path \"%s\"", config->root.path);
+	if (sysctl_check(&config->sysctl, kinds_not_of_host(config)) < 0 ||
+	    prepare_seccomp(launch) < 0 || prepare_cgroup(launch) < 0)
+		return -1;
+	if (launch->gate >= 0 &&
+	    gate_make(launch->gate,
+		      config->idmap.uid_count ? config->idmap.uid[0].outside : geteuid(),
+		      config->idmap.gid_count ? config->idmap.gid[0].outside : getegid()) < 0)
+		return -1;
+	/* sources that only this side can open, while it is still outside of everything */
+	if (!launch->layers &&
+	    (launch->root_tree = rootfs_open(&config->root, config->ns.kinds)) == -1)
+		return -1;
+	if (mounts_open_in_parent(&config->mounts, config->ns.kinds, &config->idmap) < 0 ||
+	    join_namespaces(config) < 0)
+		return -1;
+	return config->ns.kinds & CLONE_NEWUSER ? 0 : ns_prepare_time(&config->ns);
+}
+
+/* ---- the process ---- */
+
+int
+launch_clone(struct launch *launch)
+{
+	const struct oci_config *config = launch->config;
+
+	if (handshake_open(&launch->shake) < 0)
+		return -1;
+	if (spawn_clone(config->ns.kinds & ~CLONE_NEWTIME, launch->cgroup.fd, &launch->child) == 0)
+		launch_child(launch);
+	handshake_in_parent(&launch->shake);
+	if (launch->child.pidfd < 0 || idmap_write(&config->idmap, launch->child.pid) < 0)
+		return -1;
+	if ((config->ns.kinds & CLONE_NEWUSER) && launch->cgroup.fd >= 0)
+		return cgroup_delegate_to_root_of(&launch->cgroup, launch->child.pid);
+	return 0;
+}
+
+int
+launch_ready(struct launch *launch)
+{
+	if (handshake_go(&launch->shake, launch->child.pid) < 0)
+		return -1;
+	return handshake_wait_ready(&launch->shake);
+}
+
+int
+launch_start(struct launch *launch)
+{
+	if (handshake_go(&launch->shake, launch->child.pid) < 0)
+		return -1;
+	return handshake_wait_exec(&launch->shake);
+}
+
+void
+launch_abort(struct launch *launch)
+{
+	int number = errno;
+
+	handshake_close(&launch->shake);
+	spawn_end(&launch->child);
+	cgroup_remove(&launch->cgroup);
+	launch_close(launch);
+	errno = number;
+}
+
+void
+launch_close(struct launch *launch)
+{
+	handshake_close(&launch->shake);
+	if (launch->child.pidfd >= 0)
+		close(launch->child.pidfd);
+	if (launch->root_tree >= 0)
+		close(launch->root_tree);
+	launch->child.pidfd = launch->root_tree = -1;
+	cgroup_close(&launch->cgroup);
+	seccomp_free(&launch->seccomp);
+}

@@ -1,0 +1,62 @@
+/*
+ * launch: the life of a container from its configuration to the exec, for both command lines.
+ *
+ *	launch_prepare   everything that can fail before a process exists: cgroup, filter, sources
+ *	launch_clone     the child is there, mapped, and waits for GO: time for its network
+ *	launch_ready     GO; it builds its world, and waits at the gate
+ *	launch_start     through the gate; the command runs
+ *
+ * It is the order of step07.c, driven by config.json instead of options.
+ * Follows runtime.md, "Lifecycle", of the OCI runtime specification. Explained in
+ *book/07-runtime.md.
+ */
+#ifndef BOXSTEP_OCI_LAUNCH_H
+#define BOXSTEP_OCI_LAUNCH_H
+
+#include "step02-pidns/handshake.h"
+#include "step02-pidns/spawn.h"
+#include "step04-cgroups/cgroup.h"
+#include "step07-runtime/oci/config.h"
+#include "step07-runtime/security/seccomp.h"
+
+struct overlay;
+
+struct launch {
+	/* what is wanted; the caller's, valid until launch_start has returned */
+	const char *id;
+	struct oci_config *config;
+	const struct overlay *layers; /* the root is this overlay; NULL: config's root.path */
+	int stdio[3];		      /* the command's 0, 1, 2; −1: the caller's */
+	int console;		      /* socket that gets the pty's master; −1: none is wanted */
+	int gate;		      /* directory of exec.fifo; −1: the gate is the handshake */
+	unsigned keep;		      /* descriptors kept above stderr (--preserve-fds) */
+	bool die_with_parent;
+	bool no_cgroup; /* the caller's one, as it is */
+
+	/* what has become of it */
+	struct cgroup cgroup;
+	struct spawn child;
+	struct handshake shake;
+	struct seccomp seccomp;
+	int root_tree;
+};
+
+/* Sets what is wanted to nothing: −1 for descriptors, CGROUP_NONE. */
+void launch_init(struct launch *launch, const char *id, struct oci_config *config);
+
+/* Each gives 0, or −1 with the error recorded (the child's own, if it failed there). */
+int launch_prepare(struct launch *launch);
+int launch_clone(struct launch *launch);
+int launch_ready(struct launch *launch);
+int launch_start(struct launch *launch); /* only without `gate` */
+
+/* After a failure: kills the child, removes the cgroup, frees what was prepared. */
+void launch_abort(struct launch *launch);
+/* After success: frees and closes in this process what the container does not need (the pidfd too).
+ */
+void launch_close(struct launch *launch);
+
+/* The child's half, in child.c: from GO to exec. */
+void launch_child(struct launch *launch) __attribute__((noreturn));
+
+#endif
