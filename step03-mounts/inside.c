@@ -147,8 +147,12 @@ inside_make(int root, const char *path, mode_t mode)
 	if (copy_path(copy, path) < 0)
 		return -1;
 	fd = make(root, copy, mode, MAX_LINKS);
-	if (fd < 0)
-		return fail(errno, "the mount point %s inside the root", path);
+	if (fd < 0) {
+		fail(errno, "the mount point %s inside the root", path);
+		return errno == EACCES ? call_hint("it is missing, and the container's root may "
+						   "not make it there: make it in the image")
+				       : -1;
+	}
 	if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode) == S_ISDIR(mode))
 		return fd;
 	close(fd);

@@ -1,0 +1,521 @@
+"""Step 3: a root of its own, mounts by descriptor, devices, hidden paths; and images that attack them."""
+
+from harness import *
+
+STEPS = for_steps(3, 7)
+
+
+def make_rootfs(name="image"):
+    """A root of one's own to spoil: the probe and busybox of ROOTFS, linked, with empty directories."""
+    path = f"{TMP}/{name}"
+    for directory in ("bin", "dev", "proc", "sys", "tmp", "etc", "mnt"):
+        os.makedirs(f"{path}/{directory}")
+    for program in ("busybox", "probe"):
+        shutil.copy(f"{ROOTFS}/bin/{program}", f"{path}/bin/{program}")
+    os.symlink("busybox", f"{path}/bin/sh")
+    os.symlink("busybox", f"{path}/bin/cat")
+    os.chmod(TMP, 0o755)
+    return path
+
+
+def victim():
+    """A directory of the host that nothing inside may reach: gives its path and its content."""
+    path = f"{TMP}/host-secret"
+    os.makedirs(path)
+    with open(path + "/secret", "w") as file:
+        file.write("of the host")
+    return path
+
+
+def untouched(path):
+    equal(os.listdir(path), ["secret"], "the host's directory")
+    equal(read(path + "/secret"), "of the host")
+
+
+def mounts_of(r):
+    """{mount point: (root, options, type, optional fields)} from the probe's `mounts`."""
+    found = {}
+    for line in r.lines:
+        left, _, right = line.partition(" - ")
+        words = left.split()
+        if right and words[0].isdigit():
+            found[words[4]] = (words[3], words[5].split(","), right.split()[0], words[6:])
+    return found
+
+
+# ---- the root ------------------------------------------------------------------------------------
+
+
+@test("nothing of the host remains in mountinfo, and nothing is shared with it", steps=STEPS)
+def _(s):
+    r = run(s.argv(cmd=[s.probe, "mounts"]))
+    equal(r.status, 0)
+    found = mounts_of(r)
+    check(found["/"][0] != "/", "the root mount is a directory of the host's file system, not its root")
+    for point in ("/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys"):
+        check(point in found, point)
+    usual = {"proc", "tmpfs", "devpts", "mqueue", "sysfs", "cgroup2"}
+    own = {"/", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname"}
+    for point, (_, _, kind, optional) in found.items():
+        check(point in own or kind in usual, f"{point} is {kind}")
+        equal([o for o in optional if not o.startswith("unbindable")], [], f"propagation of {point}")
+
+
+@test("the root inside is the directory given, and `..` of / is /", steps=STEPS)
+def _(s):
+    r = run(s.argv(cmd=["/bin/sh", "-c", "cd /..; pwd; cat /etc/motd; ls -di / /.. | awk '{print $1}' | uniq | wc -l"]))
+    equal(r.lines, ["/", "a root file system of busybox", "1"])
+
+
+@test("no descriptor but stdin, stdout and stderr reaches the command", steps=STEPS)
+def _(s):
+    r = run(s.argv("--no-init", cmd=[s.probe, "fds"]))
+    equal([line.split()[1] for line in r.lines], ["0", "1", "2"])
+
+
+@test("a read-only root cannot be written, what is mounted in it can", steps=STEPS)
+def _(s):
+    r = run(s.argv("--read-only", "--tmpfs", "/tmp", cmd=[s.probe, "write", "/made", "x", "write", "/tmp/x", "x", "write", "/dev/null", "x"]))
+    equal(r.lines, ["write = -1 EROFS", "write = 1", "write = 1"])
+    check(not os.path.exists(ROOTFS + "/made"))
+
+
+@test("without pivot_root the host's mounts are gone all the same")
+def _():
+    r = run([step(3), "--no-pivot", "--rootfs", ROOTFS, "--", "/bin/probe", "mounts", "list", "/"])
+    equal(r.status, 0)
+    check(mounts_of(r)["/"][0] != "/", "the root")
+    contains(r.out, "entry bin")
+
+
+@test("a chroot out of a root without pivot finds no /proc or /sys of the host")
+def _():
+    # who may chroot leaves a chroot: mkdir x; chroot x; cd ../../..; chroot .
+    r = run([step(3), "--no-pivot", "--rootfs", ROOTFS, "--tmpfs", "/tmp:exec", "--", "/bin/sh", "-c",
+             "mkdir /tmp/x; cp /bin/busybox /tmp/x; chroot /tmp/x /busybox true; echo $?"])
+    equal(r.lines, ["0"])
+
+
+@test("pivot_root is told, and the detached tree after it", steps=STEPS)
+def _(s):
+    r, events = explain(s.argv(cmd=["/bin/true"]))
+    equal(r.status, 0)
+    calls = [e["call"] for e in events]
+    at = calls.index('pivot_root(".", ".")')
+    equal(calls[at + 1], 'umount2(".", MNT_DETACH)')
+    check(any(c.startswith("move_mount(") for c in calls[:at]), "attached before the pivot")
+    check(all(e["result"] is None or e["result"] >= 0 for e in events if e["call"].startswith(("pivot", "umount"))))
+
+
+# ---- mounts --------------------------------------------------------------------------------------
+
+
+@test("a directory of the host is seen inside, writable, and read-only with :ro", steps=STEPS)
+def _(s):
+    os.chmod(TMP, 0o777)
+    os.makedirs(TMP + "/shared")
+    with open(TMP + "/shared/file", "w") as file:
+        file.write("from outside\n")
+    image = make_rootfs()
+    r = run(s.argv("--bind", TMP + "/shared:/data", cmd=[s.probe, "read", "/data/file", "write", "/data/file", "inside"], rootfs=image))
+    equal(r.lines, ["from outside", "write = 6"])
+    equal(read(TMP + "/shared/file"), "inside")
+    r = run(s.argv("--bind", TMP + "/shared:/data:ro", cmd=[s.probe, "write", "/data/file", "x"], rootfs=image))
+    equal(r.lines, ["write = -1 EROFS"])
+
+
+@test("a single file is bound, its mount point made with its parents")
+def _():
+    image = make_rootfs()
+    with open(TMP + "/conf", "w") as file:
+        file.write("setting\n")
+    r = run([step(3), "--rootfs", image, "--bind", TMP + "/conf:/opt/new/conf", "--", "/bin/cat", "/opt/new/conf"])
+    equal((r.status, r.out), (0, "setting\n"))
+
+
+@test("a bind is recursive, ro is for the top mount, rro for all below")
+def _():
+    image = make_rootfs()
+    os.makedirs(TMP + "/src/below")
+    run(["mount", "-t", "tmpfs", "x", TMP + "/src/below"])
+    try:
+        r = run([step(3), "--rootfs", image, "--bind", TMP + "/src:/d:ro", "--", "/bin/probe", "write", "/d/x", "x", "write", "/d/below/x", "x"])
+        equal(r.lines, ["write = -1 EROFS", "write = 1"])
+        r = run([step(3), "--rootfs", image, "--bind", TMP + "/src:/d:rro", "--", "/bin/probe", "write", "/d/x", "x", "write", "/d/below/x", "x"])
+        equal(r.lines, ["write = -1 EROFS", "write = -1 EROFS"])
+    finally:
+        run(["umount", TMP + "/src/below"])
+
+
+@test("every attribute of a mount arrives: nosuid, nodev, noexec, nosymfollow, the atime family")
+def _():
+    image = make_rootfs()
+    os.makedirs(TMP + "/src")
+    for words, there in (
+        ("nosuid,nodev,noexec", {"nosuid", "nodev", "noexec", "relatime"}),
+        ("nosymfollow", {"nosymfollow", "relatime"}),
+        ("noatime", {"noatime"}),
+        ("strictatime", set()),
+        ("nodiratime", {"nodiratime", "relatime"}),
+        ("rnosuid,rnodev,rnoexec,rnoatime,rro", {"nosuid", "nodev", "noexec", "noatime", "ro"}),
+        ("ro,rw,nosuid,suid", {"rw", "relatime"}),
+    ):
+        r = run([step(3), "--rootfs", image, "--bind", f"{TMP}/src:/d:{words}", "--", "/bin/probe", "mounts"])
+        options = set(mounts_of(r)["/d"][1])
+        equal(options - {"rw"}, there - {"rw"}, words)
+
+
+@test("propagation is private unless asked for; rslave sees what the host mounts later, rprivate does not")
+def _():
+    image = make_rootfs()
+    os.makedirs(TMP + "/src/later")
+    run(["mount", "--bind", TMP + "/src", TMP + "/src"])
+    run(["mount", "--make-rshared", TMP + "/src"])
+    try:
+        for word, seen in (("rslave", "yes"), ("rprivate", "no"), ("rw", "no")):
+            p = start([step(3), "--rootfs", image, "--bind", f"{TMP}/src:/d:{word}", "--", "/bin/sh", "-c",
+                       "echo ready; read x; [ -e /d/later/file ] && echo yes || echo no"], stdin=subprocess.PIPE)
+            p.read_until("ready")
+            run(["mount", "-t", "tmpfs", "x", TMP + "/src/later"])
+            open(TMP + "/src/later/file", "w").close()
+            p.write("go\n")
+            r = p.wait()
+            run(["umount", TMP + "/src/later"])
+            equal(r.lines[-1], seen, word)
+        r = run([step(3), "--rootfs", image, "--bind", f"{TMP}/src:/d:rshared", "--", "/bin/sh", "-c",
+                 "mount -t tmpfs x /d/later && : > /d/later/mark"])
+        equal(r.status, 0, "a mount made inside a shared bind")
+        check(os.path.exists(TMP + "/src/later/mark"), "is seen by the host")
+        run(["umount", TMP + "/src/later"])
+    finally:
+        run(["umount", TMP + "/src"])
+
+
+@test("a tmpfs takes size, mode and exec; tmpcopyup begins with what it covers", steps=STEPS)
+def _(s):
+    image = make_rootfs()
+    with open(image + "/etc/conf", "w") as file:
+        file.write("as shipped\n")
+    os.symlink("conf", image + "/etc/link")
+    os.chmod(image + "/etc/conf", 0o640)
+    r = run(s.argv("--tmpfs", "/t:size=1m,mode=700", "--tmpfs", "/etc:tmpcopyup", rootfs=image,
+                   cmd=[s.probe, "stat", "/t", "statfs", "/t", "stat", "/etc/conf", "stat", "/etc/link", "write", "/etc/conf", "changed"]))
+    contains(r.lines[0], "directory 0700")
+    contains(r.lines[1], "size 1048576 ")
+    contains(r.lines[2], "file 0640")
+    contains(r.lines[3], "link")
+    equal(r.lines[4], "write = 7")
+    equal(read(image + "/etc/conf"), "as shipped\n", "the image")
+
+
+@test("a read-only tmpfs is so at the end, with the mount points that were made in it")
+def _():
+    image = make_rootfs()
+    os.makedirs(TMP + "/src")
+    r = run([step(3), "--rootfs", image, "--tmpfs", "/t:ro", "--bind", TMP + "/src:/t/in/side", "--", "/bin/probe",
+             "write", "/t/x", "x", "write", "/t/in/side/x", "x"])
+    equal(r.lines, ["write = -1 EROFS", "write = 1"])
+
+
+@test("a tmpfs on a directory that is there keeps its mode; a new one is for everybody")
+def _():
+    image = make_rootfs()
+    os.chmod(image + "/mnt", 0o751)
+    r = run([step(3), "--rootfs", image, "--tmpfs", "/mnt", "--tmpfs", "/new", "--", "/bin/probe", "stat", "/mnt", "stat", "/new"])
+    contains(r.lines[0], "0751")
+    contains(r.lines[1], "1777")
+
+
+@test("/dev/shm has the size asked for", steps=STEPS)
+def _(s):
+    contains(run(s.argv("--shm-size", "8m", cmd=[s.probe, "statfs", "/dev/shm"])).out, "size 8388608 ")
+
+
+@test("files are owned by the container's root through an id-mapped bind")
+def _():
+    image = make_rootfs()
+    os.makedirs(TMP + "/src")
+    open(TMP + "/src/file", "w").close()
+    argv = [step(3), "--user", "--map-auto", "--rootfs", image, "--bind"]
+    r = run([*argv, TMP + "/src:/mnt", "--", "/bin/probe", "stat", "/mnt/file"])
+    contains(r.out, "65534:65534", "not mapped: nobody's")
+    r = run([*argv, TMP + "/src:/mnt:idmap", "--", "/bin/probe", "stat", "/mnt/file", "write", "/mnt/made", "x"])
+    if "EINVAL" in r.err:
+        skip("this file system cannot map ids")
+    contains(r.lines[0], " 0:0 ")
+    equal(os.stat(TMP + "/src/made").st_uid, 0, "owner outside of a file made inside")
+
+
+# ---- devices -------------------------------------------------------------------------------------
+
+NODES = {"null": "1:3", "zero": "1:5", "full": "1:7", "random": "1:8", "urandom": "1:9", "tty": "5:0"}
+LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2", "ptmx": "pts/ptmx"}
+
+
+def check_devices(r):
+    for line, (name, number) in zip(r.lines, NODES.items()):
+        matches(line, rf"^stat char 0666 .* device {number}$", name)
+    contains(r.out, "entry ptmx")
+
+
+DEVICE_QUESTIONS = [word for name in NODES for word in ("stat", "/dev/" + name)] + ["list", "/dev"]
+
+
+@test("the six devices are the kernel's, for everybody", steps=STEPS)
+def _(s):
+    check_devices(run(s.argv(cmd=[s.probe, *DEVICE_QUESTIONS])))
+
+
+@test("devices work: what goes to null is gone, random gives, full is full", steps=STEPS)
+def _(s):
+    r = run(s.argv(cmd=["/bin/sh", "-c", "echo x > /dev/null; head -c 3 /dev/urandom | wc -c; echo x > /dev/full; echo $?; echo err > /dev/stderr; echo fd > /dev/fd/1"]))
+    equal(r.lines, ["3", "1", "fd"])
+    contains(r.err, "err")
+
+
+@test("links of /dev lead to the process's own descriptors and terminal multiplexer", steps=STEPS)
+def _(s):
+    r = run(s.argv(cmd=["/bin/sh", "-c", "for l in " + " ".join(LINKS) + "; do readlink /dev/$l; done"]))
+    equal(r.lines, list(LINKS.values()))
+
+
+@test("the terminals of the host are not there, a new one is the container's own", steps=STEPS)
+def _(s):
+    r = run(s.argv("--tmpfs", "/tmp", cmd=["/bin/sh", "-c", "ls /dev/pts; exec 3<>/dev/ptmx; ls /dev/pts"]))
+    equal(r.lines, ["ptmx", "0", "ptmx"])
+
+
+# ---- hidden paths --------------------------------------------------------------------------------
+
+
+@test("masked paths appear empty: a file, a directory, and those of the default list", steps=STEPS)
+def _(s):
+    image = make_rootfs()
+    with open(image + "/etc/key", "w") as file:
+        file.write("secret")
+    os.makedirs(image + "/etc/keys/deep")
+    r = run(s.argv("--mask", "/etc/key", "--mask", "/etc/keys", "--mask", "/nowhere", rootfs=image,
+                   cmd=[s.probe, "read", "/etc/key", "list", "/etc/keys", "list", "/sys/firmware", "read", "/proc/keys", "read", "/proc/timer_list", "stat", "/etc/key"]))
+    equal(r.status, 0)
+    equal(len(r.lines), 1)
+    contains(r.lines[0], "device 1:3")
+
+
+@test("/proc/sys, /proc/sysrq-trigger and /sys cannot be written", steps=STEPS)
+def _(s):
+    r = run(s.argv(cmd=[s.probe, "write", "/proc/sys/kernel/hostname", "x", "mkdir", "/sys/fs/x", "write", "/proc/sysrq-trigger", "h"]))
+    equal(r.lines[:2], ["write = -1 EROFS", "mkdir = -1 EROFS"])
+    check(r.lines[2] in ("write = -1 EROFS", "write = -1 ENOENT"), r.lines[2])  # not every kernel has it
+
+
+# ---- without root --------------------------------------------------------------------------------
+
+
+@test("an ordinary user gets the same root, mounts and devices in a user namespace", needs="user", steps=(3, 6))
+def _(s):
+    r = run_as_user(s.argv("--user", "--map-root", "--read-only", "--tmpfs", "/tmp",
+                           cmd=[s.probe, *DEVICE_QUESTIONS, "mounts", "write", "/tmp/x", "x", "write", "/dev/null", "x", "write", "/made", "x"]))
+    equal(r.status, 0)
+    check_devices(r)
+    found = mounts_of(r)
+    equal(found["/proc"][2], "proc")
+    equal(found["/dev"][2], "tmpfs")
+    check("ro" in found["/sys"][1], "sysfs is read-only")
+    equal(r.lines[-3:], ["write = 1", "write = 1", "write = -1 EROFS"])
+
+
+@test("an ordinary user gets a range of ids, a bind and a masked path", needs="user cmd:newuidmap")
+def _():
+    os.makedirs(TMP + "/src")
+    os.chmod(TMP, 0o755)
+    os.chmod(TMP + "/src", 0o777)
+    r = run_as_user([step(3), "--user", "--map-auto", "--rootfs", ROOTFS, "--mask", "/etc/passwd", "--bind", TMP + "/src:/tmp", "--",
+                     "/bin/probe", "read", "/etc/passwd", "write", "/tmp/made", "x", "stat", "/tmp/made"])
+    equal(r.lines[0], "write = 1")
+    contains(r.lines[1], " 0:0 ")
+    equal(os.stat(TMP + "/src/made").st_uid, USER_ID)
+
+
+@test("root's files reach a container with ids of its own: the parent opens what the child could not")
+def _():
+    image = make_rootfs("closed/image")
+    os.chmod(TMP + "/closed", 0o700)
+    os.makedirs(TMP + "/closed/src")
+    open(TMP + "/closed/src/file", "w").close()
+    r = run([step(3), "--user", "--map-auto", "--rootfs", image, "--bind", TMP + "/closed/src:/mnt", "--", "/bin/probe", "list", "/mnt"])
+    equal((r.status, r.out), (0, "entry file\n"))
+
+
+@test("in a network namespace of one's own a user mounts a sysfs of one's own", needs="user")
+def _():
+    r = run_as_user([step(3), "--user", "--map-root", "--net", "--rootfs", ROOTFS, "--", "/bin/probe", "mounts"])
+    equal([p for p in mounts_of(r) if p.startswith("/sys/fs")], [])
+
+
+@test("with the host's process numbers a user sees the host's /proc, for it may mount no other", needs="user")
+def _():
+    r = run_as_user([step(3), "--user", "--map-root", "--pid", "host", "--rootfs", ROOTFS, "--", "/bin/sh", "-c", "[ -d /proc/" + str(os.getpid()) + " ] && echo seen"])
+    equal(r.out, "seen\n")
+
+
+# ---- hostile images ------------------------------------------------------------------------------
+
+
+def hostile(link, target, **options):
+    """Runs an image in which LINK is a symbolic link to TARGET; gives the Result."""
+    image = make_rootfs()
+    if os.path.isdir(f"{image}/{link}"):
+        os.rmdir(f"{image}/{link}")
+    os.symlink(target, f"{image}/{link}")
+    return run([step(3), "--rootfs", image, *options.get("argv", []), "--", "/bin/probe", *options.get("ask", ["exit", "0"])])
+
+
+@test("an image whose /proc, /sys or /dev is a link is not run, wherever the link leads")
+def _():
+    secret = victim()
+    for name in ("proc", "sys", "dev"):
+        for target in (secret, "../../../../../.." + secret, "tmp", "/nowhere"):
+            r = hostile(name, target)
+            equal(r.status, 125, f"/{name} -> {target}")
+            contains(r.err, f"/{name}")
+            contains(r.err, "symbolic link")
+            shutil.rmtree(TMP + "/image")
+    untouched(secret)
+
+
+@test("a mount point that is a link to the host's directory is made inside the root")
+def _():
+    secret = victim()
+    for target in (secret, "../../../../../../../.." + secret, "/proc/self/root" + secret, "/proc/1/cwd" + secret):
+        r = hostile("mnt", target, argv=["--tmpfs", "/mnt/made/deep"], ask=["write", "/mnt/made/deep/x", "x"])
+        untouched(secret)
+        if r.status == 0:
+            equal(r.lines, ["write = 1"])
+        shutil.rmtree(TMP + "/image")
+
+
+@test("a link to something missing inside is followed, and its target made inside")
+def _():
+    r = hostile("mnt", "/run/not/there", argv=["--tmpfs", "/mnt/x:mode=711"], ask=["stat", "/run/not/there/x"])
+    contains(r.out, "directory 0711")
+    check(not os.path.exists("/run/not"))
+
+
+@test("a loop of links is an error, not a hang")
+def _():
+    r = hostile("mnt", "mnt", argv=["--tmpfs", "/mnt/x"])
+    equal(r.status, 125)
+    contains(r.err, "ELOOP")
+
+
+@test("a tmpfs on /proc, or under a link to it, is refused")
+def _():
+    for argv in (["--tmpfs", "/proc"], ["--tmpfs", "/mnt"], ["--tmpfs", "/proc/sys"], ["--bind", "/tmp:/proc/self"], ["--bind", "/etc/hostname:/proc/self/attr/exec"]):
+        r = hostile("mnt", "/proc", argv=argv)
+        equal(r.status, 125, " ".join(argv))
+        contains(r.err, "EPERM")
+        contains(r.err, argv[1].split(":")[-1])
+        shutil.rmtree(TMP + "/image")
+
+
+@test("a few files of /proc may be covered, as hosts do that show a container its own uptime")
+def _():
+    image = make_rootfs()
+    with open(TMP + "/uptime", "w") as file:
+        file.write("1.00 1.00\n")
+    r = run([step(3), "--rootfs", image, "--bind", TMP + "/uptime:/proc/uptime:ro", "--", "/bin/cat", "/proc/uptime"])
+    equal(r.out, "1.00 1.00\n")
+
+
+@test("a path is masked by the device 1:3 itself, not by what an image calls /dev/null")
+def _():
+    image = make_rootfs()
+    with open(image + "/evil", "w") as file:
+        file.write("evil")
+    # the user covers /dev by a directory of theirs, in which null is a link, a file, another device
+    os.makedirs(TMP + "/dev")
+    for make in (
+        lambda p: os.symlink("/evil", p),
+        lambda p: open(p, "w").close(),
+        lambda p: os.mknod(p, 0o20666, os.makedev(1, 5)),
+        lambda p: os.symlink("/proc/self/exe", p),
+    ):
+        make(TMP + "/dev/null")
+        r = run([step(3), "--rootfs", image, "--bind", TMP + "/dev:/dev", "--mask", "/etc", "--", "/bin/true"])
+        equal(r.status, 125)
+        contains(r.err, "/dev/null")
+        os.unlink(TMP + "/dev/null")
+
+
+@test("an image's own /dev/ptmx or /dev/null does not stay in the new /dev")
+def _():
+    image = make_rootfs()
+    os.mknod(image + "/dev/null", 0o20666, os.makedev(1, 11))  # kmsg
+    os.mknod(image + "/dev/ptmx", 0o20666, os.makedev(5, 2))
+    r = run([step(3), "--rootfs", image, "--", "/bin/probe", "stat", "/dev/null", "stat", "/dev/ptmx"])
+    contains(r.lines[0], "device 1:3")
+    contains(r.lines[1], "stat link")
+
+
+SWAPPER = r"""
+import ctypes, os, sys
+libc = ctypes.CDLL(None)
+a, b = (p.encode() for p in sys.argv[1:3])
+n = 0
+while os.getppid() != 1:
+    libc.renameat2(-100, a, -100, b, 2)  # RENAME_EXCHANGE
+    n += 1
+    if n == 1000:
+        print("1000", flush=True)
+"""
+
+
+@test("a mount point swapped for a link a thousand times never leads outside", timeout=240)
+def _():
+    secret = victim()
+    image = make_rootfs()
+    os.makedirs(image + "/swap/dir")
+    os.symlink(secret, image + "/swap/link")
+    os.makedirs(TMP + "/src")
+    p = start([sys.executable, "-c", SWAPPER, image + "/swap/dir", image + "/swap/link"])
+    outcomes = set()
+    for _ in range(40):
+        r = run([step(3), "--rootfs", image, "--bind", TMP + "/src:/swap/dir/mnt", "--tmpfs", "/swap/link/tmp", "--mask", "/swap/dir", "--", "/bin/probe", "mounts"])
+        outcomes.add(r.status)
+        untouched(secret)
+    p.read_until("1000")
+    untouched(secret)
+    check(outcomes <= {0, 125}, f"statuses {outcomes}")
+
+
+@test("the program that was run cannot be written through /proc/PID/exe of the container's own")
+def _():
+    before = read_bytes(step(3))
+    run([step(3), "--no-init", "--rootfs", ROOTFS, "--", "/bin/sh", "-c", "for p in /proc/[0-9]*; do echo x > $p/exe; done 2>/dev/null; true"])
+    run([step(3), "--rootfs", ROOTFS, "--", "/bin/sh", "-c", "for p in /proc/[0-9]*; do echo x > $p/exe; done 2>/dev/null; true"])
+    check(read_bytes(step(3)) == before, "the program changed")
+
+
+def read_bytes(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+# ---- bad use -------------------------------------------------------------------------------------
+
+bad("no root given", lambda: [step(3), "--", "true"], names="--rootfs")
+bad("no command", lambda: [step(3), "--rootfs", ROOTFS], names="no command")
+bad("a root that is not there", lambda: [step(3), "--rootfs", "/nosuch", "--", "true"], names="/nosuch")
+bad("a root that is a file", lambda: [step(3), "--rootfs", "/etc/passwd", "--", "true"], names="/etc/passwd")
+bad("a source that is not there", lambda: [step(3), "--rootfs", ROOTFS, "--bind", "/nosuch:/mnt", "--", "true"], call="open_tree(", names="/nosuch")
+bad("a bind without a place", lambda: [step(3), "--rootfs", ROOTFS, "--bind", "/tmp", "--", "true"], names="--bind /tmp")
+bad("a bind on a relative place", lambda: [step(3), "--rootfs", ROOTFS, "--bind", "/tmp:mnt", "--", "true"], names="--bind /tmp:mnt")
+bad("a bind over the root itself", lambda: [step(3), "--rootfs", ROOTFS, "--bind", "/tmp:/", "--", "true"], names="the root itself")
+bad("a directory bound over a file", lambda: [step(3), "--rootfs", ROOTFS, "--bind", "/tmp:/etc/motd", "--", "true"], names="/etc/motd")
+bad("a file bound over a directory", lambda: [step(3), "--rootfs", ROOTFS, "--bind", "/etc/passwd:/etc", "--", "true"], names="/etc")
+bad("an option of a file system for a bind", lambda: [step(3), "--rootfs", ROOTFS, "--bind", "/tmp:/mnt:size=1m", "--", "true"], names="size=1m")
+bad("a size that is none", lambda: [step(3), "--rootfs", ROOTFS, "--tmpfs", "/tmp:size=64q", "--", "true"], call="fsconfig(", names="Bad value for 'size'")
+bad("an option that tmpfs does not know", lambda: [step(3), "--rootfs", ROOTFS, "--tmpfs", "/tmp:banana", "--", "true"], call="fsconfig(", names="banana")
+bad("a size of /dev/shm that is none", lambda: [step(3), "--rootfs", ROOTFS, "--shm-size", "64q", "--", "true"], names="--shm-size 64q")
+bad("ids to map, and no maps", lambda: [step(3), "--rootfs", ROOTFS, "--bind", "/tmp:/mnt:idmap", "--", "true"], names="idmap on /mnt")
+bad("an ordinary user without a user namespace", lambda: [step(3), "--rootfs", ROOTFS, "--", "true"], call="clone3(", names="--map-root", user=True)
