@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "step01-unshare/call.h"
+#include "step05-overlay/blobs.h"
 
 static void
 changed(struct blob *blob)
@@ -94,13 +95,8 @@ static int
 blob_open(struct blob *blob)
 {
 	blob->fd = store_ingest_open(blob->store, blob->what.digest);
-	if (blob->fd < 0) {
-		if (errno == EWOULDBLOCK) {
-			call_forget();
-			errno = EWOULDBLOCK;
-		}
+	if (blob->fd < 0)
 		return -1;
-	}
 	blob->size = 0;
 	return take_up(blob);
 }
@@ -192,28 +188,6 @@ blob_init(struct blob *blob, const struct store *store, const struct descriptor 
 	blob->store = store;
 	blob->what = *what;
 	blob->fd = -1;
-}
-
-int
-blob_put(const struct store *store, const struct descriptor *what, const char *text)
-{
-	struct blob blob;
-	int64_t have = 0;
-	int result = -1;
-
-	blob_init(&blob, store, what);
-	while (blob_begin(&blob, &have) < 0) {
-		if (errno == EEXIST)
-			return 0;
-		if (errno != EWOULDBLOCK)
-			goto out;
-		usleep(50000); /* another pull writes the same few bytes */
-	}
-	if (blob_restart(&blob) == 0 && blob_write(&blob, text, (size_t)what->size) == 0)
-		result = blob_finish(&blob);
-out:
-	blob_close(&blob);
-	return result;
 }
 
 void

@@ -28,8 +28,6 @@ struct blob {
 };
 
 void blob_init(struct blob *blob, const struct store *store, const struct descriptor *what);
-/* Puts a text that is in memory, already verified, into the store. 0 or −1. */
-int blob_put(const struct store *store, const struct descriptor *what, const char *text);
 /* A partial file is kept for the next time. */
 void blob_close(struct blob *blob);
 

@@ -61,7 +61,8 @@ pull_image(struct pull *pull, struct store *store, const char *text)
 	/* the name first: a slip of the keys should cost nothing */
 	if (reference_parse(text, &pull->reference) < 0)
 		return -1;
-	if (store_open(&store_how, store) < 0)
+	/* nothing of the store is removed while this goes on */
+	if (store_open(&store_how, store) < 0 || store_hold(store) < 0)
 		return -1;
 	/* is a registry there, and does it speak TLS? */
 	if (remote_open(&pull->remote, &remote_how, &pull->reference) < 0)
@@ -90,7 +91,7 @@ main(int argc, char **argv)
 	if (first == 0)
 		return 0;
 	if (first < 0)
-		return EXIT_OURS;
+		return call_report(program.name);
 	signal(SIGPIPE, SIG_IGN); /* a server that hangs up is an error, not an end */
 	srandom((unsigned)time(NULL) ^ (unsigned)getpid()); /* spreads the retries only */
 	if (first + 1 != argc)
@@ -102,7 +103,7 @@ main(int argc, char **argv)
 		result = pull_image(&pull, &store, argv[first]);
 	}
 	if (result < 0)
-		result = call_report("boxstep-pull");
+		result = call_report(program.name);
 	pull_close(&pull);
 	store_close(&store);
 	curl_global_cleanup();

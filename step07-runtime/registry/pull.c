@@ -11,6 +11,9 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include "step01-unshare/call.h"
+#include "step05-overlay/blobs.h"
+#include "step05-overlay/images.h"
+#include "step05-overlay/layers.h"
 #include "step05-overlay/obtain.h"
 #include "step07-runtime/registry/blob.h"
 #include "step07-runtime/registry/progress.h"
@@ -53,7 +56,7 @@ follow_index(struct pull *pull, char **text)
 			    chosen.digest, (long long)came.size, (long long)chosen.size);
 	/* the index was verified, the header of this answer was not */
 	pull->what = chosen;
-	return blob_put(pull->store, &chosen, *text);
+	return store_blob_put(pull->store, chosen.digest, *text, (size_t)chosen.size);
 }
 
 int
@@ -65,7 +68,7 @@ pull_manifest(struct pull *pull)
 
 	if (remote_manifest(&pull->remote, *name->digest ? name->digest : name->tag, &text,
 			    &pull->what) < 0 ||
-	    blob_put(pull->store, &pull->what, text) < 0)
+	    store_blob_put(pull->store, pull->what.digest, text, (size_t)pull->what.size) < 0)
 		goto out;
 	pull->target = pull->what;
 	for (int depth = 0; image_kind(pull->what.media_type) == IMAGE_INDEX; depth++) {

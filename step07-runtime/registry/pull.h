@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include "step01-unshare/idmap.h"
 #include "step01-unshare/options.h"
+#include "step05-overlay/image.h"
 #include "step05-overlay/store.h"
 #include "step07-runtime/registry/remote.h"
 

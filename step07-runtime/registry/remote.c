@@ -121,9 +121,11 @@ ping(struct remote *remote, const char *scheme)
 		return -1;
 	result = fetch_run(&remote->client, &fetch, 1, 1);
 	free(document.text);
-	if (result < 0)
+	if (result == 0 && fetch.status == 400 && fetch.probe) {
+		errno = ECONNRESET; /* the polite way of a TLS server to hang up on http */
 		return -1;
-	return fetch.status == 200 || fetch.status == 401;
+	}
+	return result < 0 ? -1 : fetch.status == 200 || fetch.status == 401;
 }
 
 int
@@ -137,9 +139,9 @@ remote_open(struct remote *remote, const struct remote_options *options,
 	remote->reference = reference;
 	if (url_loopback(reference->domain)) {
 		result = ping(remote, "http");
-		if (result > 0 || (result < 0 && errno != ECONNRESET))
+		if (result >= 0 || errno != ECONNRESET)
 			goto out;
-		call_forget(); /* what speaks TLS answers http with nonsense, or hangs up */
+		call_forget(); /* what speaks TLS hangs up on http */
 		fetch_client_close(&remote->client);
 	}
 	result = ping(remote, "https");
