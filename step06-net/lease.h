@@ -1,45 +1,60 @@
 /*
- * lease: which container has which address. One small file a container, locked by its owner.
+ * lease: which container has which address. One small directory a container, with a locked file.
  *
- * The lock (flock(2)) goes when the owner dies, however it dies: a lease whose lock is free and
- * whose process is gone belongs to nobody, and whoever comes next clears it away. The directory
- * is the network namespace's: STATE/INODE/ID, with the inode of the caller's network namespace.
- * Explained in book/06-net.md.
+ * The lock (flock(2)) goes when its owner dies, however it dies: a lease whose lock is free and
+ * whose process is gone belongs to nobody, and whoever comes next clears it away. The directories
+ * are STATE/INODE/ID, with the inode of the caller's network namespace (the addresses, like the
+ * bridge, are that namespace's) and the container's id. Beside its `lease` there is room for the
+ * files that resolv writes. Follows flock(2), proc_pid_stat(5). Explained in book/06-net.md.
  */
 #ifndef BOXSTEP_LEASE_H
 #define BOXSTEP_LEASE_H
 
+#include <limits.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
 
-struct lease_book { /* the directory, locked: nobody else gives or takes addresses meanwhile */
+enum { LEASE_ID = 72, LEASE_PATH = 512 };
+
+struct lease_book { /* STATE/INODE, locked: meanwhile nobody else gives or takes a lease */
 	int dir;
-	char path[256];
+	char path[LEASE_PATH];
 };
 struct lease {
-	char id[72];
-	unsigned number; /* of the host in its network, 2…count + 1 */
-	int fd;		 /* the locked file; close-on-exec */
+	char id[LEASE_ID];
+	unsigned number; /* of the host in its network, from 2; 0: a lease without an address */
+	int fd;		 /* the locked file, close-on-exec; −1: no lease */
+	char path[LEASE_PATH + LEASE_ID]; /* the directory */
 };
 
-/* Opens (MAKE: makes) and locks the book of the caller's network namespace below STATE.
- * −1 with ENOENT when there is none; nothing is recorded then. */
+/* Opens and locks the book of the caller's network namespace below STATE; MAKE makes it, with its
+ * parents. −1, nothing recorded, with ENOENT when there is none. */
 int lease_book_open(struct lease_book *book, const char *state, bool make);
-/* Unlocks it; removes the directory when no lease is left in it. */
+
+/* Unlocks it; removes its directory, and STATE, if nothing is left in them. Keeps errno. */
 void lease_book_close(struct lease_book *book);
 
-/* Takes a free number of COUNT for container ID; EEXIST when it has one, EADDRNOTAVAIL when all
- * are taken. The caller's process is the owner until lease_owner names another. */
+/*
+ * Takes a lease for container ID (a file name, at most 71 bytes), with a free number out of 2…COUNT
+ * + 1, or none (COUNT 0). EEXIST: ID has one; EADDRNOTAVAIL: all are taken. The calling process
+ * holds it until lease_drop or its death.
+ */
 int lease_take(struct lease_book *book, const char *id, unsigned count, struct lease *lease);
-/* The container's process PID holds the lease too, from now on (by pid and start time). */
-int lease_owner(const struct lease *lease, pid_t pid);
-/* Gives it back: removes the file, drops the lock. */
+
+/* From now on process PID holds the lease too (by pid and start time). */
+int lease_hold_for(const struct lease *lease, pid_t pid);
+
+/* Finds the lease of ID, whoever holds it, without locking it; ENOENT. For lease_drop. */
+int lease_find(const struct lease_book *book, const char *id, struct lease *lease);
+
+/* Removes it, with the files beside it, and unlocks it. Keeps errno. */
 void lease_drop(struct lease_book *book, struct lease *lease);
 
-/* Calls DEAD for each lease whose owner is gone, then removes it. Gives the number of leases that
- * are alive, or −1. */
-typedef int lease_each(const char *id, void *context);
-int lease_sweep(struct lease_book *book, lease_each *dead, void *context);
+/*
+ * Calls EACH for every lease but that of ID (NULL: for all), with whether its owner is ALIVE; a
+ * dead one is removed afterwards. 0; −1 when EACH gave −1.
+ */
+typedef int lease_each(const struct lease *lease, bool alive, void *context);
+int lease_sweep(struct lease_book *book, const char *id, lease_each *each, void *context);
 
 #endif

@@ -7,29 +7,13 @@
 #ifndef BOXSTEP_LINK_H
 #define BOXSTEP_LINK_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LINK_NAME 16 /* IFNAMSIZ: fifteen characters and the closing 0 */
+#include "step06-net/address.h"
 
-struct address {    /* an IPv4 or an IPv6 address, in network order */
-	int family; /* AF_INET, AF_INET6; 0: none */
-	union {
-		struct in_addr v4;
-		struct in6_addr v6;
-		uint8_t bytes[16];
-	};
-};
-/* Reads "192.0.2.1", "fd00::1" or "[fd00::1]"; 0, or −1 with EINVAL (no fail()). */
-int address_parse(const char *text, size_t length, struct address *address);
-const char *address_text(const struct address *address); /* in one of four static buffers */
-static inline size_t
-address_size(const struct address *address)
-{
-	return address->family == AF_INET6 ? 16 : 4;
-}
+#define LINK_NAME 16 /* IFNAMSIZ: fifteen characters and the closing 0 */
 
 struct link { /* what the kernel says of an interface */
 	int index, master;
@@ -59,9 +43,12 @@ struct link_veth {
 	int master, netns;
 	uint32_t mtu;
 	uint8_t mac[6];
-	bool hairpin; /* let frames leave by the port they came from */
 };
 int link_add_veth(int rtnl, const struct link_veth *veth);
+
+/* Lets frames leave bridge port NAME that came in by it: what a container needs to reach itself
+ * by its published port where bridged packets pass the packet filter (br_netfilter). */
+int link_hairpin(int rtnl, const char *name);
 
 /* Removes the interface; one that is gone already is no error. */
 int link_remove(int rtnl, const char *name);
@@ -69,8 +56,11 @@ int link_remove(int rtnl, const char *name);
 /* Gives interface NAME an address at once: without duplicate address detection, which would
  * keep an IPv6 address unusable for its first second. */
 int link_add_address(int rtnl, const char *name, const struct address *address, unsigned prefix);
+/* The first address of global scope that interface INDEX has in FAMILY; 0, or −1 with
+ * EADDRNOTAVAIL. Nothing is recorded. */
+int link_get_address(int rtnl, int index, int family, struct address *address, unsigned *prefix);
 /* The default route by way of GATEWAY. */
-int link_add_default(int rtnl, const char *name, const struct address *gateway);
+int link_add_default(int rtnl, const struct address *gateway);
 
 /* Calls EACH for every route (destination, prefix length, output interface, rtm_protocol) of every
  * table; a value other than 0 ends it and is given. */

@@ -21,6 +21,7 @@ struct nl_buffer {
 	uint8_t *bytes;
 	size_t size, length;
 	size_t message;	  /* where the last message begins */
+	uint32_t number;  /* nlmsg_seq of all of them, by which answers are recognised */
 	unsigned answers; /* how many of the messages ask for an acknowledgement */
 	bool full;
 };
@@ -34,6 +35,8 @@ int nl_open(int protocol);
 void nl_start(struct nl_buffer *buffer, void *bytes, size_t size);
 /* Begins a message: TYPE, NLM_F_* FLAGS (REQUEST is added), and the family's fixed HEADER. */
 void nl_message(struct nl_buffer *, int type, int flags, const void *header, size_t size);
+/* Bytes without a type: a struct inside a nest. */
+void nl_append(struct nl_buffer *, const void *bytes, size_t size);
 void nl_put(struct nl_buffer *, int type, const void *value, size_t size);
 void nl_put_text(struct nl_buffer *, int type, const char *text); /* with its closing 0 */
 void nl_put_u8(struct nl_buffer *, int type, uint8_t value);

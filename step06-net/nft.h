@@ -2,64 +2,78 @@
  * nft: nftables' wire format. A rule is a small program over registers: load, compare, act.
  *
  * Changes travel as one batch that the kernel takes whole or not at all. `nft --debug=netlink`
- * shows the same programs for rules in text. Follows nft(8), Linux's nf_tables.h and nfnetlink.h.
+ * shows the same programs for rules in text. By hand, because Debian has no static libmnl, and
+ * nft(8) costs 15 ms a call where this takes one. Follows nft(8), Linux's nf_tables.h, nfnetlink.h.
  * Explained in book/06-net.md.
  */
 #ifndef BOXSTEP_NFT_H
 #define BOXSTEP_NFT_H
 
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
 #include "step06-net/netlink.h"
 
-/* Begins and ends a batch; nft_commit sends it as one told change: sendto(4,
- * NFNL_MSG_BATCH_BEGIN, "OBJECT"). −1 with the errno of the first message refused. */
+/*
+ * nft_begin, changes, nft_commit. The batch is sent and told as one change, which begins with
+ * NFNL_MSG_BATCH_BEGIN: sendto(4, NFNL_MSG_BATCH_BEGIN, "WHAT"). 0, or −1 with the errno of the
+ * first message that was refused; then none of it is done.
+ */
 void nft_begin(struct nl_buffer *, void *bytes, size_t size);
-int nft_commit(int fd, struct nl_buffer *, const char *object);
+int nft_commit(int fd, struct nl_buffer *, const char *what);
 
+/* Tables are of the family inet: one set of rules for IPv4 and IPv6. */
 void nft_add_table(struct nl_buffer *, const char *table);
-void nft_delete_table(struct nl_buffer *, const char *table);
+void nft_delete_table(struct nl_buffer *, const char *table); /* with all that is in it */
 
-/* A map whose keys of KEY_SIZE bytes give values of DATA_SIZE bytes. The types are nft's own
- * numbers, for `nft list` to print them: six bits each, the last one lowest. */
+/* A chain; of TYPE "filter" or "nat" at HOOK (NF_INET_…) and PRIORITY; TYPE NULL: one that only
+ * others jump to. */
+void nft_add_chain(struct nl_buffer *, const char *table, const char *chain, const char *type,
+		   uint32_t hook, int priority);
+
+/* ---- maps ---- */
+
+/* Keys of KEY_SIZE bytes give values of VALUE_SIZE bytes. Each part of them fills whole words of
+ * four bytes. The types are for nft(8) to print them by: its own numbers, six bits each. */
 enum { NFT_IPV4 = 7, NFT_IPV6 = 8, NFT_PROTOCOL = 12, NFT_SERVICE = 13 };
 struct nft_map {
 	const char *name;
-	uint32_t id, key_type, key_size, data_type, data_size;
+	uint32_t key_type, key_size, value_type, value_size;
 };
 void nft_add_map(struct nl_buffer *, const char *table, const struct nft_map *map);
-/* Elements are added to a message that nft_elements begins and nft_elements_end ends; COMMENT says
- * whose they are. DELETE: removed instead; VALUE may then be NULL. */
+
+/* A message of elements to add, or (CHANGE NFT_MSG_DELSETELEM) to remove: nft_elements,
+ * nft_element for each, nft_elements_end. At most 256 of them. */
 struct nft_elements {
 	size_t list;
-	uint32_t count;
+	const struct nft_map *map;
 };
-void nft_elements(struct nl_buffer *, const char *table, const struct nft_map *map, bool remove,
+void nft_elements(struct nl_buffer *, int change, const char *table, const struct nft_map *map,
 		  struct nft_elements *);
-void nft_element(struct nl_buffer *, struct nft_elements *, const struct nft_map *map,
-		 const void *key, const void *value, const char *comment);
-void nft_elements_end(struct nl_buffer *, struct nft_elements *);
-/* Calls EACH with key, value and comment of every element of a map. */
-typedef int nft_each(struct nl_view key, struct nl_view value, const char *comment, void *context);
+/* VALUE may be NULL on removal. COMMENT says whose it is: at most 127 bytes. */
+void nft_element(struct nl_buffer *, const struct nft_elements *, const void *key,
+		 const void *value, const char *comment);
+void nft_elements_end(struct nl_buffer *, const struct nft_elements *);
+
+/* Calls EACH with key and comment of every element; 0, or −1 (ENOENT: no such table). */
+typedef int nft_each(struct nl_view key, const char *comment, void *context);
 int nft_list(int fd, const char *table, const struct nft_map *map, nft_each *each, void *context);
 
-/* A chain; HOOK (NF_INET_…) −1: one that others jump to. TYPE is "filter" or "nat". */
-void nft_add_chain(struct nl_buffer *, const char *table, const char *chain, const char *type,
-		   int hook, int priority);
+/* ---- rules: nft_rule, the expressions in their order, nft_rule_end ---- */
 
-/* A rule is nft_rule, its expressions in order, nft_rule_end. Registers are numbered in words of
- * four bytes from 0. Each expression reads like the line of nft(8) that it is part of. */
-struct nft_rule {
-	size_t list;
-};
-void nft_rule(struct nl_buffer *, const char *table, const char *chain, struct nft_rule *);
-void nft_rule_end(struct nl_buffer *, struct nft_rule *);
-void nft_meta(struct nl_buffer *, uint32_t key, unsigned word);	     /* NFT_META_… into WORD */
-void nft_ct(struct nl_buffer *, uint32_t key, unsigned word);	     /* NFT_CT_… */
-void nft_fib_type(struct nl_buffer *, uint32_t flag, unsigned word); /* NFTA_FIB_F_SADDR, DADDR */
-void nft_payload(struct nl_buffer *, uint32_t base, unsigned offset, unsigned size, unsigned word);
-void nft_compare(struct nl_buffer *, bool equal, const void *value, size_t size); /* with word 0 */
-void nft_any_bit(struct nl_buffer *, uint32_t bits); /* one of BITS is set in word 0 */
-void nft_lookup(struct nl_buffer *, const struct nft_map *map, unsigned word);	/* key from 0 on */
-void nft_dnat(struct nl_buffer *, int family, unsigned address, unsigned port); /* from words */
+/* Registers are counted in words of four bytes, from 0. A comparison takes its value from word 0,
+ * and ends the rule when it fails. */
+size_t nft_rule(struct nl_buffer *, const char *table, const char *chain);
+void nft_rule_end(struct nl_buffer *, size_t rule);
+void nft_meta(struct nl_buffer *, uint32_t key, uint32_t word);	     /* NFT_META_… into WORD */
+void nft_ct(struct nl_buffer *, uint32_t key, uint32_t word);	     /* NFT_CT_… */
+void nft_fib_type(struct nl_buffer *, uint32_t flag, uint32_t word); /* RTN_… of an address */
+void nft_payload(struct nl_buffer *, uint32_t base, uint32_t offset, uint32_t size, uint32_t word);
+void nft_compare(struct nl_buffer *, uint32_t operation, const void *value, size_t size);
+void nft_mask(struct nl_buffer *, const void *mask, size_t size); /* word 0 &= MASK */
+void nft_any_bit(struct nl_buffer *, uint32_t bits);		  /* is one of BITS set? */
+void nft_lookup(struct nl_buffer *, const struct nft_map *map);	  /* words 0… to words 0… */
+void nft_dnat(struct nl_buffer *, uint32_t family, uint32_t port_word); /* address in word 0 */
 void nft_masquerade(struct nl_buffer *);
 void nft_verdict(struct nl_buffer *, int verdict, const char *chain); /* NF_DROP, NFT_JUMP … */
 
