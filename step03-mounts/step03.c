@@ -2,7 +2,6 @@
  * step03: the child gets a root of its own: its mounts, its devices, and no way back.
  * Follows pivot_root(2), mount_namespaces(7). Explained in book/03-mounts.md.
  */
-#include <errno.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "step03-mounts/rootfs.h"
 
 extern char **environ;
+
 static struct spawn_options spawn;
 static struct ns_options ns = { .kinds = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC };
 static struct idmap_options idmap;
@@ -39,7 +39,8 @@ static const struct option_table tables[] = {
 
 static const struct program program = {
 	.name = "step03",
-	.synopsis = "--rootfs DIR [OPTIONS] -- COMMAND [ARG...]",
+	.synopsis = "[OPTIONS] --rootfs DIR -- COMMAND [ARG...]",
+	.operand = "command",
 	.about = "Runs a command in a root of its own: pivot_root, /proc, /sys, /dev.",
 	.tables = tables,
 	.examples = { "step03 --rootfs build/rootfs -- ls /",
@@ -70,6 +71,7 @@ child(char **argv, int tree, struct handshake *shake)
 	init_or_exec(spawn.no_init, argv, environ, 0, shake);
 }
 /* ANCHOR_END: child */
+
 /* ANCHOR: parent */
 static int
 run(char **argv)
@@ -79,7 +81,7 @@ run(char **argv)
 	siginfo_t info;
 	int tree;
 
-	ns.kinds |= idmap_kind(&idmap);
+	ns.kinds |= idmap_kind(&idmap); /* a map makes sense in a user namespace only */
 	/* what everybody expects to be mounted, and what the user wants on top of it */
 	if (mounts_add_defaults(&list, &mounts) < 0 || mounts_add_wanted(&list, &mounts) < 0 ||
 	    spawn_share_pidns(&spawn, &ns.kinds) < 0 ||
@@ -110,11 +112,5 @@ run(char **argv)
 int
 main(int argc, char **argv)
 {
-	int first = options_parse(&program, argc, argv), status = first == 0 ? 0 : -1;
-
-	if (first > 0 && !argv[first])
-		fail(EINVAL, "no command: step03 --rootfs DIR [OPTIONS] -- COMMAND");
-	else if (first > 0)
-		status = run(argv + first);
-	return status < 0 ? call_report(program.name) : status;
+	return program_main(&program, argc, argv, run);
 }
