@@ -177,10 +177,10 @@ $(O)/.images: tests/images.py $(O)/.rootfs
 	@tests/images.py $(O)/images $(O)/rootfs
 	@touch $@
 
-vm: ## a shell in a virtual machine with cgroup v2, this tree shared
+vm: ## a shell in a virtual machine with cgroup v2, this tree shared (RUN="COMMAND" instead)
 	@tests/install.sh vm
 	@tests/vm/setup.sh "$(VM_DIR)"
-	@tests/vm/shell.sh -d "$(VM_DIR)"
+	@tests/vm/shell.sh -d "$(VM_DIR)" $(RUN)
 
 test: ## install what is missing, build, run every test (TESTS="step03 -k word", MUST_WORK=1)
 	@tests/install.sh test

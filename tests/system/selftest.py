@@ -46,3 +46,10 @@ def _():
     run(["sh", "-c", "echo 0 > /proc/sys/net/ipv4/conf/all/route_localnet"])
     for part in ("mount left: " + TMP, "interface left: leak0", "(sleep 100)", "route_localnet = 1"):
         contains(left, part)
+
+
+@test("the VM lab has cgroup v2 with every controller", needs="vm cgroup2")
+def _():
+    have = read(cgroup2_mount() + "/cgroup.controllers").split()
+    for name in ("cpuset", "cpu", "io", "memory", "pids"):
+        check(name in have, name)
