@@ -109,8 +109,20 @@ spawn_block_signals(void)
 	return 0;
 }
 
-static int
-pass_on(const struct spawn *child, int signals)
+int
+spawn_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	passed_on(&set);
+	if ((fd = signalfd(-1, &set, SFD_CLOEXEC)) < 0)
+		fail(errno, "signalfd");
+	return fd;
+}
+
+int
+spawn_pass_on(const struct spawn *child, int signals)
 {
 	struct signalfd_siginfo info;
 
@@ -147,7 +159,7 @@ spawn_wait(const struct spawn *child, siginfo_t *info)
 				fail(errno, "waitid(P_PIDFD, %d)", child->pidfd);
 			break;
 		}
-		if (events[1].revents && pass_on(child, events[1].fd) < 0)
+		if (events[1].revents && spawn_pass_on(child, events[1].fd) < 0)
 			break;
 	}
 	close(events[1].fd);

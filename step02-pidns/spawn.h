@@ -41,6 +41,11 @@ int spawn_share_pidns(const struct spawn_options *options, int *kinds);
  */
 int spawn_block_signals(void);
 
+/* The two halves of that, for whoever waits for more than the child (a monitor): a signalfd(2) that
+ * is readable when a signal has come, close-on-exec; and one signal read from it and passed on. */
+int spawn_signals(void);
+int spawn_pass_on(const struct spawn *child, int signals);
+
 /*
  * Waits until the child has ended, and passes every signal that reaches this process on to it.
  * What a terminal sends (Ctrl-C) is not passed on: the child is in the same process group and has

@@ -19,7 +19,7 @@
 #include "step01-unshare/call.h"
 #include "step04-cgroups/cgroup.h"
 #include "step05-overlay/json.h"
-#include "step05-overlay/store.h"
+#include "step05-overlay/tree.h"
 #include "step07-runtime/oci/config.h"
 #include "step07-runtime/oci/state.h"
 

@@ -1,0 +1,216 @@
+/*
+ * monitor.c: one poll loop for pipes, a pty, signals, a client and the end of the child.
+ * Follows poll(2), pidfd_open(2), pty(7). Explained in book/07-runtime.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step07-runtime/monitor.h"
+
+const struct option_row monitor_options[] = {
+	{ "detach", 'd', NULL, "-", "print the pid and return; a monitor stays with the command",
+	  option_flag, offsetof(struct monitor_options, detach), 0 },
+	{ "log", 0, "FILE", "-", "keep what the command writes in FILE, a JSON object a line",
+	  option_text, offsetof(struct monitor_options, log), 0 },
+	{ 0 },
+};
+
+void
+monitor_init(struct monitor *monitor)
+{
+	*monitor = (struct monitor){ NULL, { -1, -1 }, { -1, -1 }, -1, -1, -1 };
+}
+
+int
+monitor_pipes(struct monitor *monitor, int ends[2])
+{
+	for (int i = 0; i < 2; i++) {
+		int made[2];
+		if (pipe2(made, O_CLOEXEC) < 0)
+			return fail(errno, "pipe for the command's output");
+		monitor->from[i] = made[0];
+		ends[i] = made[1];
+	}
+	return 0;
+}
+
+/* ---- carrying ---- */
+
+static void
+stop(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* All of it, or false: the reader is gone. */
+static bool
+write_all(int fd, const char *bytes, ssize_t count)
+{
+	while (count > 0) {
+		ssize_t n = write(fd, bytes, (size_t)count);
+		if (n < 0 && errno == EAGAIN) {
+			struct pollfd room = { fd, POLLOUT, 0 };
+			poll(&room, 1, 1000);
+		} else if (n < 0 && errno != EINTR)
+			return false;
+		else if (n > 0) {
+			bytes += n;
+			count -= n;
+		}
+	}
+	return true;
+}
+
+static void
+carry_output(struct monitor *monitor, int stream)
+{
+	char bytes[16384];
+	ssize_t n = read(monitor->from[stream], bytes, sizeof bytes);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0) { /* end of file; EIO on a pty whose last terminal is closed */
+		stop(&monitor->from[stream]);
+		return;
+	}
+	if (monitor->to[stream] >= 0 && !write_all(monitor->to[stream], bytes, n))
+		monitor->to[stream] = -1;
+	if (monitor->log && log_write(monitor->log, (enum log_stream)stream, bytes, (size_t)n) < 0)
+		log_close(
+			monitor->log); /* a full disk: the log ends here, the container does not */
+}
+
+static void
+carry_input(struct monitor *monitor)
+{
+	char bytes[4096];
+	ssize_t n = read(monitor->input, bytes, sizeof bytes);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0 || !write_all(monitor->input_to, bytes, n))
+		monitor->input = -1;
+}
+
+static void
+hear_client(struct monitor *monitor)
+{
+	struct winsize size;
+	ssize_t n = recv(monitor->control, &size, sizeof size, MSG_DONTWAIT);
+
+	if (n == (ssize_t)sizeof size && monitor->from[0] >= 0)
+		ioctl(monitor->from[0], TIOCSWINSZ, &size);
+	else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		stop(&monitor->control);
+		monitor->to[0] = monitor->to[1] = monitor->input = -1;
+	}
+}
+
+/* ANCHOR: loop */
+int
+monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *info)
+{
+	int signals = spawn_signals(), ended = 0, grace = -1;
+
+	if (signals < 0)
+		return -1;
+	for (;;) {
+		struct pollfd events[6] = {
+			{ monitor->from[0], POLLIN, 0 }, { monitor->from[1], POLLIN, 0 },
+			{ monitor->input, POLLIN, 0 },	 { monitor->control, POLLIN, 0 },
+			{ signals, POLLIN, 0 },		 { ended ? -1 : child->pidfd, POLLIN, 0 }
+		};
+		int ready = poll(events, 6, grace);
+
+		if (ready < 0 && errno != EINTR)
+			break;
+		for (int i = 0; i < 2 && ready > 0; i++)
+			if (events[i].revents)
+				carry_output(monitor, i);
+		if (ready > 0 && events[2].revents)
+			carry_input(monitor);
+		if (ready > 0 && events[3].revents)
+			hear_client(monitor);
+		if (ready > 0 && events[4].revents)
+			spawn_pass_on(child, signals);
+		if (ready > 0 && events[5].revents) {
+			if (waitid(P_PIDFD, (id_t)child->pidfd, info, WEXITED) < 0)
+				break;
+			/* what is in the pipes still comes; a process that left the PID namespace's
+			 * care and holds them open is not waited for */
+			ended = 1;
+			grace = 200;
+		}
+		if (ended && (ready == 0 || (monitor->from[0] < 0 && monitor->from[1] < 0)))
+			break;
+	}
+	close(signals);
+	return ended ? 0 : fail(errno, "the wait for process %d", child->pid);
+}
+/* ANCHOR_END: loop */
+
+/* ---- detached ---- */
+
+pid_t
+monitor_fork(int *report)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return fail(errno, "socketpair for the monitor");
+	pid = fork();
+	if (pid < 0)
+		return fail(errno, "fork for the monitor");
+	close(ends[pid == 0 ? 0 : 1]);
+	*report = ends[pid == 0 ? 1 : 0];
+	if (pid == 0)
+		setsid();
+	return pid;
+}
+
+void
+monitor_report(int report)
+{
+	send(report, call_error(), sizeof(struct call_error), MSG_NOSIGNAL);
+}
+
+int
+monitor_await(int report)
+{
+	struct call_error error;
+	ssize_t n;
+
+	do
+		n = recv(report, &error, sizeof error, 0);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof error)
+		return fail(ECHILD, "the monitor ended before the container ran");
+	if (!error.number)
+		return 0;
+	call_adopt(&error);
+	return -1;
+}
+
+int
+monitor_leave_terminal(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), done = 0;
+
+	if (null < 0)
+		return fail(errno, "open(\"/dev/null\")");
+	for (int fd = 0; fd < 3; fd++)
+		if (dup2(null, fd) < 0)
+			done = fail(errno, "dup2 of /dev/null");
+	close(null);
+	return done;
+}

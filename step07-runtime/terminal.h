@@ -1,0 +1,26 @@
+/*
+ * terminal: the caller's terminal while it shows a container's.
+ *
+ * In raw mode every key goes through as a byte; what Ctrl-C means is decided inside, by the
+ * container's own pty. Follows termios(3), tty_ioctl(4). Explained in book/07-runtime.md.
+ */
+#ifndef BOXSTEP_TERMINAL_H
+#define BOXSTEP_TERMINAL_H
+
+#include <stdbool.h>
+#include <sys/ioctl.h>
+
+/* Puts the terminal of FD into raw mode, until terminal_restore (called at exit too). Nothing for
+ * what is no terminal. 0 or −1. */
+int terminal_raw(int fd);
+void terminal_restore(void);
+
+/* Its size; 24 × 80 when it cannot be told. */
+struct winsize terminal_size(int fd);
+
+/* A socketpair as OCI's console socket: ENDS[0] for terminal_receive, ENDS[1] for the runtime. */
+int terminal_sockets(int ends[2]);
+/* The pty's master that arrives on SOCKET, close-on-exec; −1. */
+int terminal_receive(int socket);
+
+#endif
