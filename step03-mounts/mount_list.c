@@ -73,12 +73,15 @@ copy_text(const char **text)
 static void
 free_entry(struct mount_entry *entry)
 {
+	int number = errno;
+
 	free((char *)entry->spec.target);
 	free((char *)entry->spec.type);
 	free((char *)entry->spec.source);
 	mount_flags_free(&entry->flags);
 	if (entry->tree >= 0)
 		close(entry->tree);
+	errno = number;
 }
 
 int

@@ -504,7 +504,7 @@ def read_bytes(path):
 # ---- bad use -------------------------------------------------------------------------------------
 
 bad("no root given", lambda: [step(3), "--", "true"], names="--rootfs")
-bad("no command", lambda: [step(3), "--rootfs", ROOTFS], names="no command")
+bad("no command", lambda: [step(3), "--rootfs", ROOTFS], names="no COMMAND")
 bad("a root that is not there", lambda: [step(3), "--rootfs", "/nosuch", "--", "true"], names="/nosuch")
 bad("a root that is a file", lambda: [step(3), "--rootfs", "/etc/passwd", "--", "true"], names="/etc/passwd")
 bad("a source that is not there", lambda: [step(3), "--rootfs", ROOTFS, "--bind", "/nosuch:/mnt", "--", "true"], call="open_tree(", names="/nosuch")
