@@ -186,10 +186,8 @@ def result(name, faults):
 
 def said_otherwise(session):
     """What a transcript of the book has otherwise than the programs now, in words."""
-    try:
-        session.collect()
-    except Fault as fault:
-        return [str(fault)]
+    if session.fault:
+        return [session.fault]
     found = session.differences()
     lines = [f"the book says {said!r}, now it is {got!r}" for said, got in found[:5]]
     return lines + ([f"and {len(found) - 5} lines more"] if len(found) > 5 else [])

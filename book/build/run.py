@@ -17,14 +17,12 @@ def main(names):
     skipped, ready = transcripts.run_all(sessions)
     faults = 0
     for session in ready:
-        try:
-            session.collect()
-            if session.differences():
-                session.fill()
-        except Fault as fault:
-            print(fault, file=sys.stderr)
+        if session.fault:
+            print(session.fault, file=sys.stderr)
             faults += 1
             continue
+        if session.differences():
+            session.fill()
         for command, status in zip(session.commands, session.statuses):
             if status:
                 print(f"{session.fence.place}: status {status}: {command[0]}")

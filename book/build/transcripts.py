@@ -15,9 +15,11 @@ import subprocess
 from chapter import ROOT, Fault
 
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
-WORK = BUILD / "book"
-VM_RUN = os.environ.get("VM_RUN", str(ROOT / "tests/vm/run.sh")).split()
+WORK = ROOT / f"build/book.{os.getpid()}"  # in the tree, which the VM shares
+VM = ROOT / "tests/vm"
+VM_DIR = os.environ.get("VM_DIR", str(ROOT / "build/vm"))
 USER_ID = 1000
+LARGEST = 20000  # bytes that one command may print
 LIMIT = {"native": 60, "vm": 240}
 
 
@@ -27,7 +29,7 @@ class Session:
     def __init__(self, fence, number):
         self.fence, self.number = fence, number
         self.commands, self.recorded = [], []
-        self.printed, self.statuses, self.pids = [], [], (0, 0)
+        self.printed, self.statuses, self.pids, self.fault = [], [], (0, 0), None
         for line in fence.body:
             if line.startswith("$ "):
                 self.commands.append([line[2:]])
@@ -53,8 +55,6 @@ class Session:
         """What the block needs and this machine lacks, or None."""
         if self.where == "native" and os.geteuid() != 0 and "user" not in self.fence.tags:
             return "root"
-        if self.where == "vm" and not shutil.which(VM_RUN[0]):
-            return "the VM lab"
         for need in filter(None, self.fence.settings.get("needs", "").split(",")):
             if need == "cgroup2":
                 if not pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists():
@@ -112,15 +112,18 @@ class Session:
         return [*words, f"{self.directory}/session.sh"]
 
     def collect(self):
+        """Takes what was printed; what went wrong with the run itself is in .fault."""
         d = self.directory
-        try:
-            self.pids = tuple(int((d / x).read_text()) for x in ("first", "last"))
-        except (OSError, ValueError) as error:
-            raise Fault(f"{self.fence.place}: the block did not run to its end") from error
         self.statuses = [int(x) for x in (d / "status").read_text().split()]
         if len(self.statuses) < len(self.commands):
             stuck = self.commands[len(self.statuses)][0]
-            raise Fault(f"{self.fence.place}: no end after {LIMIT[self.where]} s: {stuck}")
+            self.fault = f"{self.fence.place}: no end after {LIMIT[self.where]} s: {stuck}"
+            return
+        for i, command in enumerate(self.commands):
+            if (d / f"{i}.out").stat().st_size > LARGEST:
+                self.fault = f"{self.fence.place}: more output than a reader wants: {command[0]}"
+                return
+        self.pids = tuple(int((d / x).read_text()) for x in ("first", "last"))
         self.printed = [shown((d / f"{i}.out").read_text(errors="replace"))
                         for i in range(len(self.commands))]
 
@@ -237,8 +240,10 @@ def run_vm(list_):
     """All blocks for the VM in one boot of it."""
     script = WORK / "vm.sh"
     script.write_text("".join(f"bash {s.directory}/run.sh\n" for s in list_))
-    limit = str(60 + LIMIT["vm"] * len(list_))
-    done = subprocess.run([*VM_RUN, "-t", limit, "-w", ROOT, "--", "bash", script], check=False)
+    seconds = 60 + LIMIT["vm"] * len(list_)
+    subprocess.run([VM / "setup.sh", VM_DIR], check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run([VM / "run.sh", "-d", VM_DIR, "-t", str(seconds), "-w", ROOT, "--",
+                           "bash", script], check=False)
     if done.returncode != 0:
         raise Fault(f"the VM lab ended with status {done.returncode}")
 
@@ -259,15 +264,20 @@ def make_reader():
 
 
 def run_all(list_):
-    """Runs the blocks; gives those that could not run, as (session, what is missing)."""
-    make_reader()
+    """Runs the blocks; gives those that could not run, as (session, what is missing), and the rest."""
     skipped = [(s, s.missing()) for s in list_ if s.missing()]
     ready = [s for s in list_ if not s.missing()]
-    for session in ready:
-        session.prepare()
-        if session.where == "native":
-            run_native(session)
-    for_vm = [s for s in ready if s.where == "vm"]
-    if for_vm:
-        run_vm(for_vm)
+    make_reader()
+    try:
+        for session in ready:
+            session.prepare()
+            if session.where == "native":
+                run_native(session)
+        for_vm = [s for s in ready if s.where == "vm"]
+        if for_vm:
+            run_vm(for_vm)
+        for session in ready:
+            session.collect()
+    finally:
+        shutil.rmtree(WORK, ignore_errors=True)
     return skipped, ready

@@ -96,7 +96,6 @@ def _():
     transcripts.WORK = chapter.pathlib.Path(TMP) / "work"
     sessions, _ = transcripts.sessions([one])
     transcripts.run_all(sessions)
-    sessions[0].collect()
     equal(sessions[0].statuses, [0, 1, 0])
     equal(sessions[0].printed, [[], ["5"], ["1"]])
     equal(sessions[0].differences(), [(None, "5"), (None, "1")])
