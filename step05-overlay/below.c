@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step05-overlay/store.h"
+#include "step05-overlay/tree.h"
 
 /* ANCHOR: beneath */
 static int
