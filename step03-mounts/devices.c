@@ -42,16 +42,25 @@ static const char *const usual_links[][2] = {
 };
 
 /* What tells of the host, its keys and its hardware … */
-static const char *const usual_masks[] = {
-	"/proc/acpi",	     "/proc/asound",  "/proc/interrupts",
-	"/proc/kcore",	     "/proc/keys",    "/proc/latency_stats",
-	"/proc/sched_debug", "/proc/scsi",    "/proc/timer_list",
-	"/proc/timer_stats", "/sys/firmware", "/sys/devices/virtual/powercap",
+const char *const devices_usual_masks[] = {
+	"/proc/acpi",
+	"/proc/asound",
+	"/proc/interrupts",
+	"/proc/kcore",
+	"/proc/keys",
+	"/proc/latency_stats",
+	"/proc/sched_debug",
+	"/proc/scsi",
+	"/proc/timer_list",
+	"/proc/timer_stats",
+	"/sys/firmware",
+	"/sys/devices/virtual/powercap",
+	NULL,
 };
 
 /* … and what would change it. */
-static const char *const usual_read_only[] = {
-	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+const char *const devices_usual_read_only[] = {
+	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL,
 };
 /* ANCHOR_END: lists */
 
@@ -269,7 +278,7 @@ int
 devices_hide(const struct devices_options *options, int root)
 {
 	struct covers covers = { -1, -1, false };
-	size_t usual = options->only_these ? 0 : COUNT(usual_masks), i;
+	size_t usual = options->only_these ? 0 : COUNT(devices_usual_masks) - 1, i;
 	int done = 0;
 
 	stage("hide", "What tells of the host, or would change it, is covered or made read-only.",
@@ -277,12 +286,12 @@ devices_hide(const struct devices_options *options, int root)
 	if (usual + options->mask.count > 0)
 		done = open_covers(&covers, root);
 	for (i = 0; i < usual && done == 0; i++)
-		done = mask_path(usual_masks[i], &covers, root);
+		done = mask_path(devices_usual_masks[i], &covers, root);
 	for (i = 0; i < options->mask.count && done == 0; i++)
 		done = mask_path(options->mask.item[i], &covers, root);
-	usual = options->only_these ? 0 : COUNT(usual_read_only);
+	usual = options->only_these ? 0 : COUNT(devices_usual_read_only) - 1;
 	for (i = 0; i < usual && done == 0; i++)
-		done = make_read_only(usual_read_only[i], root);
+		done = make_read_only(devices_usual_read_only[i], root);
 	for (i = 0; i < options->read_only.count && done == 0; i++)
 		done = make_read_only(options->read_only.item[i], root);
 	close_keeping_errno(covers.null);

@@ -32,6 +32,10 @@ struct devices_options {
 };
 extern const struct option_row devices_options[]; /* --mask */
 
+/* What the usual engines mask and make read-only; NULL-terminated. */
+extern const char *const devices_usual_masks[];
+extern const char *const devices_usual_read_only[];
+
 /*
  * Child, after mounts_apply: null zero full random urandom tty and the nodes of the options, the
  * links ptmx, fd, stdin, stdout, stderr, below ROOT. A node that is there already must be the one

@@ -84,9 +84,12 @@ carry_output(struct monitor *monitor, int stream)
 	}
 	if (monitor->to[stream] >= 0 && !write_all(monitor->to[stream], bytes, n))
 		monitor->to[stream] = -1;
-	if (monitor->log && log_write(monitor->log, (enum log_stream)stream, bytes, (size_t)n) < 0)
-		log_close(
-			monitor->log); /* a full disk: the log ends here, the container does not */
+	/* on a full disk the log ends, the container does not */
+	if (monitor->log &&
+	    log_write(monitor->log, (enum log_stream)stream, bytes, (size_t)n) < 0) {
+		log_close(monitor->log);
+		call_forget();
+	}
 }
 
 static void
