@@ -128,7 +128,7 @@ $(foreach r,$(ROOMS),$(eval $(call archive,$(call room_name,$(r)),$(call room_fo
 
 define program
 $(O)/$(1): $(O)/obj/$(MAIN_$(1):%.c=%.o) $(filter-out $(2),$(call below,$(or $(BELOW_$(1)),$(1))))
-	$$(LINK) $(3) -o $$@ $$(filter %.o %.a,$$^) $(LIBS_$(1))
+	$$(LINK) $(3) -o $$@ $$(filter %.o %.a,$$^) $(LIBS_$(1)) -lm
 endef
 $(foreach p,$(RUN_PATH),$(eval $(call program,$(p),$(NO_REGISTRY),$$(STATIC))))
 $(foreach p,$(APART),$(eval $(call program,$(p),,)))
@@ -137,7 +137,7 @@ $(O)/probe: $(O)/obj/tests/probe.o
 	$(LINK) -static -o $@ $<
 $(O)/unit/%: $(O)/obj/tests/unit/%.o $(HELPERS:%.c=$(O)/obj/%.o) $(ARCHIVES:%=$(O)/%.a)
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $(filter %.o %.a,$^) $(LIBS_unit)
+	$(LINK) -o $@ $(filter %.o %.a,$^) $(LIBS_unit) -lm
 
 # Headers of libraries for a foreign machine, which differ in nothing that is used here.
 $(O)/include:

@@ -127,19 +127,25 @@ def stage():
 
 
 def fresh():
-    """New and empty: TMP, and the homes with their state directories. The image store of root stays
-    for the run, so that an image is unpacked once; a test that wants its own names another."""
-    for name, user, mode in (("tmp", False, 0o755), ("home", False, 0o755), ("user", True, 0o755)):
-        path = f"{harness.STAGE}/{name}"
-        store = f"{path}/store"
-        for entry in glob.glob(path + "/*") + glob.glob(path + "/.[!.]*"):
-            if entry != store:
-                remove(entry)
-        for folder in [path] if name == "tmp" else [path, store, path + "/run", path + "/xdg"]:
-            os.makedirs(folder, exist_ok=True)
-            os.chmod(folder, mode if folder != path + "/xdg" else 0o700)
-            if user and harness.AS_ROOT:
-                os.chown(folder, harness.USER_ID, harness.USER_ID)
+    """New and empty: TMP, and the homes with their state directories. The image stores of the homes
+    stay for the run, so that an image is unpacked once; a test that wants its own names another."""
+    make("tmp", False)
+    for home, user in (("home", False), ("user", True)):
+        make(home, user, kept=f"{harness.STAGE}/{home}/store")
+        for name in ("store", "run", "xdg"):
+            make(f"{home}/{name}", user, kept=name == "store", mode=0o700 if name == "xdg" else 0o755)
+
+
+def make(name, user, kept=None, mode=0o755):
+    """The directory NAME of the stage, empty but for the entry KEPT (True: as it is)."""
+    path = f"{harness.STAGE}/{name}"
+    os.makedirs(path, exist_ok=True)
+    for entry in os.listdir(path) if kept is not True else []:
+        if f"{path}/{entry}" != kept:
+            remove(f"{path}/{entry}")
+    os.chmod(path, mode)
+    if user and harness.AS_ROOT:
+        os.chown(path, harness.USER_ID, harness.USER_ID)
 
 
 def remove(path):
