@@ -11,14 +11,7 @@
 #include "step06-net/forwarding.h"
 #include "step06-net/nat.h"
 
-#define OURS "boxstep" /* the alias of everything that we make begins so */
 enum { NETWORKS = 64, PREFIX4 = 22, PREFIX6 = 64 };
-
-bool
-bridge_ours(const struct link *link)
-{
-	return strncmp(link->alias, OURS, strlen(OURS)) == 0;
-}
 
 /* ---- what the host is like ---- */
 
@@ -116,20 +109,22 @@ make(int rtnl, int nfnl, struct bridge *bridge)
 {
 	const uint8_t *host = bridge->v4.bytes;
 	const uint8_t mac[6] = { 0x02, 0x62, host[0], host[1], host[2], host[3] };
-	char alias[256] = OURS " ";
+	char plan[256];
 	struct link link;
 
-	if (forwarding_plan(rtnl, alias + strlen(alias), sizeof alias - strlen(alias)) < 0 ||
-	    link_add_bridge(rtnl, bridge->name, alias, mac) < 0)
+	if (forwarding_plan(rtnl, plan, sizeof plan) < 0 ||
+	    link_add_bridge(rtnl, bridge->name, mac) < 0)
 		return -1;
 	if (link_get(rtnl, bridge->name, 0, &link) == 0)
 		bridge->index = link.index;
-	if (link_add_address(rtnl, bridge->name, &bridge->v4, bridge->prefix4) < 0 ||
+	/* what is to be put back is written down before anything is changed */
+	if (link_set_alias(rtnl, bridge->name, plan) < 0 ||
+	    link_add_address(rtnl, bridge->name, &bridge->v4, bridge->prefix4) < 0 ||
 	    (bridge->v6.family &&
 	     link_add_address(rtnl, bridge->name, &bridge->v6, bridge->prefix6) < 0) ||
 	    /* the table with its guard comes before what it guards against */
 	    add_nat(nfnl, bridge) < 0 || set_own_switches(bridge->name) < 0 ||
-	    forwarding_set(alias + strlen(OURS)) < 0) {
+	    forwarding_set(plan) < 0) {
 		int number = errno;
 		bridge_remove(rtnl, nfnl, bridge->name);
 		errno = number;
@@ -149,7 +144,7 @@ bridge_ensure(int rtnl, int nfnl, const char *name, struct bridge *bridge)
 	look_around(rtnl, bridge);
 	if (link_get(rtnl, name, 0, &link) < 0)
 		return choose_network(rtnl, bridge) < 0 ? -1 : make(rtnl, nfnl, bridge);
-	if (!bridge_ours(&link) || strcmp(link.kind, "bridge") != 0)
+	if (link.group != LINK_GROUP || strcmp(link.kind, "bridge") != 0)
 		return fail(EEXIST, "an interface %s that boxstep did not make", name);
 	bridge->index = link.index;
 	if (link_get_address(rtnl, link.index, AF_INET, &bridge->v4, &bridge->prefix4) < 0)
@@ -166,11 +161,11 @@ bridge_remove(int rtnl, int nfnl, const char *name)
 	struct link link;
 	int result = 0;
 
-	if (link_get(rtnl, name, 0, &link) < 0 || !bridge_ours(&link))
+	if (link_get(rtnl, name, 0, &link) < 0 || link.group != LINK_GROUP)
 		return 0;
 	/* the reverse of make: what guards goes after what it guarded against */
-	result |= forwarding_restore(link.alias + strlen(OURS));
-	result |= link_remove(rtnl, name);
+	result |= forwarding_restore(link.alias);
+	result |= link_remove_group(rtnl, LINK_GROUP, name);
 	result |= nat_remove(nfnl, name);
 	return result ? -1 : 0;
 }

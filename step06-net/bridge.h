@@ -29,16 +29,13 @@ struct bridge {
 /*
  * Finds the bridge NAME, or makes it: the first of 64 private networks (10.212.0.0/22 … and
  * fd62:6f78:7374::/64 …) to which the host has no route, addresses, nat_add, the switches. What is
- * there but not ours (by its alias): EEXIST. RTNL and NFNL are sockets of the host's namespace.
+ * there but not ours (by its group): EEXIST. RTNL and NFNL are sockets of the host's namespace.
  * The caller holds the lease book. On failure nothing new is left.
  */
 int bridge_ensure(int rtnl, int nfnl, const char *name, struct bridge *bridge);
 
-/* Removes bridge, table and puts the switches back; nothing is done when it is gone or not ours.
- * Gives 0 or −1, and goes on after a failure. */
+/* Removes the bridge with what hangs on it, and the table, and puts the switches back; nothing is
+ * done when it is gone or not ours. Gives 0 or −1, and goes on after a failure. */
 int bridge_remove(int rtnl, int nfnl, const char *name);
-
-/* Is the alias of an interface one of ours? */
-bool bridge_ours(const struct link *link);
 
 #endif

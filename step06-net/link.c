@@ -37,6 +37,8 @@ read_link(int type, struct nl_view payload, void *context)
 	nl_text(value, link->alias, sizeof link->alias);
 	nl_find(payload, IFLA_MTU, &value);
 	link->mtu = (uint32_t)nl_number(value, 0);
+	nl_find(payload, IFLA_GROUP, &value);
+	link->group = (uint32_t)nl_number(value, 0);
 	nl_find(payload, IFLA_MASTER, &value);
 	link->master = (int)nl_number(value, 0);
 	if (nl_find(payload, IFLA_LINKINFO, &value) && nl_find(value, IFLA_INFO_KIND, &kind))
@@ -211,7 +213,21 @@ link_lo_up(void)
 /* ANCHOR_END: up */
 
 int
-link_add_bridge(int rtnl, const char *name, const char *alias, const uint8_t mac[6])
+link_set_alias(int rtnl, const char *name, const char *alias)
+{
+	const struct ifinfomsg info = { 0 };
+	_Alignas(struct nlmsghdr) uint8_t bytes[NL_ROOM];
+	struct nl_buffer message;
+
+	nl_start(&message, bytes, sizeof bytes);
+	nl_message(&message, RTM_NEWLINK, NLM_F_ACK, &info, sizeof info);
+	nl_put_text(&message, IFLA_IFNAME, name);
+	nl_put(&message, IFLA_IFALIAS, alias, strlen(alias));
+	return nl_change(rtnl, &message, "RTM_NEWLINK", name);
+}
+
+int
+link_add_bridge(int rtnl, const char *name, const uint8_t mac[6])
 {
 	const struct ifinfomsg info = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
 	_Alignas(struct nlmsghdr) uint8_t bytes[NL_ROOM];
@@ -222,7 +238,7 @@ link_add_bridge(int rtnl, const char *name, const char *alias, const uint8_t mac
 	nl_message(&message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &info,
 		   sizeof info);
 	nl_put_text(&message, IFLA_IFNAME, name);
-	nl_put_text(&message, IFLA_IFALIAS, alias);
+	nl_put_u32(&message, IFLA_GROUP, LINK_GROUP);
 	nl_put(&message, IFLA_ADDRESS, mac, 6);
 	kind = nl_nest(&message, IFLA_LINKINFO);
 	nl_put_text(&message, IFLA_INFO_KIND, "bridge");
@@ -242,7 +258,7 @@ link_add_veth(int rtnl, const struct link_veth *veth)
 	nl_start(&message, bytes, sizeof bytes);
 	nl_message(&message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &up, sizeof up);
 	nl_put_text(&message, IFLA_IFNAME, veth->name);
-	nl_put_text(&message, IFLA_IFALIAS, veth->alias);
+	nl_put_u32(&message, IFLA_GROUP, LINK_GROUP);
 	nl_put_u32(&message, IFLA_MTU, veth->mtu);
 	nl_put_u32(&message, IFLA_MASTER, (uint32_t)veth->master);
 	kind = nl_nest(&message, IFLA_LINKINFO);
@@ -281,23 +297,40 @@ link_hairpin(int rtnl, const char *name)
 	return nl_change(rtnl, &message, "RTM_SETLINK", name);
 }
 
+/* A namespace that is being torn down may take its end of a cable, and so ours, just now. */
+static int
+remove_told(int rtnl, struct nl_buffer *message, const char *name)
+{
+	if (call_try(nl_talk(rtnl, message), "sendto(%d, RTM_DELLINK, \"%s\")", rtnl, name) < 0 &&
+	    errno != ENODEV)
+		return fail(errno, "sendto(%d, RTM_DELLINK, \"%s\")", rtnl, name);
+	return 0;
+}
+
 int
 link_remove(int rtnl, const char *name)
 {
 	const struct ifinfomsg info = { 0 };
 	_Alignas(struct nlmsghdr) uint8_t bytes[NL_ROOM];
 	struct nl_buffer message;
-	struct link link;
 
-	if (link_get(rtnl, name, 0, &link) < 0)
-		return errno == ENODEV ? 0 : fail(errno, "interface %s", name);
 	nl_start(&message, bytes, sizeof bytes);
 	nl_message(&message, RTM_DELLINK, NLM_F_ACK, &info, sizeof info);
 	nl_put_text(&message, IFLA_IFNAME, name);
-	/* a namespace that is being torn down may take its end, and so ours, just now */
-	if (nl_change(rtnl, &message, "RTM_DELLINK", name) < 0 && errno != ENODEV)
-		return -1;
-	return 0;
+	return remove_told(rtnl, &message, name);
+}
+
+int
+link_remove_group(int rtnl, uint32_t group, const char *name)
+{
+	const struct ifinfomsg info = { 0 };
+	_Alignas(struct nlmsghdr) uint8_t bytes[NL_ROOM];
+	struct nl_buffer message;
+
+	nl_start(&message, bytes, sizeof bytes);
+	nl_message(&message, RTM_DELLINK, NLM_F_ACK, &info, sizeof info);
+	nl_put_u32(&message, IFLA_GROUP, group);
+	return remove_told(rtnl, &message, name);
 }
 
 int

@@ -15,9 +15,11 @@
 
 #define LINK_NAME 16 /* IFNAMSIZ: fifteen characters and the closing 0 */
 
+#define LINK_GROUP 0x626f78 /* every interface that we make is born in this group: "box" */
+
 struct link { /* what the kernel says of an interface */
 	int index, master;
-	uint32_t mtu;
+	uint32_t mtu, group;
 	char name[LINK_NAME], kind[16]; /* "veth", "bridge", "" for hardware */
 	char alias[256];
 };
@@ -30,16 +32,19 @@ int link_lo_up(void);
 /* IFF_UP on interface NAME. */
 int link_up(int rtnl, const char *name);
 
+/* A note on the interface, at most 255 bytes, that ip-link(8) shows. */
+int link_set_alias(int rtnl, const char *name, const char *alias);
+
 /* A bridge, up, with a MAC of its own (one that ports lend it would change as they come and go).
- * ALIAS is shown by ip-link(8) and says whose it is. EEXIST when there is one. */
-int link_add_bridge(int rtnl, const char *name, const char *alias, const uint8_t mac[6]);
+ * EEXIST when there is an interface of that name. */
+int link_add_bridge(int rtnl, const char *name, const uint8_t mac[6]);
 
 /*
  * The two ends of a cable in one message: NAME here, up, a port of bridge MASTER; PEER with MAC
  * directly inside the network namespace of descriptor NETNS, so that it never shows up outside.
  */
 struct link_veth {
-	const char *name, *alias, *peer;
+	const char *name, *peer;
 	int master, netns;
 	uint32_t mtu;
 	uint8_t mac[6];
@@ -52,6 +57,10 @@ int link_hairpin(int rtnl, const char *name);
 
 /* Removes the interface; one that is gone already is no error. */
 int link_remove(int rtnl, const char *name);
+
+/* Removes every interface of GROUP in one go, for which the kernel waits but once: with a bridge
+ * and a veth that takes 40 ms instead of 70. NAME is for the telling. None there is no error. */
+int link_remove_group(int rtnl, uint32_t group, const char *name);
 
 /* Gives interface NAME an address at once: without duplicate address detection, which would
  * keep an IPv6 address unusable for its first second. */

@@ -90,17 +90,19 @@ struct sweep {
 	unsigned alive; /* leases with an address whose owners live */
 };
 
-/* The host's end of a cable: only if it is one, and ours. */
+/* The host's end of container ID's cable, if it is there and ours, and the ports that lead to it.
+ */
 static int
-remove_veth(int rtnl, const char *id)
+release(const struct sockets *sockets, const char *id)
 {
 	char name[LINK_NAME];
 	struct link link;
 
 	name_veth(name, id);
-	if (link_get(rtnl, name, 0, &link) < 0 || !bridge_ours(&link))
-		return 0;
-	return link_remove(rtnl, name);
+	if (link_get(sockets->rtnl, name, 0, &link) == 0 && link.group == LINK_GROUP &&
+	    link_remove(sockets->rtnl, name) < 0)
+		return -1;
+	return nat_unpublish(sockets->nfnl, BRIDGE_NAME, id);
 }
 
 static int
@@ -117,28 +119,28 @@ sweep_lease(const struct lease *lease, bool alive, void *context)
 	if (!sweep->open && sockets_open(&sweep->sockets) < 0)
 		return -1;
 	sweep->open = true;
-	if (remove_veth(sweep->sockets.rtnl, lease->id) < 0)
-		return -1;
-	return nat_unpublish(sweep->sockets.nfnl, BRIDGE_NAME, lease->id);
+	return release(&sweep->sockets, lease->id);
 }
 
 /* ANCHOR: sweep */
-/* Clears away the dead, except ID, and, unless somebody with an address lives, bridge and all.
- * Gives the number of those that live, or −1. */
+/* Clears away the dead. OWN (NULL: nobody) is the caller's own lease, which is neither dead nor a
+ * reason to keep the bridge; LEAVING: its cable and ports go too. */
 static int
-sweep_book(struct lease_book *book, const char *id)
+sweep_book(struct lease_book *book, const struct lease *own, bool leaving)
 {
 	struct sweep sweep = { .sockets = { -1, -1 } };
-	int result = lease_sweep(book, id, sweep_lease, &sweep);
+	int result = lease_sweep(book, own ? own->id : NULL, sweep_lease, &sweep);
 
-	if (result == 0 && sweep.alive == 0 && geteuid() == 0 &&
-	    (sweep.open || sockets_open(&sweep.sockets) == 0)) {
-		sweep.open = true;
+	if (geteuid() != 0 && !sweep.open)
+		return result; /* an ordinary user has made no interface */
+	if (!sweep.open && sockets_open(&sweep.sockets) < 0)
+		return -1;
+	if (result == 0 && sweep.alive == 0)
 		result = bridge_remove(sweep.sockets.rtnl, sweep.sockets.nfnl, BRIDGE_NAME);
-	}
-	if (sweep.open)
-		sockets_close(&sweep.sockets);
-	return result < 0 ? -1 : (int)sweep.alive;
+	else if (result == 0 && leaving)
+		result = release(&sweep.sockets, own->id);
+	sockets_close(&sweep.sockets);
+	return result;
 }
 /* ANCHOR_END: sweep */
 
@@ -151,9 +153,9 @@ network_sweep(const char *state)
 	/* made if it is not there: bridge and table may be left without any lease */
 	if (lease_book_open(&book, state ? state : network_state(), true) < 0)
 		return fail(errno, "opening %s", state ? state : network_state());
-	result = sweep_book(&book, NULL);
+	result = sweep_book(&book, NULL, false);
 	lease_book_close(&book);
-	return result < 0 ? -1 : 0;
+	return result;
 }
 
 /* ---- before clone3 ---- */
@@ -213,7 +215,8 @@ take_lease(struct network *network, const char *id)
 		fail(errno, "opening %s", network->state);
 		return call_hint("BOXSTEP_NET=DIR names another directory for addresses");
 	}
-	result = sweep_book(&book, id) < 0 ? -1 : lease_take(&book, id, count, &network->lease);
+	result = sweep_book(&book, NULL, false) < 0 ? -1
+						    : lease_take(&book, id, count, &network->lease);
 	if (result < 0 && errno == EEXIST)
 		call_hint("a container of that name has a network already");
 	lease_book_close(&book);
@@ -277,18 +280,15 @@ add_cable(const struct network *network, const struct bridge *bridge, const stru
 {
 	struct link_veth veth = {
 		.name = network->veth,
-		.alias = network->lease.id,
 		.peer = PEER,
 		.master = bridge->index,
 		.netns = netns,
 		.mtu = bridge->mtu,
 	};
-	char alias[LEASE_ID + 16];
 
-	snprintf(alias, sizeof alias, "boxstep %s", network->lease.id);
-	veth.alias = alias;
 	memcpy(veth.mac, network->mac, sizeof veth.mac);
-	if (link_add_veth(sockets->rtnl, &veth) < 0)
+	if (link_add_veth(sockets->rtnl, &veth) < 0 ||
+	    link_set_alias(sockets->rtnl, network->veth, network->lease.id) < 0)
 		return -1;
 	return bridge->filtered ? link_hairpin(sockets->rtnl, network->veth) : 0;
 }
@@ -388,23 +388,6 @@ attach(struct network *network, const struct sockets *sockets, pid_t pid, int ne
 }
 /* ANCHOR_END: attach */
 
-/* Takes the container off the bridge; with the last one goes the bridge. The book is held. */
-static void
-detach(struct lease_book *book, struct lease *lease)
-{
-	struct sockets sockets = { -1, -1 };
-	int number = errno;
-
-	if (lease->number && sockets_open(&sockets) == 0) {
-		remove_veth(sockets.rtnl, lease->id);
-		nat_unpublish(sockets.nfnl, BRIDGE_NAME, lease->id);
-	}
-	sockets_close(&sockets);
-	if (lease->number)
-		sweep_book(book, lease->id);
-	errno = number;
-}
-
 int
 network_attach(struct network *network, pid_t pid)
 {
@@ -474,7 +457,8 @@ network_close(struct network *network)
 	relay_stop(&network->relay);
 	ports_free(&network->ports);
 	if (network->lease.fd >= 0 && lease_book_open(&book, network->state, false) == 0) {
-		detach(&book, &network->lease);
+		if (network->lease.number)
+			sweep_book(&book, &network->lease, true);
 		lease_drop(&book, &network->lease);
 		lease_book_close(&book);
 	}
@@ -490,7 +474,8 @@ network_remove(const char *id, const char *state)
 	if (lease_book_open(&book, state ? state : network_state(), false) < 0)
 		return errno == ENOENT ? 0 : fail(errno, "opening the book of addresses");
 	if (lease_find(&book, id, &lease) == 0) {
-		detach(&book, &lease);
+		if (lease.number)
+			sweep_book(&book, &lease, true);
 		lease_drop(&book, &lease);
 	}
 	lease_book_close(&book);
@@ -503,8 +488,8 @@ const struct option_row network_options[] = {
 	{ "network", 0, "MODE", "CLONE_NEWNET",
 	  "bridge, host, none, container:PID, ns:PATH (bridge for root, else none)", option_text,
 	  offsetof(struct network_options, mode), 0 },
-	{ "publish", 'p', "[IP:][HOST]:PORT", "nftables",
-	  "send the host's port to the container's; /udp, ranges, [IPv6]", option_list,
-	  offsetof(struct network_options, publish), 0 },
+	{ "publish", 'p', "IP:HOST:PORT", "nftables",
+	  "send HOST port to the container's PORT; IP, HOST, /udp, ranges as docker has them",
+	  option_list, offsetof(struct network_options, publish), 0 },
 	{ 0 },
 };
