@@ -112,10 +112,9 @@ cgroup_try_open(const char *path, struct cgroup *cgroup)
 int
 cgroup_open(const char *path, struct cgroup *cgroup)
 {
-	return call_try(cgroup_try_open(path, cgroup),
-			"open(\"%s\", O_RDONLY|O_CLOEXEC|O_DIRECTORY)", path) < 0
-		       ? fail(errno, "open(\"%s\"), a cgroup", path)
-		       : 0;
+	if (cgroup_try_open(path, cgroup) < 0)
+		return fail(errno, "open(\"%s\"), a cgroup", path);
+	return 0;
 }
 
 int
@@ -485,6 +484,7 @@ make(const struct cgroup_options *options, const char *mount, const char *path, 
 	if (parent_enable(mount, above.path, needed, wanted) < 0 ||
 	    parent_make(path, !options->path) < 0 || cgroup_open(path, cgroup) < 0) {
 		int number = errno;
+		parent_release_leaf(above.path);
 		remove_path(&above);
 		errno = number;
 		return -1;
@@ -512,6 +512,11 @@ cgroup_create(const struct cgroup_options *options, const char *id, int needed, 
 		return hierarchy_refuse(missing, mount);
 	if (parent_choose(options, mount, id, path) < 0)
 		return errno == EINVAL ? -1 : without(options, needed, mount);
+	stage("cgroup",
+	      "A cgroup is a directory: making it is mkdir, and its files count and limit who is "
+	      "in "
+	      "it.",
+	      "ls %s; cat %s/cgroup.procs", path, path);
 	if (make(options, mount, path, needed, wanted, cgroup) < 0)
 		return -1;
 	if (options->path && cgroup_populated(cgroup) == 1)
@@ -529,12 +534,16 @@ cgroup_remove(struct cgroup *cgroup)
 
 	if (cgroup->fd < 0)
 		return 0;
+	stage("remove",
+	      "A cgroup is no process: it stays until it is empty and somebody removes it.",
+	      "ls -d %s", cgroup->path);
 	if (cgroup_populated(cgroup) == 1) { /* a frozen process dies of it too */
 		result = cgroup_kill(cgroup);
 		if (result == 0 && wait_event(cgroup, "populated", 0) < 0)
 			result = fail(EBUSY, "\"%s\" is not empty after cgroup.kill", cgroup->path);
 	}
-	strcpy(path, cgroup->path);
+	snprintf(path, sizeof path, "%.*s", (int)(strrchr(cgroup->path, '/') - cgroup->path),
+		 cgroup->path);
 	if (result == 0)
 		result = remove_nested(cgroup);
 	if (result == 0)

@@ -400,6 +400,10 @@ limits_apply(const struct limits *l, const struct cgroup *cgroup)
 		return -1;
 	if (cgroup->fd < 0)
 		return limits_controllers(l) ? hierarchy_refuse(limits_controllers(l), NULL) : 0;
+	if (limits_controllers(l))
+		stage("limits",
+		      "A limit is a number in a file, and holds for all in the cgroup together.",
+		      "grep . %s/*.max", cgroup->path);
 	if (apply_memory(l, cgroup) < 0 || apply_cpu(l, cgroup) < 0 ||
 	    write_number(cgroup, "pids.max", l->pids) < 0 || apply_io(l, cgroup) < 0 ||
 	    apply_devices(l, cgroup) < 0)

@@ -50,7 +50,7 @@ oom_text(const struct oom_report *r, char *text, size_t size)
 		 "PID 1 %s; %s %s, peak %s",
 		 r->killed, r->killed == 1 ? "" : "es",
 		 r->group ? ", all of it, because of memory.oom.group" : "",
-		 r->init_killed ? "was killed" : "was not",
+		 r->init_killed ? "was killed" : "lived on",
 		 r->own_limit ? "limit" : "not by its own limit, which is",
 		 stats_bytes(r->limit, limit), stats_bytes(r->peak, peak));
 }

@@ -261,7 +261,7 @@ print_cpu(FILE *to, const char *name, const struct stats *s)
 		return;
 	fprintf(to, "%s: cpu: %.3f s (user %.3f, system %.3f)", name, (double)s->cpu_usage / 1e6,
 		(double)s->cpu_user / 1e6, (double)s->cpu_system / 1e6);
-	if (s->cpu_periods >= 0)
+	if (s->cpu_periods > 0)
 		fprintf(to, ", throttled in %" PRId64 " of %" PRId64 " periods for %.3f s",
 			s->cpu_throttled_periods, s->cpu_periods, (double)s->cpu_throttled / 1e6);
 	fputc('\n', to);
