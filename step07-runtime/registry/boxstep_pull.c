@@ -34,6 +34,7 @@ static const struct program program = {
 		{ "Narration", call_options, NULL },
 		{ 0 },
 	},
+	.operand = "IMAGE",
 	.examples = {
 		"boxstep-pull nginx",
 		"boxstep-pull --platform linux/arm64 --parallel 8 ghcr.io/owner/app:1.2",
@@ -81,31 +82,28 @@ pull_image(struct pull *pull, struct store *store, const char *text)
 	return 0;
 }
 
-int
-main(int argc, char **argv)
+static int
+run(char **words)
 {
-	struct pull pull = { .options = &pull_how };
-	struct store store = { .fd = -1 };
-	int first = options_parse(&program, argc, argv), result = -1;
+	struct store store = { .fd = -1, .held = -1 };
+	struct pull pull = { .options = &pull_how, .store = &store };
+	int result;
 
-	if (first == 0)
-		return 0;
-	if (first < 0)
-		return call_report(program.name);
+	if (words[1])
+		return fail(EINVAL, "\"%s\": one image's name is wanted, not more", words[1]);
 	signal(SIGPIPE, SIG_IGN); /* a server that hangs up is an error, not an end */
-	srandom((unsigned)time(NULL) ^ (unsigned)getpid()); /* spreads the retries only */
-	if (first + 1 != argc)
-		fail(EINVAL, "one image's name is wanted, not %d", argc - first);
-	else if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		fail(ENOMEM, "curl_global_init()");
-	else {
-		pull.store = &store;
-		result = pull_image(&pull, &store, argv[first]);
-	}
-	if (result < 0)
-		result = call_report(program.name);
+	srandom((unsigned)time(NULL) ^ (unsigned)getpid()); /* spreads the retries, nothing else */
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return fail(ENOMEM, "curl_global_init()");
+	result = pull_image(&pull, &store, words[0]);
 	pull_close(&pull);
 	store_close(&store);
 	curl_global_cleanup();
 	return result;
+}
+
+int
+main(int argc, char **argv)
+{
+	return program_main(&program, argc, argv, run);
 }

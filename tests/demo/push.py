@@ -47,10 +47,14 @@ class Push:
             self.ask("PUT", target, file, headers, wanted=(201,))
 
     def manifest(self, descriptor, name):
-        """A manifest after its blobs; an index after its manifests."""
+        """A manifest after its blobs; an index after its manifests, or the one that is here for it."""
         data = self.read(descriptor["digest"])
         value = json.loads(data)
-        for child in value.get("manifests", []):
+        children = value.get("manifests", [])
+        here = [child for child in children if os.path.exists(self.path(child["digest"]))]
+        if len(here) < len(children):
+            return self.manifest(here[0], name)
+        for child in children:
             self.manifest(child, child["digest"])
         for child in [value["config"], *value["layers"]] if "layers" in value else []:
             self.blob(child["digest"])

@@ -547,7 +547,7 @@ def _():
         r = run([program("boxstep-pull"), "--root", store(), "--", name])
         equal(r.status, 125)
         check(not os.path.exists(store()), "no store was made")
-    bad("no name", [program("boxstep-pull")], names="name")
+    bad("no name", [program("boxstep-pull")], names="IMAGE")
     bad("two names", [program("boxstep-pull"), "a", "b"], names="name")
     bad("an unknown option", [program("boxstep-pull"), "--nosuch", "a"], names="--nosuch")
     bad("no connection at all", [program("boxstep-pull"), "--parallel", "0", "a"], names="parallel")

@@ -1,0 +1,40 @@
+#!/bin/sh
+# packages.sh DIR PACKAGE…: the files of Debian packages in DIR, taken apart and not installed: no service is set up, and
+# the host stays as it is. Where nothing can be downloaded the files of installed packages serve.
+set -eu
+dir=$1
+shift
+[ "$(cat "$dir/.packages" 2>/dev/null || true)" != "$*" ] || exit 0
+
+new=$dir.new.$$
+trap 'rm -rf "$new"' EXIT
+mkdir -p "$new/.debs"
+
+download() {
+    (cd "$new/.debs" && apt-get -qq -o APT::Sandbox::User=root download "$@" >/dev/null)
+}
+
+copy_installed() {
+    for package in "$@"; do
+        dpkg -L "$package" | while read -r file; do
+            if [ -L "$file" ] || [ -f "$file" ]; then
+                cp -a --parents "$file" "$new/"
+            fi
+        done
+    done
+}
+
+if download "$@" 2>/dev/null || { apt-get -qq update >/dev/null && download "$@"; }; then
+    for deb in "$new"/.debs/*.deb; do
+        dpkg-deb -x "$deb" "$new"
+    done
+elif dpkg -s "$@" >/dev/null 2>&1; then
+    copy_installed "$@"
+else
+    echo "packages.sh: none of these could be downloaded, and not all are installed: $*" >&2
+    exit 1
+fi
+rm -rf "$new/.debs"
+echo "$*" >"$new/.packages"
+rm -rf "$dir"
+mv "$new" "$dir"
