@@ -1,0 +1,142 @@
+/*
+ * step06: the child begins its life in a cgroup that counts and limits what it uses.
+ * Follows cgroups(7), clone(2). Explained in book/04-cgroups.md.
+ */
+#include <sched.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step01-unshare/idmap.h"
+#include "step01-unshare/namespaces.h"
+#include "step01-unshare/options.h"
+#include "step02-pidns/handshake.h"
+#include "step02-pidns/init.h"
+#include "step02-pidns/spawn.h"
+#include "step03-mounts/view.h"
+#include "step04-cgroups/cgroup_mount.h"
+#include "step04-cgroups/limit_flags.h"
+#include "step04-cgroups/oom.h"
+#include "step04-cgroups/stats.h"
+#include "step04-cgroups/sweep.h"
+#include "step06-net/network.h"
+
+extern char **environ;
+
+static struct spawn_options spawn;
+static struct ns_options ns = { .kinds = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
+					 CLONE_NEWCGROUP };
+static struct idmap_options idmap;
+static struct view view; /* what the container sees, see step03.c */
+static struct cgroup_options group;
+static struct limits limits;
+static struct stats_options stats;
+static struct network_options wanted;
+static struct resolv_options names;
+static struct network network;
+
+static const struct option_table tables[] = {
+	{ "root", rootfs_options, &view.rootfs },
+	{ "mounts", mounts_options, &view.mounts },
+	{ "hidden paths", devices_options, &view.devices },
+	{ "limits", limits_options, &limits },
+	{ "cgroup", cgroup_options, &group },
+	{ "counters", stats_options, &stats },
+	{ "network", network_options, &wanted },
+	{ "names", resolv_options, &names },
+	{ "processes", spawn_options, &spawn },
+	{ "namespaces", ns_options, &ns },
+	{ "ids", idmap_options, &idmap },
+	{ "narration", call_options, NULL },
+	{ 0 },
+};
+
+static const struct program program = {
+	.name = "step06",
+	.synopsis = "[OPTIONS] --rootfs DIR -- COMMAND [ARG...]",
+	.operand = "COMMAND",
+	.about = "Runs a command in a root of its own, and in a cgroup with limits.",
+	.tables = tables,
+	.examples = { "step06 --rootfs build/rootfs --stats -- cat /proc/self/cgroup",
+		      "step06 --rootfs build/rootfs --memory 64m --cpus 0.5 -- ls /sys/fs/cgroup",
+		      "step06 --user --map-root --rootfs build/rootfs -- id -u" },
+};
+
+/* ANCHOR: child */
+static void
+child(char **argv, struct handshake *shake)
+{
+	handshake_in_child(shake);
+	/* the maps are written by the parent, from outside: until then this process is nobody */
+	if (handshake_wait_go(shake) < 0 || (idmap_kind(&idmap) && idmap_become_root() < 0) ||
+	    network_in_child(&network) < 0 ||
+	    /* in a user namespace the right to a time namespace begins here */
+	    ((ns.kinds & CLONE_NEWUSER) && ns_prepare_time(&ns) < 0) ||
+	    /* it was born in its cgroup: a cgroup2 mount shows that one as the root */
+	    view_enter(&view) < 0 || ns_set_hostname(&ns) < 0 || spawn_die_with_parent() < 0 ||
+	    handshake_ready(shake) < 0)
+		handshake_fail(shake);
+	init_or_exec(spawn.no_init, argv, environ, 0, shake);
+}
+/* ANCHOR_END: child */
+
+/* ANCHOR: parent */
+static int
+run(char **argv)
+{
+	struct handshake shake = { -1, -1 };
+	struct spawn made = { 0, -1 };
+	struct cgroup cgroup = CGROUP_NONE;
+	struct oom_count before;
+	siginfo_t info;
+	int status = -1;
+
+	ns.kinds |= idmap_kind(&idmap); /* a map makes sense in a user namespace only */
+	/* a network namespace of its own, or another's; the published ports are ours from now on */
+	if (network_open(&network, &wanted, sweep_run_id(), NULL, &ns.kinds) < 0)
+		return -1;
+	if (view_begin(&view) < 0 || cgroup_mount_add(&view.list, ns.kinds) < 0 ||
+	    network_add_mounts(&network, &view.list) < 0 ||
+	    spawn_share_pidns(&spawn, &ns.kinds) < 0 || view_prepare(&view, ns.kinds, &idmap) < 0 ||
+	    /* offsets of a time namespace can be written only until somebody is in it */
+	    (!(ns.kinds & CLONE_NEWUSER) && ns_prepare_time(&ns) < 0) ||
+	    spawn_block_signals() < 0 || handshake_open(&shake) < 0 ||
+	    /* a cgroup outlives its maker: what killed runs have left goes first */
+	    limits_check(&limits) < 0 || sweep_cgroups(&group, NULL, false) < 0 ||
+	    cgroup_create(&group, sweep_run_id(), limits_controllers(&limits),
+			  stats_controllers(&stats), &cgroup) < 0)
+		goto closed;
+	oom_begin(&cgroup, &before);
+	/* limits hold before anybody is in it; the clone is born inside, not moved there */
+	if (limits_apply(&limits, &cgroup) == 0 &&
+	    spawn_clone(ns.kinds & ~CLONE_NEWTIME, cgroup.fd, &made) == 0)
+		child(argv, &shake);
+	handshake_in_parent(&shake);
+	/* end of file on the handshake is the exec: from here on the status is the command's */
+	if (made.pidfd >= 0 && idmap_write(&idmap, made.pid) == 0 &&
+	    cgroup_delegate_to_root_of(&cgroup, made.pid) == 0 &&
+	    network_attach(&network, made.pid) == 0 &&
+	    network_write(&network, &names, ns.hostname) == 0 &&
+	    handshake_go(&shake, made.pid) == 0 && handshake_wait_ready(&shake) == 0 &&
+	    handshake_wait_exec(&shake) == 0) {
+		spawn_announce(&made, &spawn, argv[0]);
+		if (spawn_wait(&made, &info) == 0 && (status = spawn_status(&info)) >= 0)
+			oom_say(&cgroup, &before, &info, program.name);
+	}
+	handshake_close(&shake);
+	spawn_end(&made);
+	/* counted until the end, PID 1's own last moments too; then whatever is left is killed */
+	if ((status >= 0 && stats_report(&stats, &cgroup, program.name) < 0) ||
+	    cgroup_remove(&cgroup) < 0)
+		status = -1;
+closed:
+	/* its address is free again, and with the last container goes the bridge */
+	network_close(&network);
+	return status;
+}
+/* ANCHOR_END: parent */
+
+int
+main(int argc, char **argv)
+{
+	return program_main(&program, argc, argv, run);
+}
