@@ -118,8 +118,8 @@ detached_copy(int dirfd, const char *path, bool recursive)
 	if (dirfd != AT_FDCWD)
 		snprintf(from, sizeof from, "%d", dirfd);
 	return call(open_tree(dirfd, path, flags),
-		    "open_tree(%s, \"%s\", %sOPEN_TREE_CLONE|OPEN_TREE_CLOEXEC%s)", from, path,
-		    path[0] ? "" : "AT_EMPTY_PATH|", recursive ? "|AT_RECURSIVE" : "");
+		    "open_tree(%s, \"%s\", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC%s%s)", from, path,
+		    path[0] ? "" : "|AT_EMPTY_PATH", recursive ? "|AT_RECURSIVE" : "");
 }
 /* ANCHOR_END: copy */
 

@@ -91,6 +91,15 @@ make_behind_link(int root, int directory, const char *directory_path, const char
 	return make(root, path, mode, links - 1);
 }
 
+static int
+make_file(int directory, const char *name, mode_t mode)
+{
+	int fd =
+		openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+
+	return fd < 0 ? -1 : close(fd);
+}
+
 /* ANCHOR: make */
 /* The path begins with a slash and is cut to pieces. */
 static int
@@ -111,7 +120,7 @@ make(int root, char *path, mode_t mode, int links)
 	/* Below a directory that is held, by a name without a slash: there is nothing to resolve.
 	 */
 	made = S_ISDIR(mode) ? mkdirat(directory, name, mode & 07777)
-			     : mknodat(directory, name, S_IFREG | (mode & 07777), 0);
+			     : make_file(directory, name, mode & 07777);
 	if (made == 0 || errno == EEXIST)
 		fd = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (made < 0 && fd >= 0) {

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,39 +115,48 @@ pivot(void)
 }
 /* ANCHOR_END: pivot */
 
-/*
- * What is mounted directly on the host's `/`: the mounts whose parent is that of the first line.
- * The file lists them in the order of mounting; LAST first, so that what lies on top goes first.
- */
-static int
-host_mounts(struct text_list *points)
+/* Reads the next mount of mountinfo; false at its end. */
+static bool
+next_mount(FILE *mountinfo, int *id, int *parent, char point[4096])
 {
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, point[4096];
-	size_t size = 0;
-	int root = 0, id, parent, done = 0;
+	char line[8192];
 
-	if (!file)
+	while (fgets(line, sizeof line, mountinfo))
+		if (sscanf(line, "%d %d %*s %*s %4095s", id, parent, point) == 3)
+			return true;
+	return false;
+}
+
+/* What is mounted directly on the host's `/`, which is the parent of the container's root. */
+static int
+host_mounts(int root, struct text_list *points)
+{
+	FILE *mountinfo = fopen("/proc/self/mountinfo", "re");
+	char point[4096];
+	struct statx own;
+	int id, parent, host = 0, done = 0;
+
+	if (!mountinfo)
 		return fail(errno, "open(\"/proc/self/mountinfo\")");
-	while (done == 0 && getline(&line, &size, file) > 0) {
-		if (sscanf(line, "%d %d %*s %*s %4095s", &id, &parent, point) != 3)
-			continue;
-		if (!root && strcmp(point, "/") == 0)
-			root = id;
-		else if (parent == root && strcmp(point, "/") != 0)
+	if (statx(root, "", AT_EMPTY_PATH, STATX_MNT_ID, &own) < 0)
+		done = fail(errno, "statx(%d) for the number of the root's mount", root);
+	while (done == 0 && next_mount(mountinfo, &id, &parent, point))
+		if ((uint64_t)id == own.stx_mnt_id)
+			host = parent;
+	rewind(mountinfo);
+	while (done == 0 && next_mount(mountinfo, &id, &parent, point))
+		if (parent == host && strcmp(point, "/") != 0)
 			done = text_list_add(points, strdup(point));
-	}
-	free(line);
-	fclose(file);
+	fclose(mountinfo);
 	return done;
 }
 
 /* A chroot can be left by who may chroot again: what lies below must be empty by then. */
 static int
-change_root(void)
+change_root(int root)
 {
 	struct text_list points = { 0 };
-	int done = host_mounts(&points);
+	int done = host_mounts(root, &points);
 
 	while (points.count > 0) {
 		char *point = (char *)points.item[--points.count];
@@ -172,7 +182,7 @@ rootfs_pivot(const struct rootfs_options *options, int root)
 		return -1;
 	if (fchdir(root) < 0)
 		return fail(errno, "fchdir(%d) into the root", root);
-	if ((options->no_pivot ? change_root() : pivot()) < 0)
+	if ((options->no_pivot ? change_root(root) : pivot()) < 0)
 		return -1;
 	if (chdir("/") < 0)
 		return fail(errno, "chdir(\"/\")");
