@@ -63,6 +63,7 @@ take_up(struct blob *blob)
 	return n < 0 ? call(-1, "read(%d, \"%s\")", blob->fd, blob->what.digest) : 0;
 }
 
+/* ANCHOR: settle */
 /* All bytes are there: right, and so given their name; or wrong. */
 static int
 settle(struct blob *blob)
@@ -90,6 +91,7 @@ settle(struct blob *blob)
 	store_ingest_drop(blob->store, fd, blob->what.digest);
 	return fail(EBADMSG, "digest mismatch: the blob %s came as %s", blob->what.digest, digest);
 }
+/* ANCHOR_END: settle */
 
 static int
 blob_open(struct blob *blob)

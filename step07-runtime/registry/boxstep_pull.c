@@ -54,6 +54,7 @@ choose_owners(void)
 	return true;
 }
 
+/* ANCHOR: order */
 static int
 pull_image(struct pull *pull, struct store *store, const char *text)
 {
@@ -81,6 +82,7 @@ pull_image(struct pull *pull, struct store *store, const char *text)
 	pull_tell(pull, was_here);
 	return 0;
 }
+/* ANCHOR_END: order */
 
 static int
 run(char **words)

@@ -129,8 +129,10 @@ add_headers(struct transfer *transfer, const char *origin)
 	struct curl_slist *list = NULL;
 	char *line = NULL;
 
+	/* ANCHOR: origin */
 	transfer->authorized = client->authorization && !strcmp(origin, client->origin);
 	transfer->generation = client->generation;
+	/* ANCHOR_END: origin */
 	if (transfer->authorized) {
 		if (asprintf(&line, "Authorization: %s", client->authorization) < 0)
 			return fail(ENOMEM, "GET %s", transfer->fetch->url);
@@ -293,6 +295,7 @@ fail_transport(struct transfer *transfer, CURLcode code)
 	return *hint ? call_hint("%s", hint) : -1;
 }
 
+/* ANCHOR: again */
 /* Plans another attempt; false when there have been enough, or the server asks for too long. */
 static bool
 again(struct transfer *transfer, long retry_after)
@@ -313,6 +316,7 @@ again(struct transfer *transfer, long retry_after)
 	transfer->due = now_ms() + wait + (uint64_t)random() % (wait / 4 + 1);
 	return true;
 }
+/* ANCHOR_END: again */
 
 static int
 follow(struct transfer *transfer)

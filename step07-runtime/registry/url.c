@@ -56,6 +56,7 @@ url_loopback(const char *host)
 	       (size_t)end == length && a == 127 && b < 256 && c < 256 && d < 256;
 }
 
+/* ANCHOR: allowed */
 int
 url_allowed(const char *origin, const char *from)
 {
@@ -67,3 +68,4 @@ url_allowed(const char *origin, const char *from)
 	return call_hint("without TLS anybody on the way could read and change what is sent; "
 			 "boxstep takes it for registries on this machine only");
 }
+/* ANCHOR_END: allowed */
