@@ -261,6 +261,7 @@ def environment(user=False, **more):
         "TERM": "dumb",
         "BOXSTEP_ROOT": home + "/store",
         "BOXSTEP_RUN": home + "/run",
+        "BOXSTEP_NET": home + "/run/net",
         "XDG_DATA_HOME": home + "/data",
         "XDG_RUNTIME_DIR": home + "/xdg",
     }
