@@ -168,7 +168,6 @@ is_procfs(int fd)
 	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
-/* ANCHOR: proc */
 /* Files of /proc that tell what a container has, which some hosts give another content. */
 static bool
 may_be_covered(int root, int target)
@@ -188,6 +187,7 @@ may_be_covered(int root, int target)
 	return found;
 }
 
+/* ANCHOR: proc */
 /*
  * Whoever chooses what /proc says chooses what this program and every later one believes: which
  * label is set by a write to /proc/self/attr, which file is /proc/self/fd/3.
