@@ -181,6 +181,16 @@ ns_prepare_time(const struct ns_options *options)
 }
 
 int
+ns_enter_time(const struct ns_options *options)
+{
+	if (ns_prepare_time(options) < 0)
+		return -1;
+	return options->kinds & CLONE_NEWTIME
+		       ? ns_join_path("/proc/self/ns/time_for_children", CLONE_NEWTIME)
+		       : 0;
+}
+
+int
 ns_private_mounts(void)
 {
 	stage("private",

@@ -51,6 +51,10 @@ int ns_unshare(int kinds);
  */
 int ns_prepare_time(const struct ns_options *options);
 
+/* The same, and the caller itself enters it: setns(2) with its own time_for_children. (Before Linux
+ * 6.3 exec does not enter it, and a vfork(2) is refused while the two differ.) */
+int ns_enter_time(const struct ns_options *options);
+
 /* Makes every mount of the caller's new mount namespace private, so that nothing done here is
  * seen outside: mount(NULL, "/", NULL, MS_REC|MS_PRIVATE, NULL). */
 int ns_private_mounts(void);

@@ -54,7 +54,7 @@ create(void)
 	if ((ns.kinds & CLONE_NEWUSER) && (idmap.root || idmap.automatic) &&
 	    idmap_become_root() < 0)
 		return -1;
-	if (ns_prepare_time(&ns) < 0)
+	if (ns_enter_time(&ns) < 0)
 		return -1;
 	/* a mount seen outside would not be a namespace's: on most hosts / is shared */
 	if ((ns.kinds & CLONE_NEWNS) && ns_private_mounts() < 0)

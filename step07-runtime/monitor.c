@@ -199,7 +199,7 @@ monitor_await(int report)
 	if (n != (ssize_t)sizeof error)
 		return fail(ECHILD, "the monitor ended before the container ran");
 	if (!error.number)
-		return 0;
+		return error.status;
 	call_adopt(&error);
 	return -1;
 }

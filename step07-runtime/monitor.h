@@ -45,7 +45,8 @@ int monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *
 /*
  * -d: forks; gives 0 in the monitor, in a session of its own, and the pid in the caller. REPORT is
  * the monitor's end of a socket on which it says how the start went: monitor_report (call_error()
- * of the monitor; number 0: it runs). The caller waits for that with monitor_await.
+ * of the monitor; number 0: it runs). The caller waits for that with monitor_await, which gives the
+ * error's status (0, or what a later report says of the end), or −1 with the error adopted.
  */
 pid_t monitor_fork(int *report);
 void monitor_report(int report);

@@ -241,6 +241,25 @@ child_rights(const struct oci_process *process, const struct seccomp *seccomp, i
 	return seccomp_no_new_privs(seccomp);
 }
 
+/* A name (of the image's USER) means what the container's own passwd says. */
+int
+child_resolve_user(const char *name, struct oci_process *process)
+{
+	struct user user;
+	int root, done;
+
+	if (!name || !name[0])
+		return 0;
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return fail(errno, "open(\"/\")");
+	done = user_resolve(root, name, &user);
+	close(root);
+	if (done == 0)
+		process->user = user;
+	return done;
+}
+
 /* ---- from GO to exec ---- */
 
 int
@@ -262,7 +281,7 @@ child_exec(const struct oci_process *process, const struct seccomp *seccomp, int
 void
 launch_child(struct launch *launch)
 {
-	const struct oci_config *config = launch->config;
+	struct oci_config *config = launch->config;
 	char path[EXEC_PATH], **env;
 	int proc = -1, gate = -1;
 

@@ -14,6 +14,10 @@
  */
 int child_use_terminal(int terminal, const struct oci_process *process);
 
+/* "boxstep.user": NAME[:GROUP] looked up in the root that is `/` now, into PROCESS. NULL: nothing.
+ */
+int child_resolve_user(const char *name, struct oci_process *process);
+
 /* Attributes, capabilities, ids, working directory, no_new_privs, in the only order that works.
  * PROC is a checked procfs (procfs.h). */
 int child_rights(const struct oci_process *process, const struct seccomp *seccomp, int proc);

@@ -300,10 +300,19 @@ read_root(struct json_object *json, const char *bundle_path, struct oci_config *
 	return 0;
 }
 
+static bool
+annotated(struct json_object *annotations, const char *key, const char *value)
+{
+	struct json_object *member;
+
+	return annotations && json_object_object_get_ex(annotations, key, &member) &&
+	       strcmp(json_object_get_string(member), value) == 0;
+}
+
 static int
 read_all(struct json_object *json, const char *bundle_path, struct oci_config *config)
 {
-	struct json_object *process, *system, *init;
+	struct json_object *process, *system;
 	bool bad = false;
 
 	process = json_member(json, "process", &bad);
@@ -323,9 +332,10 @@ read_all(struct json_object *json, const char *bundle_path, struct oci_config *c
 	config->ns.hostname = json_text(json, "hostname", &bad);
 	config->domainname = json_text(json, "domainname", &bad);
 	config->annotations = json_member(json, "annotations", &bad);
-	config->init = config->annotations &&
-		       json_object_object_get_ex(config->annotations, "boxstep.init", &init) &&
-		       strcmp(json_object_get_string(init), "true") == 0;
+	config->init = annotated(config->annotations, "boxstep.init", "true");
+	config->seccomp_default = annotated(config->annotations, "boxstep.seccomp", "default");
+	if (config->annotations)
+		config->user_name = json_text(config->annotations, "boxstep.user", &bad);
 	if (bad && !call_error()->number)
 		fail(EINVAL, "config.json: a member is of the wrong type");
 	return bad ? -1 : 0;

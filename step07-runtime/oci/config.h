@@ -54,7 +54,10 @@ struct oci_config {
 	struct json_object *seccomp; /* linux.seccomp; NULL: none */
 	const char *domainname;
 	struct json_object *annotations; /* an object, or NULL */
-	bool init;			 /* annotation "boxstep.init": "true" */
+	/* annotations of ours: what the specification has no words for */
+	bool init;	       /* boxstep.init=true: a built-in init as PID 1 */
+	bool seccomp_default;  /* boxstep.seccomp=default: the built-in profile */
+	const char *user_name; /* boxstep.user=NAME[:GROUP]: looked up in the root; NULL: none */
 };
 
 /* Reads config.json below the directory BUNDLE; relative root paths are taken from BUNDLE_PATH.

@@ -14,33 +14,19 @@
 #include "step04-cgroups/cgroup.h"
 #include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/enter.h"
+#include "step07-runtime/oci/launch.h"
 #include "step07-runtime/security/procfs.h"
-#include "step07-runtime/security/profile.h"
 
 void
-enter_init(struct enter *enter, const struct oci_state *state, struct oci_process *process)
+enter_init(struct enter *enter, const struct oci_state *state, const struct oci_config *config,
+	   struct oci_process *process)
 {
 	*enter = (struct enter){ .state = state,
+				 .config = config,
 				 .process = process,
 				 .stdio = { -1, -1, -1 },
 				 .console = -1,
 				 .child = { 0, -1 } };
-}
-
-static int
-prepare_seccomp(const struct enter *enter, struct seccomp *seccomp)
-{
-	struct profile profile;
-	int done;
-
-	if (!enter->seccomp)
-		return seccomp_prepare_profile(NULL, enter->process->no_new_privs, seccomp);
-	if (profile_from_json(enter->seccomp, "linux.seccomp", enter->process->caps.bounding,
-			      &profile) < 0)
-		return -1;
-	done = seccomp_prepare_profile(&profile, enter->process->no_new_privs, seccomp);
-	profile_free(&profile);
-	return done;
 }
 
 static void
@@ -65,7 +51,8 @@ child(struct enter *enter, struct handshake *shake, const struct seccomp *seccom
 	    (process->terminal ? child_open_terminal(root, enter->console, false, process)
 			       : child_use_stdio(enter->stdio)) < 0)
 		handshake_fail(shake);
-	if (child_rights(process, seccomp, proc) < 0)
+	if (child_resolve_user(enter->user_name, process) < 0 ||
+	    child_rights(process, seccomp, proc) < 0)
 		handshake_fail(shake);
 	if (enter->die_with_parent && spawn_die_with_parent() < 0)
 		handshake_fail(shake);
@@ -91,7 +78,7 @@ hold(const struct enter *enter, struct held *held, int kinds)
 		.pidfd = -1, .proc = -1, .cgroup_namespace = -1, .cgroup = CGROUP_NONE
 	};
 	if ((held->pidfd = oci_state_pidfd(enter->state)) < 0 || (held->proc = procfs_open()) < 0 ||
-	    prepare_seccomp(enter, &held->seccomp) < 0)
+	    launch_seccomp(enter->config, enter->process, &held->seccomp) < 0)
 		return -1;
 	if (enter->state->cgroup[0] && cgroup_open_of(enter->state->pid, &held->cgroup) < 0)
 		return -1;

@@ -16,15 +16,17 @@
 struct enter {
 	const struct oci_state *state;
 	struct oci_process *process;
-	struct json_object *seccomp; /* the container's linux.seccomp; NULL: none */
-	int stdio[3];		     /* −1: the caller's */
-	int console;		     /* −1: no terminal */
+	const struct oci_config *config; /* the container's: its filter is put on */
+	const char *user_name; /* NAME[:GROUP] looked up in the root; NULL: process->user */
+	int stdio[3];	       /* −1: the caller's */
+	int console;	       /* −1: no terminal */
 	unsigned keep;
 	bool die_with_parent;
 	struct spawn child; /* what has become of it */
 };
 
-void enter_init(struct enter *enter, const struct oci_state *state, struct oci_process *process);
+void enter_init(struct enter *enter, const struct oci_state *state, const struct oci_config *config,
+		struct oci_process *process);
 
 /*
  * Starts the process and waits for its exec. The caller's own namespaces have changed afterwards

@@ -98,8 +98,7 @@ run(struct exec_options *options, struct oci_state *state, char *const command[]
 	json = process_json(options, &config, command);
 	if (!json || oci_process_read(json, &process) < 0)
 		goto out;
-	enter_init(&enter, state, &process);
-	enter.seccomp = config.seccomp;
+	enter_init(&enter, state, &config, &process);
 	enter.keep = (unsigned)options->preserve_fds;
 	/* opened here: afterwards the paths are the container's */
 	if ((pid_file = pid_file_open(options->pid_file)) < 0 && options->pid_file)

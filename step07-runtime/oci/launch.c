@@ -29,22 +29,22 @@ launch_init(struct launch *launch, const char *id, struct oci_config *config)
 
 /* ---- before there is a process ---- */
 
-static int
-prepare_seccomp(struct launch *launch)
+int
+launch_seccomp(const struct oci_config *config, const struct oci_process *process,
+	       struct seccomp *seccomp)
 {
-	struct oci_config *config = launch->config;
+	uint64_t caps = process->caps.bounding;
 	struct profile profile;
 	int done;
 
-	if (!config->seccomp)
-		return seccomp_prepare_profile(NULL, config->process.no_new_privs,
-					       &launch->seccomp);
-	if (profile_from_json(config->seccomp, "linux.seccomp", config->process.caps.bounding,
-			      &profile) < 0)
+	if (!config->seccomp && !config->seccomp_default)
+		return seccomp_prepare_profile(NULL, process->no_new_privs, seccomp);
+	if ((config->seccomp ? profile_from_json(config->seccomp, "linux.seccomp", caps, &profile)
+			     : profile_default(caps, &profile)) < 0)
 		return -1;
-	done = seccomp_prepare_profile(&profile, config->process.no_new_privs, &launch->seccomp);
+	done = seccomp_prepare_profile(&profile, process->no_new_privs, seccomp);
 	profile_free(&profile);
-	if (done == 0 && launch->seccomp.notify)
+	if (done == 0 && seccomp->notify)
 		return fail(ENOTSUP,
 			    "linux.seccomp: SCMP_ACT_NOTIFY, which this runtime does not do");
 	return done;
@@ -104,7 +104,8 @@ launch_prepare(struct launch *launch)
 	if (!launch->layers && stat(config->root.path, &root) < 0)
 		return fail(errno, "root.path \"%s\"", config->root.path);
 	if (sysctl_check(&config->sysctl, kinds_not_of_host(config)) < 0 ||
-	    prepare_seccomp(launch) < 0 || prepare_cgroup(launch) < 0)
+	    launch_seccomp(config, &config->process, &launch->seccomp) < 0 ||
+	    prepare_cgroup(launch) < 0)
 		return -1;
 	if (launch->gate >= 0 &&
 	    gate_make(launch->gate,

@@ -44,6 +44,13 @@ struct launch {
 /* Sets what is wanted to nothing: −1 for descriptors, CGROUP_NONE. */
 void launch_init(struct launch *launch, const char *id, struct oci_config *config);
 
+/*
+ * The filter of a container: linux.seccomp, or the built-in profile, or none; compiled. For launch
+ * and for exec, which puts the same on.
+ */
+int launch_seccomp(const struct oci_config *config, const struct oci_process *process,
+		   struct seccomp *seccomp);
+
 /* Each gives 0, or −1 with the error recorded (the child's own, if it failed there). */
 int launch_prepare(struct launch *launch);
 int launch_clone(struct launch *launch);

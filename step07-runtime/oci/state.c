@@ -285,6 +285,12 @@ oci_state_write(struct oci_state *state, const struct oci_config *config, const 
 	return done < 0 ? -1 : load(state);
 }
 
+void
+oci_state_unlock(struct oci_state *state)
+{
+	flock(state->dir, LOCK_UN);
+}
+
 int
 oci_state_remove(const char *root, struct oci_state *state)
 {

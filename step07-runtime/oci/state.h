@@ -45,6 +45,8 @@ int oci_state_open(const char *root, const char *id, struct oci_state *state);
 /* Writes state.json for the process PID. */
 int oci_state_write(struct oci_state *state, const struct oci_config *config, const char *bundle,
 		    const char *cgroup, pid_t pid);
+/* Lets go of the lock and keeps the directory open: other commands may have it. */
+void oci_state_unlock(struct oci_state *state);
 /* Removes the directory and closes. */
 int oci_state_remove(const char *root, struct oci_state *state);
 void oci_state_close(struct oci_state *state);

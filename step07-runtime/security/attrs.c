@@ -117,8 +117,8 @@ attr_resource_number(const char *name)
 	return -1;
 }
 
-static const char *
-resource_name(int resource)
+const char *
+attr_resource_name(int resource)
 {
 	for (size_t i = 0; i < LENGTH(resources); i++)
 		if (resources[i].value == resource)
@@ -168,7 +168,8 @@ set_limits(const struct attr_options *options)
 		struct rlimit64 value = { limit->soft, limit->hard };
 		if (call(prlimit64(0, (enum __rlimit_resource)limit->resource, &value, NULL),
 			 "prlimit64(0, %s, {rlim_cur=%s, rlim_max=%s}, NULL)",
-			 resource_name(limit->resource), limit_text(limit->soft, soft, sizeof soft),
+			 attr_resource_name(limit->resource),
+			 limit_text(limit->soft, soft, sizeof soft),
 			 limit_text(limit->hard, hard, sizeof hard)) < 0)
 			return call_hint("a hard limit is raised only with CAP_SYS_RESOURCE");
 	}

@@ -58,6 +58,8 @@ extern const struct option_row attr_options[]; /* --ulimit, --oom-score-adj, --u
 
 /* "RLIMIT_NOFILE" or "nofile" to its number; −1 with EINVAL (no fail()). */
 int attr_resource_number(const char *name);
+/* The other way round; NULL for a number that is none. */
+const char *attr_resource_name(int resource);
 
 /* Adds one limit. The same resource twice is an error of the specification: EINVAL; soft above
  * hard: EINVAL. */

@@ -1,0 +1,405 @@
+/*
+ * container.c: the records of the engine. Follows flock(2), rename(2). Explained in
+ *book/07-runtime.md.
+ *
+ *	members of container.json
+ *	id, name, image (as it was typed), manifest, command (for `ps`), created,
+ *	status, pid, startTime (of that pid), startedAt, finishedAt, exitCode, oomKilled, error,
+ *	remove, tty, stopSignal, ports (array of texts), labels, network (see supervise.c)
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step05-overlay/json.h"
+#include "step05-overlay/tree.h"
+#include "step07-runtime/engine/container.h"
+#include "step07-runtime/engine/names.h"
+
+const char *
+container_status_name(enum container_status status)
+{
+	static const char *const names[] = { "created", "running", "exited" };
+
+	return names[status];
+}
+
+static int
+open_all(const struct store *store)
+{
+	int fd;
+
+	if (mkdirat(store->fd, "containers", 0711) < 0 && errno != EEXIST)
+		return fail(errno, "mkdir(\"%s/containers\")", store->path);
+	fd = openat(store->fd, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		fail(errno, "open(\"%s/containers\")", store->path);
+	return fd;
+}
+
+/* ---- the record ---- */
+
+const char *
+container_text(const struct container *container, const char *key)
+{
+	struct json_object *member;
+
+	return json_object_object_get_ex(container->json, key, &member) && member
+		       ? json_object_get_string(member)
+		       : "";
+}
+
+int64_t
+container_number(const struct container *container, const char *key)
+{
+	struct json_object *member;
+
+	return json_object_object_get_ex(container->json, key, &member)
+		       ? json_object_get_int64(member)
+		       : 0;
+}
+
+bool
+container_flag(const struct container *container, const char *key)
+{
+	struct json_object *member;
+
+	return json_object_object_get_ex(container->json, key, &member) &&
+	       json_object_get_boolean(member);
+}
+
+void
+container_set_text(struct container *container, const char *key, const char *value)
+{
+	json_object_object_add(container->json, key, json_object_new_string(value));
+}
+
+void
+container_set_number(struct container *container, const char *key, int64_t value)
+{
+	json_object_object_add(container->json, key, json_object_new_int64(value));
+}
+
+void
+container_set_flag(struct container *container, const char *key, bool value)
+{
+	json_object_object_add(container->json, key, json_object_new_boolean(value));
+}
+
+void
+container_set_now(struct container *container, const char *key)
+{
+	struct timespec now;
+	struct tm parts;
+	char text[40];
+	size_t used;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	used = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", gmtime_r(&now.tv_sec, &parts));
+	snprintf(text + used, sizeof text - used, ".%09ldZ", now.tv_nsec);
+	container_set_text(container, key, text);
+}
+
+int
+container_save(const struct container *container)
+{
+	return json_write(container->dir, "container.json", container->json, true);
+}
+
+/* ---- finding ---- */
+
+/* Reads ID's record. −1 with ENOENT, nothing recorded, while it is being made. */
+static int
+load(int all, const char *id, struct container *container)
+{
+	int fd, error;
+
+	*container = (struct container){ .dir = -1, .lock = -1 };
+	if (strlen(id) != CONTAINER_ID - 1)
+		return -1;
+	container->dir = openat(all, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	fd = container->dir < 0 ? -1
+				: openat(container->dir, "container.json", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		container->json = json_read_fd(fd, "container.json");
+		close(fd);
+	}
+	if (!container->json) {
+		error = errno;
+		container_close(container);
+		errno = error;
+		return -1;
+	}
+	snprintf(container->id, sizeof container->id, "%s", id);
+	snprintf(container->name, sizeof container->name, "%s", container_text(container, "name"));
+	return 0;
+}
+
+/* A monitor that was killed could not write down the end; the lock that it let go of tells. */
+static void
+bury(struct container *container)
+{
+	if (strcmp(container_text(container, "status"), "running") != 0 ||
+	    container_lock(container) < 0)
+		return;
+	container_set_text(container, "status", "exited");
+	container_set_number(container, "exitCode", 137);
+	container_set_text(container, "error", "the monitor was killed");
+	container_set_now(container, "finishedAt");
+	container_save(container);
+	close(container->lock);
+	container->lock = -1;
+}
+
+static int
+newest_first(const void *one, const void *other)
+{
+	return strcmp(container_text(other, "created"), container_text(one, "created"));
+}
+
+int
+container_all(const struct store *store, struct container_list *list)
+{
+	int all = open_all(store);
+	DIR *dir = all < 0 ? NULL : fdopendir(dup(all));
+	struct dirent *entry;
+
+	*list = (struct container_list){ 0 };
+	while (dir && (entry = readdir(dir))) {
+		struct container container, *grown;
+		if (load(all, entry->d_name, &container) < 0) {
+			call_forget();
+			continue;
+		}
+		grown = reallocarray(list->item, list->count + 1, sizeof *grown);
+		if (!grown) {
+			container_close(&container);
+			fail(ENOMEM, "memory for a list of containers");
+			break;
+		}
+		list->item = grown;
+		list->item[list->count] = container;
+		bury(&list->item[list->count++]);
+	}
+	if (dir)
+		closedir(dir);
+	if (all >= 0)
+		close(all);
+	if (list->count)
+		qsort(list->item, list->count, sizeof *list->item, newest_first);
+	return call_error()->number ? -1 : 0;
+}
+
+void
+container_list_free(struct container_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		container_close(list->item + i);
+	free(list->item);
+	*list = (struct container_list){ 0 };
+}
+
+int
+container_find(const struct store *store, const char *word, struct container *container)
+{
+	struct container_list list;
+	size_t found = 0, at = 0;
+
+	*container = (struct container){ .dir = -1, .lock = -1 };
+	if (container_all(store, &list) < 0)
+		return -1;
+	for (size_t i = 0; i < list.count && found != SIZE_MAX; i++)
+		if (strcmp(list.item[i].name, word) == 0 || strcmp(list.item[i].id, word) == 0) {
+			at = i;
+			found = SIZE_MAX; /* a whole name wins over beginnings of ids */
+		} else if (word[0] && strncmp(list.item[i].id, word, strlen(word)) == 0) {
+			at = i;
+			found++;
+		}
+	if (found == 1 || found == SIZE_MAX) {
+		*container = list.item[at];
+		list.item[at] = (struct container){ .dir = -1, .lock = -1 };
+	} else if (found == 0)
+		fail(ENOENT, "no such container: %s", word);
+	else
+		fail(EEXIST, "%s is the beginning of %zu ids", word, found);
+	container_list_free(&list);
+	return container->json ? 0 : -1;
+}
+
+void
+container_close(struct container *container)
+{
+	json_object_put(container->json);
+	if (container->lock >= 0)
+		close(container->lock);
+	if (container->dir >= 0)
+		close(container->dir);
+	container->json = NULL;
+	container->dir = container->lock = -1;
+}
+
+/* ---- locks ---- */
+
+int
+container_lock(struct container *container)
+{
+	int error;
+
+	container->lock = openat(container->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (container->lock < 0)
+		return fail(errno, "open of the lock of %s", container->name);
+	if (flock(container->lock, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	error = errno;
+	close(container->lock);
+	container->lock = -1;
+	errno = error;
+	return -1;
+}
+
+enum container_status
+container_status(const struct container *container)
+{
+	const char *status = container_text(container, "status");
+
+	return strcmp(status, "running") == 0  ? CONTAINER_RUNNING
+	       : strcmp(status, "exited") == 0 ? CONTAINER_EXITED
+					       : CONTAINER_CREATED;
+}
+
+int
+container_wait_end(const struct container *container, int seconds)
+{
+	int fd = openat(container->dir, "lock", O_RDWR | O_CLOEXEC), done = 0;
+	struct timespec pause = { 0, 10000000 };
+
+	/* flock(2) has no time-out, and the monitor may take its time: looked at again and again */
+	for (int64_t tries = 0; fd >= 0 && !done && (seconds < 0 || tries <= seconds * 100LL);
+	     tries++) {
+		done = flock(fd, LOCK_SH | LOCK_NB) == 0;
+		if (!done)
+			nanosleep(&pause, NULL);
+	}
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? 1 : done;
+}
+
+/* ---- making and removing ---- */
+
+static bool
+name_valid(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length > 1 && length < CONTAINER_NAME && name[0] != '.' && name[0] != '-' &&
+	       name[0] != '_' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+		       length;
+}
+
+static bool
+name_taken(const struct store *store, const char *name)
+{
+	struct container_list list;
+	bool taken = false;
+
+	if (container_all(store, &list) < 0)
+		return true;
+	for (size_t i = 0; i < list.count; i++)
+		taken |= strcmp(list.item[i].name, name) == 0;
+	container_list_free(&list);
+	return taken;
+}
+
+static int
+fresh_id(char id[CONTAINER_ID])
+{
+	unsigned char bytes[32];
+
+	if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+		return fail(errno, "getrandom");
+	for (size_t i = 0; i < sizeof bytes; i++)
+		snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+	return 0;
+}
+
+static int
+choose_name(const struct store *store, const char *name, struct container *container)
+{
+	if (!name) {
+		do
+			name_make_up(container->name, sizeof container->name);
+		while (name_taken(store, container->name) && !call_error()->number);
+		return call_error()->number ? -1 : 0;
+	}
+	if (!name_valid(name))
+		return fail(EINVAL,
+			    "--name %s: letters, digits and _ . - only, beginning with one of the "
+			    "first two",
+			    name);
+	if (name_taken(store, name))
+		return call_error()->number
+			       ? -1
+			       : fail(EEXIST, "--name %s: the name is taken by another container",
+				      name);
+	snprintf(container->name, sizeof container->name, "%s", name);
+	return 0;
+}
+
+int
+container_make(const struct store *store, const char *name, struct container *container)
+{
+	int all = open_all(store), done = -1;
+
+	*container = (struct container){ .dir = -1, .lock = -1 };
+	/* two runs with one name: the second waits here until the first has written its record */
+	if (all < 0 || flock(all, LOCK_EX) < 0 || choose_name(store, name, container) < 0 ||
+	    fresh_id(container->id) < 0)
+		goto out;
+	if (mkdirat(all, container->id, 0711) < 0 ||
+	    (container->dir = openat(all, container->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+		fail(errno, "mkdir(\"%s/containers/%s\")", store->path, container->id);
+		goto out;
+	}
+	container->json = json_object_new_object();
+	if (!container->json || container_lock(container) < 0)
+		goto out;
+	container_set_text(container, "id", container->id);
+	container_set_text(container, "name", container->name);
+	container_set_text(container, "status", "created");
+	container_set_now(container, "created");
+	done = container_save(container);
+out:
+	if (done < 0 && container->dir >= 0)
+		container_remove(store, container);
+	if (all >= 0)
+		close(all);
+	return done;
+}
+
+int
+container_remove(const struct store *store, struct container *container)
+{
+	int number = errno, all = open_all(store), done = -1;
+
+	if (all >= 0) {
+		store_unpin(store, container->id);
+		done = tree_remove(all, container->id);
+		close(all);
+	}
+	container_close(container);
+	errno = number;
+	return done;
+}

@@ -1,0 +1,147 @@
+/*
+ * exec.c: the verb exec: one more process in a container, with or without a terminal.
+ * Follows docker exec. Explained in book/07-runtime.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step07-runtime/engine/commands.h"
+#include "step07-runtime/monitor.h"
+#include "step07-runtime/oci/enter.h"
+#include "step07-runtime/terminal.h"
+
+struct exec_options {
+	bool interactive, tty, detach;
+	const char *workdir, *user;
+	struct text_list env;
+};
+
+#define AT(field) offsetof(struct exec_options, field)
+static const struct option_row exec_rows[] = {
+	{ "interactive", 'i', NULL, "-", "keep standard input open", option_flag, AT(interactive),
+	  0 },
+	{ "tty", 't', NULL, "pty(7)", "a terminal of its own", option_flag, AT(tty), 0 },
+	{ "detach", 'd', NULL, "-", "do not wait for its end", option_flag, AT(detach), 0 },
+	{ "workdir", 'w', "DIR", "chdir(2)", "where it starts", option_text, AT(workdir), 0 },
+	{ "user", 'u', "USER[:GROUP]", "setresuid(2)", "who it runs as", option_text, AT(user), 0 },
+	{ "env", 'e', "NAME=VALUE", "execve(2)", "one more variable", option_list, AT(env), 0 },
+	{ 0 },
+};
+
+/* The container's own process object with another command. */
+static struct json_object *
+process_json(const struct exec_options *options, const struct oci_config *config,
+	     char *const command[])
+{
+	struct json_object *json = NULL, *args = json_object_new_array(), *env;
+
+	if (json_object_deep_copy(config->process.json, &json, NULL) < 0) {
+		fail(ENOMEM, "memory for the process");
+		return NULL;
+	}
+	for (; *command; command++)
+		json_object_array_add(args, json_object_new_string(*command));
+	json_object_object_add(json, "args", args);
+	json_object_object_add(json, "terminal", json_object_new_boolean(options->tty));
+	json_object_object_del(json, "consoleSize");
+	if (options->workdir)
+		json_object_object_add(json, "cwd", json_object_new_string(options->workdir));
+	env = json_object_object_get(json, "env");
+	for (size_t i = 0; i < options->env.count && env; i++)
+		json_object_array_add(env, json_object_new_string(options->env.item[i]));
+	return json;
+}
+
+/* Shows the pty until the command ends, or waits without one. */
+static int
+attend(struct enter *enter, int socket)
+{
+	struct monitor monitor;
+	siginfo_t info = { 0 };
+
+	monitor_init(&monitor);
+	if (socket >= 0) {
+		monitor.from[0] = terminal_receive(socket);
+		monitor.to[0] = STDOUT_FILENO;
+		monitor.input = STDIN_FILENO;
+		monitor.input_to = monitor.from[0];
+		if (monitor.from[0] < 0 || terminal_raw(STDIN_FILENO) < 0)
+			return -1;
+	}
+	if (monitor_wait(&monitor, &enter->child, &info) < 0)
+		return -1;
+	terminal_restore();
+	return spawn_status(&info);
+}
+
+static int
+run(const struct exec_options *options, struct oci_state *state, char *const command[])
+{
+	struct winsize size = terminal_size(STDIN_FILENO);
+	struct oci_config config;
+	struct oci_process process = { 0 };
+	struct json_object *json;
+	struct enter enter;
+	int console[2] = { -1, -1 }, status = -1;
+
+	if (oci_config_read(state->dir, state->bundle, &config) < 0)
+		return -1;
+	json = process_json(options, &config, command);
+	if (!json || oci_process_read(json, &process) < 0)
+		goto out;
+	process.rows = size.ws_row;
+	process.columns = size.ws_col;
+	enter_init(&enter, state, &config, &process);
+	enter.user_name = options->user ? options->user : config.user_name;
+	if (options->tty && terminal_sockets(console) < 0)
+		goto out;
+	enter.console = console[1];
+	if (!options->tty && !options->interactive)
+		enter.stdio[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	enter.die_with_parent = !options->detach;
+	/* others may stop or enter the container meanwhile */
+	oci_state_unlock(state);
+	if (spawn_block_signals() == 0 && enter_run(&enter) == 0)
+		status = options->detach ? 0 : attend(&enter, console[0]);
+out:
+	oci_process_free(&process);
+	oci_config_free(&config);
+	return status;
+}
+
+int
+engine_exec(const struct store *store, int argc, char **argv)
+{
+	struct exec_options options = { 0 };
+	const struct verb_help help = {
+		.synopsis = "[OPTIONS] CONTAINER COMMAND [ARG...]",
+		.about = "Runs one more process in a container.",
+		.tables = (struct option_table[]){ { "exec", exec_rows, &options },
+						   { "narration", call_options, NULL },
+						   { 0 } },
+		.examples = { "boxstep exec web ps", "boxstep exec -it web sh",
+			      "boxstep exec -u 33 web id" },
+	};
+	struct container container;
+	struct oci_state state;
+	int first = engine_operands(&help, argc, argv, 2, -1), status = -1;
+
+	if (first <= 0)
+		return first;
+	if (options.tty && options.interactive && !isatty(STDIN_FILENO))
+		return fail(EINVAL, "-t: standard input is not a terminal; leave -t out");
+	if (container_find(store, argv[first], &container) < 0)
+		return -1;
+	if (engine_state(&container, &state) == 0) {
+		status = run(&options, &state, argv + first + 1);
+		oci_state_close(&state);
+	}
+	container_close(&container);
+	return status;
+}

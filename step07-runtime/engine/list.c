@@ -1,0 +1,315 @@
+/*
+ * list.c: ps, images, inspect, rmi: what there is. Follows docker's columns. Explained in
+ * book/07-runtime.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step05-overlay/collect.h"
+#include "step05-overlay/images.h"
+#include "step05-overlay/json.h"
+#include "step07-runtime/engine/commands.h"
+
+struct list_options {
+	bool all, quiet, no_trunc, force;
+};
+
+#define AT(field) offsetof(struct list_options, field)
+static const struct option_row ps_rows[] = {
+	{ "all", 'a', NULL, "-", "those that have ended too", option_flag, AT(all), 0 },
+	{ "quiet", 'q', NULL, "-", "ids only", option_flag, AT(quiet), 0 },
+	{ "no-trunc", 0, NULL, "-", "whole ids and commands", option_flag, AT(no_trunc), 0 },
+	{ 0 },
+};
+static const struct option_row rmi_rows[] = {
+	{ "force", 'f', NULL, "-", "even when a container uses it", option_flag, AT(force), 0 },
+	{ 0 },
+};
+static const struct option_row no_rows[] = { { 0 } };
+
+/* ---- time ---- */
+
+static time_t
+parse_time(const char *text)
+{
+	struct tm parts = { 0 };
+
+	if (!text || !strptime(text, "%Y-%m-%dT%H:%M:%S", &parts))
+		return 0;
+	return timegm(&parts);
+}
+
+/* "5 seconds", "About a minute", "3 weeks": as docker rounds. */
+static const char *
+span(time_t from)
+{
+	static char text[48];
+	int64_t s = time(NULL) - from;
+	const struct {
+		int64_t below, unit;
+		const char *name;
+	} steps[] = { { 60, 1, "second" },
+		      { 3600, 60, "minute" },
+		      { 48 * 3600, 3600, "hour" },
+		      { 14 * 86400, 86400, "day" },
+		      { 60 * 86400, 7 * 86400, "week" },
+		      { 730 * 86400LL, 30 * 86400, "month" },
+		      { INT64_MAX, 365 * 86400, "year" } };
+
+	if (s < 1)
+		return "Less than a second";
+	if (s >= 60 && s < 120)
+		return "About a minute";
+	if (s >= 3600 && s < 7200)
+		return "About an hour";
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+		if (s < steps[i].below) {
+			int64_t n = s / steps[i].unit;
+			snprintf(text, sizeof text, "%" PRId64 " %s%s", n, steps[i].name,
+				 n == 1 ? "" : "s");
+			break;
+		}
+	return text;
+}
+
+/* ---- ps ---- */
+
+static void
+print_status(const struct container *c, char *text, size_t size)
+{
+	switch (container_status(c)) {
+	case CONTAINER_RUNNING:
+		snprintf(text, size, "Up %s", span(parse_time(container_text(c, "startedAt"))));
+		break;
+	case CONTAINER_EXITED:
+		snprintf(text, size, "Exited (%" PRId64 ") %s ago", container_number(c, "exitCode"),
+			 span(parse_time(container_text(c, "finishedAt"))));
+		break;
+	case CONTAINER_CREATED:
+		snprintf(text, size, "Created");
+	}
+}
+
+static void
+print_ports(const struct container *c, char *text, size_t size)
+{
+	struct json_object *ports;
+	size_t used = 0;
+
+	text[0] = '\0';
+	if (container_status(c) != CONTAINER_RUNNING ||
+	    !json_object_object_get_ex(c->json, "ports", &ports))
+		return;
+	for (size_t i = 0; i < json_object_array_length(ports) && used < size - 1; i++)
+		used += (size_t)snprintf(
+			text + used, size - used, "%s%s", i ? ", " : "",
+			json_object_get_string(json_object_array_get_idx(ports, i)));
+}
+
+static void
+print_row(const struct container *c, const struct list_options *options)
+{
+	char status[64], ports[512], created[64], command[260];
+
+	if (options->quiet) {
+		printf("%.*s\n", options->no_trunc ? 64 : 12, c->id);
+		return;
+	}
+	print_status(c, status, sizeof status);
+	print_ports(c, ports, sizeof ports);
+	snprintf(created, sizeof created, "%s ago", span(parse_time(container_text(c, "created"))));
+	if (options->no_trunc || strlen(container_text(c, "command")) <= 20)
+		snprintf(command, sizeof command, "\"%s\"", container_text(c, "command"));
+	else
+		snprintf(command, sizeof command, "\"%.19s…\"", container_text(c, "command"));
+	printf("%-*.*s   %-20s   %-22s   %-22s   %-26s   %-24s   %s\n", options->no_trunc ? 64 : 12,
+	       options->no_trunc ? 64 : 12, c->id, container_text(c, "image"), command, created,
+	       status, ports, c->name);
+}
+
+int
+engine_ps(const struct store *store, int argc, char **argv)
+{
+	struct list_options options = { 0 };
+	const struct verb_help help = {
+		.synopsis = "[OPTIONS]",
+		.about = "Lists containers.",
+		.tables = (struct option_table[]){ { "ps", ps_rows, &options }, { 0 } },
+		.examples = { "boxstep ps", "boxstep ps -a", "boxstep ps -aq" },
+	};
+	struct container_list list;
+	int first = engine_operands(&help, argc, argv, 0, 0);
+
+	if (first <= 0)
+		return first;
+	if (container_all(store, &list) < 0)
+		return -1;
+	if (!options.quiet)
+		printf("%-*s   %-20s   %-22s   %-22s   %-26s   %-24s   %s\n",
+		       options.no_trunc ? 64 : 12, "CONTAINER ID", "IMAGE", "COMMAND", "CREATED",
+		       "STATUS", "PORTS", "NAMES");
+	for (size_t i = 0; i < list.count; i++)
+		if (options.all || container_status(list.item + i) == CONTAINER_RUNNING)
+			print_row(list.item + i, &options);
+	container_list_free(&list);
+	return 0;
+}
+
+/* ---- images ---- */
+
+static const char *
+decimal_size(int64_t bytes)
+{
+	static char text[32];
+	const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
+	double size = (double)bytes;
+	size_t unit = 0;
+
+	while (size >= 1000 && unit < 4) {
+		size /= 1000;
+		unit++;
+	}
+	snprintf(text, sizeof text, unit ? "%.3g%s" : "%.0f%s", size, units[unit]);
+	return text;
+}
+
+static void
+print_image(const struct image_record *record, const char *name, const struct list_options *options)
+{
+	char repository[REFERENCE_TEXT] = "<none>", created[64];
+	struct reference reference = { .tag = "<none>" };
+	int digits = options->no_trunc ? 64 : 12;
+
+	if (options->quiet) {
+		printf("%.*s\n", digits, digest_hex(record->config));
+		return;
+	}
+	if (name && reference_parse(name, &reference) == 0)
+		reference_familiar(&reference, repository);
+	snprintf(created, sizeof created, "%s ago", span(parse_time(record->created)));
+	printf("%-30s   %-12s   %-*.*s   %-16s   %s\n", repository,
+	       reference.tag[0] ? reference.tag : "<none>", digits, digits,
+	       digest_hex(record->config), created, decimal_size(record->size));
+}
+
+int
+engine_images(const struct store *store, int argc, char **argv)
+{
+	struct list_options options = { 0 };
+	const struct verb_help help = {
+		.synopsis = "[OPTIONS]",
+		.about = "Lists the images of the store.",
+		.tables = (struct option_table[]){ { "images", ps_rows, &options }, { 0 } },
+		.examples = { "boxstep images", "boxstep images -q", "boxstep images --no-trunc" },
+	};
+	struct image_list list;
+	int first = engine_operands(&help, argc, argv, 0, 0);
+
+	if (first <= 0)
+		return first;
+	if (store_images(store, &list) < 0)
+		return -1;
+	if (!options.quiet)
+		printf("%-30s   %-12s   %-*s   %-16s   %s\n", "REPOSITORY", "TAG",
+		       options.no_trunc ? 64 : 12, "IMAGE ID", "CREATED", "SIZE");
+	for (size_t i = 0; i < list.count; i++) {
+		char **names = list.item[i].names;
+		if (!names || !names[0])
+			print_image(list.item + i, NULL, &options);
+		for (size_t n = 0; names && names[n]; n++)
+			print_image(list.item + i, names[n], &options);
+	}
+	image_list_free(&list);
+	return 0;
+}
+
+static void
+tell_removed(const char *what, const char *name, void *with)
+{
+	(void)with;
+	printf("%c%s: %s\n", what[0] & ~0x20, what + 1, name);
+}
+
+int
+engine_rmi(const struct store *store, int argc, char **argv)
+{
+	struct list_options options = { 0 };
+	const struct verb_help help = {
+		.synopsis = "[OPTIONS] IMAGE...",
+		.about = "Takes a name from an image; with the last one the image goes.",
+		.tables = (struct option_table[]){ { "rmi", rmi_rows, &options }, { 0 } },
+		.examples = { "boxstep rmi nginx", "boxstep rmi nginx:1.27",
+			      "boxstep rmi -f 3f2a9c" },
+	};
+	int first = engine_operands(&help, argc, argv, 1, -1), status = 0;
+
+	if (first <= 0)
+		return first;
+	for (char **word = argv + first; *word; word++)
+		if (store_image_remove(store, *word, options.force, tell_removed, NULL) < 0) {
+			call_report("boxstep");
+			call_forget();
+			status = 1;
+		}
+	return status;
+}
+
+/* ---- inspect ---- */
+
+static int
+add_inspected(const struct store *store, const char *word, struct json_object *list)
+{
+	struct container container;
+	struct json_object *config;
+	int fd;
+
+	if (container_find(store, word, &container) < 0)
+		return -1;
+	fd = openat(container.dir, "config.json", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		config = json_read_fd(fd, "config.json");
+		close(fd);
+		if (config)
+			json_object_object_add(container.json, "config", config);
+	}
+	json_object_array_add(list, json_object_get(container.json));
+	container_close(&container);
+	return 0;
+}
+
+int
+engine_inspect(const struct store *store, int argc, char **argv)
+{
+	const struct verb_help help = {
+		.synopsis = "CONTAINER...",
+		.about = "Prints all that is known of a container, as JSON.",
+		.tables = (struct option_table[]){ { "inspect", no_rows, NULL }, { 0 } },
+		.examples = { "boxstep inspect web", "boxstep inspect 3f2a",
+			      "boxstep inspect web db" },
+	};
+	int first = engine_operands(&help, argc, argv, 1, -1), status = 0;
+	struct json_object *list;
+
+	if (first <= 0)
+		return first;
+	list = json_object_new_array();
+	for (char **word = argv + first; *word; word++)
+		if (add_inspected(store, *word, list) < 0) {
+			call_report("boxstep");
+			call_forget();
+			status = 1;
+		}
+	puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY |
+							  JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(list);
+	return status;
+}

@@ -1,0 +1,12 @@
+/*
+ * names: what a container is called when nobody named it. Explained in book/07-runtime.md.
+ */
+#ifndef BOXSTEP_NAMES_H
+#define BOXSTEP_NAMES_H
+
+#include <stddef.h>
+
+/* "calm_veth": an adjective and a noun of this field, by chance. */
+void name_make_up(char *name, size_t size);
+
+#endif

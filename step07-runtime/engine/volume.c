@@ -1,0 +1,138 @@
+/*
+ * volume.c: words of -v into binds. Explained in book/07-runtime.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step07-runtime/engine/volume.h"
+
+/* The real path of what DIRFD is open on: mounts takes paths. */
+static int
+path_of(int dirfd, const char *name, char path[PATH_MAX])
+{
+	char link[64];
+	ssize_t n;
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", dirfd);
+	n = readlink(link, path, PATH_MAX - 256);
+	if (n < 0)
+		return fail(errno, "readlink(\"%s\")", link);
+	snprintf(path + n, 256, "/%s", name);
+	return 0;
+}
+
+/* A named volume stands beside the containers: ROOT/volumes/NAME; it stays when they go. */
+static int
+named_volume(const struct container *container, const char *name, char path[PATH_MAX])
+{
+	int volumes = -1, root;
+
+	if (strchr(name, '/') || name[0] == '.' || strlen(name) > 128)
+		return fail(EINVAL, "-v %s: neither an absolute path nor a name for a volume",
+			    name);
+	root = openat(container->dir, "../..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root >= 0 && (mkdirat(root, "volumes", 0711) == 0 || errno == EEXIST))
+		volumes = openat(root, "volumes", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (volumes < 0 || (mkdirat(volumes, name, 0755) < 0 && errno != EEXIST))
+		fail(errno, "mkdir of the volume %s", name);
+	else
+		path_of(volumes, name, path);
+	if (volumes >= 0)
+		close(volumes);
+	if (root >= 0)
+		close(root);
+	return call_error()->number ? -1 : 0;
+}
+
+static int
+add_bind(struct mount_list *list, const char *word, const struct container *container)
+{
+	char copy[PATH_MAX], source[PATH_MAX], options[256], *target, *more;
+	struct mount_spec spec = { .type = "bind", .source = source, .options = options };
+
+	if (snprintf(copy, sizeof copy, "%s", word) >= (int)sizeof copy ||
+	    !(target = strchr(copy, ':')))
+		return fail(EINVAL, "-v %s: SOURCE:TARGET[:OPTIONS] is expected", word);
+	*target++ = '\0';
+	if ((more = strchr(target, ':')))
+		*more++ = '\0';
+	if (target[0] != '/' || !copy[0])
+		return fail(EINVAL, "-v %s: the target has to be an absolute path", word);
+	if (copy[0] == '/')
+		snprintf(source, sizeof source, "%s", copy);
+	else if (named_volume(container, copy, source) < 0)
+		return -1;
+	snprintf(options, sizeof options, "rbind,rprivate%s%s", more ? "," : "", more ? more : "");
+	spec.target = target;
+	if (access(source, F_OK) < 0)
+		return fail(errno, "-v %s: source \"%s\"", word, source);
+	return mounts_add(list, &spec);
+}
+
+static int
+add_tmpfs(struct mount_list *list, const char *word)
+{
+	char copy[PATH_MAX], options[256];
+	const char *more = strchr(word, ':');
+	struct mount_spec spec = {
+		.target = copy, .type = "tmpfs", .source = "tmpfs", .options = options
+	};
+
+	snprintf(copy, sizeof copy, "%.*s", more ? (int)(more - word) : (int)strlen(word), word);
+	snprintf(options, sizeof options, "nosuid,nodev,noexec%s%s", more ? "," : "",
+		 more ? more + 1 : "");
+	if (copy[0] != '/')
+		return fail(EINVAL, "--tmpfs %s: the target has to be an absolute path", word);
+	return mounts_add(list, &spec);
+}
+
+static bool
+covered(const struct mount_list *list, const char *target)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->entry[i].spec.target, target) == 0)
+			return true;
+	return false;
+}
+
+/* VOLUME of the image: a directory of the container's own, which begins with what the image has
+ * there. */
+static int
+add_image_volume(struct mount_list *list, const char *target, size_t number,
+		 const struct container *container)
+{
+	char name[32], source[PATH_MAX];
+	struct mount_spec spec = { .target = target,
+				   .type = "bind",
+				   .source = source,
+				   .options = "rbind,rprivate,tmpcopyup" };
+
+	snprintf(name, sizeof name, "volume%zu", number);
+	if (mkdirat(container->dir, name, 0755) < 0 && errno != EEXIST)
+		return fail(errno, "mkdir of the volume for %s", target);
+	return path_of(container->dir, name, source) < 0 ? -1 : mounts_add(list, &spec);
+}
+
+int
+volumes_add(struct mount_list *list, const struct text_list *volume, const struct text_list *tmpfs,
+	    struct container *container, const struct image *image)
+{
+	for (size_t i = 0; i < volume->count; i++)
+		if (add_bind(list, volume->item[i], container) < 0)
+			return -1;
+	for (size_t i = 0; i < tmpfs->count; i++)
+		if (add_tmpfs(list, tmpfs->item[i]) < 0)
+			return -1;
+	for (size_t i = 0; image->config.volumes && image->config.volumes[i]; i++)
+		if (!covered(list, image->config.volumes[i]) &&
+		    add_image_volume(list, image->config.volumes[i], i, container) < 0)
+			return -1;
+	return 0;
+}
