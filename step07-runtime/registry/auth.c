@@ -69,6 +69,9 @@ take_parameter(struct auth_challenge *challenge, bool wanted, const char *name, 
 		return false;
 	if (!wanted)
 		return true;
+	for (const char *c = value; *c; c++)
+		if (*c > '~' || *c < ' ') /* it goes into an address, and into messages */
+			return false;
 	if (!strcasecmp(name, "realm"))
 		strcpy(challenge->realm, value);
 	else if (!strcasecmp(name, "scope"))

@@ -151,14 +151,14 @@ add_headers(struct transfer *transfer, const char *origin)
 }
 
 static void
-set_options(struct transfer *transfer, const char *url, bool plain)
+set_options(struct transfer *transfer, const char *url, const char *origin)
 {
 	CURL *easy = transfer->easy;
 	char range[32];
 
 	curl_easy_setopt(easy, CURLOPT_URL, url);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, plain ? "http" : "https");
-	if (plain) /* on this machine: through no proxy */
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, url_plain(origin) ? "http" : "https");
+	if (url_loopback(strstr(origin, "//") + 2)) /* through no proxy */
 		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
 	if (getenv("SSL_CERT_FILE"))
 		curl_easy_setopt(easy, CURLOPT_CAINFO, getenv("SSL_CERT_FILE"));
@@ -206,7 +206,7 @@ start(struct transfer *transfer)
 		fail(ENOMEM, "GET %s", fetch->url);
 		goto out;
 	}
-	set_options(transfer, url, url_plain(origin));
+	set_options(transfer, url, origin);
 	curl_multi_add_handle(transfer->client->multi, transfer->easy);
 	result = 0;
 out:
@@ -263,7 +263,9 @@ fail_status(struct transfer *transfer, long status)
 	}
 	if (status == 404) {
 		fail(ENOENT, "GET %s: 404%s", url, why);
-		return call_hint("check the spelling of repository and tag");
+		return strstr(url, "/manifests/")
+			       ? call_hint("check the spelling of repository and tag")
+			       : -1;
 	}
 	return fail(status == 429 ? EBUSY : EPROTO, "GET %s: %ld%s", url, status, why);
 }
@@ -312,6 +314,10 @@ again(struct transfer *transfer, long retry_after)
 	wait = (uint64_t)BACKOFF_MS << (transfer->tries - 1);
 	if (wait < (uint64_t)retry_after * 1000)
 		wait = (uint64_t)retry_after * 1000;
+	/* a redirect's address is good for a while or for once: the next try asks for a new one */
+	free(transfer->url);
+	transfer->url = NULL;
+	transfer->redirects = 0;
 	/* so that many who were refused together do not come back together */
 	transfer->due = now_ms() + wait + (uint64_t)random() % (wait / 4 + 1);
 	return true;
@@ -386,8 +392,6 @@ finish(struct transfer *transfer)
 	if (!again(transfer, 0))
 		return call_error()->number ? -1 : fail(EBADMSG, "GET %s: cut short", fetch->url);
 	call_forget();
-	free(transfer->url); /* a redirect's address may have been good for once only */
-	transfer->url = NULL;
 	return 0;
 }
 

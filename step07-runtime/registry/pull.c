@@ -258,7 +258,8 @@ pull_register(struct pull *pull, const struct idmap_options *idmap, bool user_na
 
 	reference_format(&pull->reference, name);
 	if (!pull_is_here(pull) &&
-	    image_unpack(pull->store, pull->what.digest, NULL, idmap, user_namespace, manifest) < 0)
+	    image_unpack(pull->store, pull->target.digest, pull->options->platform, idmap,
+			 user_namespace, manifest) < 0)
 		return -1;
 	return store_tag(pull->store, name, pull->what.digest);
 }

@@ -101,9 +101,10 @@ challenged(struct fetch_client *client, const char *header)
 
 /* ---- the ping ---- */
 
-/* GET /v2/: 200 and 401 are a registry's answers. 1: it is one; 0: it is something else; −1. */
+/* GET /v2/: 200 and 401 are a registry's answers. 1: it is one; 0: it is something else; −1. A
+ * server that speaks TLS hangs up on http, or says 400: that is HUNG_UP, and no error. */
 static int
-ping(struct remote *remote, const char *scheme)
+ping(struct remote *remote, const char *scheme, bool *hung_up)
 {
 	struct fetch_document document = { .limit = PING_MAX };
 	struct fetch fetch = { .url = remote->base,
@@ -121,10 +122,8 @@ ping(struct remote *remote, const char *scheme)
 		return -1;
 	result = fetch_run(&remote->client, &fetch, 1, 1);
 	free(document.text);
-	if (result == 0 && fetch.status == 400 && fetch.probe) {
-		errno = ECONNRESET; /* the polite way of a TLS server to hang up on http */
-		return -1;
-	}
+	*hung_up = fetch.probe &&
+		   (result < 0 ? call_error()->number == ECONNRESET : fetch.status == 400);
 	return result < 0 ? -1 : fetch.status == 200 || fetch.status == 401;
 }
 
@@ -132,26 +131,23 @@ int
 remote_open(struct remote *remote, const struct remote_options *options,
 	    const struct reference *reference)
 {
-	int result;
+	bool https = !url_loopback(reference->domain);
+	int result = 0;
 
 	memset(remote, 0, sizeof *remote);
 	remote->options = options;
 	remote->reference = reference;
-	if (url_loopback(reference->domain)) {
-		result = ping(remote, "http");
-		if (result >= 0 || errno != ECONNRESET)
-			goto out;
-		call_forget(); /* what speaks TLS hangs up on http */
+	if (!https)
+		result = ping(remote, "http", &https);
+	if (https) {
+		call_forget();
 		fetch_client_close(&remote->client);
+		result = ping(remote, "https", &https);
 	}
-	result = ping(remote, "https");
-out:
 	if (result == 0)
 		fail(EPROTO, "%s is not a registry: it does not know /v2/", reference->domain);
-	if (result <= 0)
-		return -1;
 	remote->client.challenged = challenged;
-	return 0;
+	return result > 0 ? 0 : -1;
 }
 
 void

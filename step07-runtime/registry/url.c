@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "step01-unshare/call.h"
 
@@ -26,8 +27,15 @@ url_origin(const char *url)
 		origin = NULL;
 		fail(EPROTO, "a server sent an address that is not a plain http or https one");
 	}
-	for (char *c = origin; c && *c; c++)
+	for (char *c = origin; c && *c; c++) {
+		if (*c <= ' ' || *c > '~') { /* fit to be shown on a terminal */
+			fail(EPROTO, "a server sent an address with strange letters in it");
+			free(origin);
+			origin = NULL;
+			break;
+		}
 		*c = (char)tolower((unsigned char)*c);
+	}
 	curl_free(port);
 	curl_free(host);
 	curl_free(scheme);

@@ -302,6 +302,20 @@ def _():
             refused(f"{registry.host}/app", "EPROTO")
 
 
+@test("a layer that is cut off at a redirect's end is asked for at its beginning again")
+def _():
+    with Registry(auth="token") as registry, Registry() as elsewhere:
+        big(registry)
+        elsewhere.blobs = registry.blobs
+        name = registry.layers()[0]
+        registry.fault(name, redirect=f"{elsewhere.url}/v2/x/blobs/{name}?good=once", times=9)
+        elsewhere.fault(name, cut=1000000)
+        elsewhere.fault(name, cut=1000000)
+        pull(f"{registry.host}/app")
+        equal(len(registry.paths(name)), 3, "times that the registry was asked")
+        equal([r.range for r in elsewhere.requests], ["", "bytes=1000000-", "bytes=2000000-"])
+
+
 @test("a registry that redirects for ever is left")
 def _():
     with Registry() as registry:
@@ -607,6 +621,15 @@ def _():
         small(registry)
         pull(f"{registry.host}/app", env={"SSL_CERT_FILE": files[0]})
         refused(f"{registry.host}/app", "certificate", "SSL_CERT_FILE")
+
+
+@test("TLS: a proxy for https is not used for this machine", needs="root cmd:openssl")
+def _():
+    files = certificate()
+    with Registry(tls=files) as registry, Registry() as proxy:
+        small(registry)
+        pull(f"{registry.host}/app", env={"SSL_CERT_FILE": files[0], "https_proxy": proxy.url})
+        equal(proxy.requests, [])
 
 
 @test("TLS: a registry that speaks it cannot redirect to plain http, even on this machine", needs="root cmd:openssl")
