@@ -3,8 +3,6 @@
 `lines` counts the code of the steps into the column "lines of code" of the table it encloses;
 `rights` is the table that tests/system/rights.py made of what each option did in three situations.
 """
-import os
-import pathlib
 import re
 
 from chapter import ROOT, Fault
@@ -36,7 +34,7 @@ def lines(body):
 
 
 def rights(body):
-    made = pathlib.Path(os.environ.get("BUILD", ROOT / "build")) / "rights.md"
+    made = ROOT / "build/rights.md"
     return made.read_text(encoding="utf-8") if made.exists() else body
 
 

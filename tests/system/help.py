@@ -48,7 +48,7 @@ def _(s):
     equal(len(set(names)), len(names), "number of different options")
     for name, unit, sentence, _ in found:
         check(len(sentence) > 8, f"--{name} has no help: {sentence!r}")
-        check(not unit or re.match(r"\[=|[A-Z\[]", unit), f"--{name}: {unit!r} is no unit")
+        check(not unit or re.match(r"\[=|[A-Z\[]|\d+-\d+$", unit), f"--{name}: {unit!r} is no unit")
     bare = [name for name, _, _, kernel in found if not kernel and name not in NO_OBJECT]
     check(len(bare) * 3 < len(found), f"options without a kernel object: {bare}")
     check(len(examples(text)) >= 3, "fewer than three examples")

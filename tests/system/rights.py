@@ -4,9 +4,11 @@ The table that comes out stands in the README; this test fails when the README s
 the table in build/rights.md, from where book/build/sync.py takes it.
 """
 
+import contextlib
+
 from harness import *
-from help import help_of, rows
 from harness import Step
+from help import help_of, rows
 
 OWN = "--user --map-root".split()
 RANGE = "--user --map-auto".split()
@@ -16,22 +18,29 @@ RESTRICTION = "/proc/sys/user/max_user_namespaces"
 class Case:
     """An option with a value to try; COMMAND inside, and what its output has to match."""
 
-    def __init__(self, words, command="true", shows="", more=()):
-        self.words, self.command = words.split(), command
-        self.shows, self.more = shows, list(more)
+    def __init__(self, words, command="true", shows=""):
+        self.words, self.command, self.shows = words.split(), command, shows
 
 
 def kind(name):
     """A namespace kind: the command is in another one than this process."""
-    link = {"net": "net", "mount": "mnt"}.get(name, name)
+    link = {"mount": "mnt"}.get(name, name)
     suffix = "_for_children" if name in ("pid", "time") else ""
     mine = os.readlink(f"/proc/self/ns/{link}")
     return Case(f"--{name}", f"readlink /proc/self/ns/{link}{suffix}", rf"^(?!{re.escape(mine)})\w+:\[")
 
 
+def limit(words, file, shows):
+    return Case(words, f"cat /sys/fs/cgroup/{file}", shows)
+
+
 def cases():
+    subprocess.run(["modprobe", "-q", "loop"], check=False)  # a disk for --io-max
+    disk = next(iter(sorted(os.listdir("/sys/block"))), "sda")
+    number = read(f"/sys/block/{disk}/dev").strip() if os.path.isdir(f"/sys/block/{disk}") else "8:0"
     found = {name: kind(name) for name in "user mount uts ipc pid net cgroup time".split()}
-    found |= {
+    return found | {
+        # step 1
         "all": Case("--all", "echo ok", "ok"),
         "hostname": Case("--uts --hostname box", "hostname", "^box$"),
         "monotonic": Case("--time --monotonic 100000", "cat /proc/self/timens_offsets", r"monotonic +100000"),
@@ -41,10 +50,59 @@ def cases():
         "show": Case("--show"),
         "join": Case("--join SELF", "echo joined", "joined"),
         "explain": Case("--explain=brief", "true", "execve"),
-        "explain-to": Case("--explain-to /dev/stderr", "true", "execve"),
+        "explain-to": Case("--explain-to TOLD", "true", "execve"),
+        # step 2
         "no-init": Case("--no-init", "echo $$", "^1$"),
+        # step 3
+        "rootfs": Case("", "ls -d /bin/probe", "probe"),
+        "read-only": Case("--read-only", "touch /x || echo refused", "^refused"),
+        "no-pivot": Case("--no-pivot", "ls -d /bin/probe", "probe"),
+        "bind": Case("--bind /etc:/srv:ro", "ls /srv", "hosts"),
+        "tmpfs": Case("--tmpfs /srv:size=1m", "grep /srv /proc/self/mountinfo", "size=1024k"),
+        "shm-size": Case("--shm-size 1m", "grep /dev/shm /proc/self/mountinfo", "size=1024k"),
+        "mask": Case("--mask /etc/passwd", "wc -c </etc/passwd", "^0$"),
+        # step 4
+        "memory": limit("--memory 64m", "memory.max", "67108864"),
+        "memory-swap": limit("--memory 64m --memory-swap 128m", "memory.swap.max", "67108864"),
+        "memory-reservation": limit("--memory-reservation 32m", "memory.low", "33554432"),
+        "oom-group": limit("--oom-group", "memory.oom.group", "1"),
+        "cpus": limit("--cpus 0.5", "cpu.max", "50000 100000"),
+        "cpu-weight": limit("--cpu-weight 50", "cpu.weight", "50"),
+        "cpu-shares": limit("--cpu-shares 512", "cpu.weight", r"\d"),
+        "cpuset-cpus": limit("--cpuset-cpus 0", "cpuset.cpus", "0"),
+        "cpuset-mems": limit("--cpuset-mems 0", "cpuset.mems", "0"),
+        "pids-limit": limit("--pids-limit 20", "pids.max", "20"),
+        "io-max": limit(f"--io-max {number}:rbps=1m", "io.max", "1048576"),
+        "io-weight": limit("--io-weight 50", "io.weight io.bfq.weight", "50"),
+        "cgroup-conf": limit("--cgroup-conf memory.high=32m", "memory.high", "33554432"),
+        "cgroup-parent": Case("--cgroup-parent CGROUP", "true"),
+        "stats": Case("--stats", "true", "memory"),
+        # step 6; one row for each kind of network
+        "network": {
+            "--network bridge": Case("--network bridge", "cat /proc/net/dev", "eth0"),
+            "--network host": Case("--network host", "cat /proc/net/dev", "lo:"),
+            "--network none": Case("--network none", "cat /proc/net/dev", "lo:"),
+        },
+        "publish": Case("--network bridge --publish 127.0.0.1:18080:80", "cat /proc/net/dev", "eth0"),
+        "dns": Case("--dns 192.0.2.1", "cat /etc/resolv.conf", "192.0.2.1"),
+        "dns-search": Case("--dns-search example.org", "cat /etc/resolv.conf", "example.org"),
+        "dns-option": Case("--dns-option ndots:3", "cat /etc/resolv.conf", "ndots:3"),
+        "add-host": Case("--add-host db:192.0.2.7", "cat /etc/hosts", r"192.0.2.7\s+db"),
+        # step 7
+        "cap-add": Case("--cap-add SYS_TIME", "grep CapEff /proc/self/status", "aa0425fb"),
+        "cap-drop": Case("--cap-drop ALL", "grep CapEff /proc/self/status", r"\s0{16}"),
+        "privileged": Case("--privileged", "grep Seccomp: /proc/self/status", r"\s0$"),
+        "seccomp": Case("--seccomp unconfined", "grep Seccomp: /proc/self/status", r"\s0$"),
+        "no-new-privileges": Case("--no-new-privileges", "grep NoNewPrivs /proc/self/status", r"\s1$"),
+        "ulimit": Case("--ulimit nofile=64", "grep files /proc/self/limits", r"\s64\s"),
+        "oom-score-adj": Case("--oom-score-adj 500", "cat /proc/self/oom_score_adj", "^500$"),
+        "umask": Case("--umask 027", "grep Umask /proc/self/status", "0027"),
+        "apparmor": Case("--apparmor unconfined"),
+        "selinux": Case("--selinux system_u:system_r:container_t:s0"),
+        "sysctl": Case("--sysctl kernel.msgmax=9000", "cat /proc/sys/kernel/msgmax", "9000"),
+        "detach": Case("--detach", "true", r"^\d+$"),
+        "log": Case("--log TOLD", "echo kept", "kept"),
     }
-    return found
 
 
 # ---- trying ----
@@ -52,28 +110,61 @@ def cases():
 
 def attempt(s, case, prefix, user):
     """Whether the option did what it says, in one situation."""
-    words = [w.replace("SELF", str(os.getpid())) for w in case.words]
+    told = f"{STAGE}/{'user' if user else 'home'}/told"
+    own = "/" + read("/proc/self/cgroup").splitlines()[-1].split(":")[2].strip("/")
+    known = {"SELF": os.getpid(), "TOLD": told, "CGROUP": own.rstrip("/") + "/rights"}
+    words = [str(known.get(word, word)) for word in case.words]
     words = prefix + [w for w in words if w not in prefix]
-    if "--show" in words:
-        argv = [s.path, *words]
-    else:
-        argv = s.argv(*words, *case.more, cmd=[s.shell, "-c", case.command])
-    r = (run_as_user if user else run)(argv)
-    works = r.status == 0 and re.search(case.shows, r.out + r.err, re.M) is not None
+    shell = re.search(r"[|&<$*]", case.command)
+    command = [s.shell, "-c", case.command] if shell else case.command.split()
+    r = (run_as_user if user else run)([s.path, *words] if "--show" in words else s.argv(*words, cmd=command))
+    text = r.out + r.err + (read(told) if os.path.exists(told) else "")
+    works = r.status == 0 and re.search(case.shows, text, re.M) is not None
     if not works and r.status == 125:
         matches(r.err, rf"^{s.name}: .+", "a refusal is a sentence")
     return works
 
 
 def verdict(s, case, user):
-    if attempt(s, case, [], user):
-        return "yes"
+    ways = [("yes", [], nothing)]
     if user and "--user" not in case.words:
-        if attempt(s, case, OWN, user):
-            return "with `--user --map-root`"
-        if attempt(s, case, RANGE, user):
-            return "with `--user --map-auto`"
+        ways += [("with `--user --map-root`", OWN, nothing), ("with `--user --map-auto`", RANGE, nothing)]
+        ways += [("with `--user --map-root`, in a cgroup that was handed over", OWN, handed_over)]
+    for words, prefix, place in ways:
+        with place():
+            if attempt(s, case, prefix, user):
+                return words
     return "no"
+
+
+@contextlib.contextmanager
+def nothing():
+    yield
+
+
+@contextlib.contextmanager
+def handed_over():
+    """This process is in a cgroup that the user owns, as systemd's user manager makes them."""
+    top, mine = cgroup2_mount(), read("/proc/self/cgroup").splitlines()[-1].split(":")[2]
+    path = f"{top}/rights"
+    os.mkdir(path)
+    try:
+        for name in ["", *read("/sys/kernel/cgroup/delegate").split()]:
+            if os.path.exists(f"{path}/{name}"):
+                os.chown(f"{path}/{name}", USER_ID, USER_ID)
+        write(path + "/cgroup.procs", os.getpid())
+        yield
+    finally:
+        write(f"{top}{mine}/cgroup.procs", os.getpid())
+        for folder, _, _ in list(os.walk(path, topdown=False)):
+            for pid in read(folder + "/cgroup.procs").split():  # moved there by the leaf rule
+                write(f"{top}{mine}/cgroup.procs", pid)
+            os.rmdir(folder)
+
+
+def write(path, value):
+    with open(path, "w") as file:
+        file.write(str(value))
 
 
 class Restricted:
@@ -81,12 +172,10 @@ class Restricted:
 
     def __enter__(self):
         self.before = read(RESTRICTION)
-        with open(RESTRICTION, "w") as file:
-            file.write("0")
+        write(RESTRICTION, 0)
 
     def __exit__(self, *_):
-        with open(RESTRICTION, "w") as file:
-            file.write(self.before)
+        write(RESTRICTION, self.before)
 
 
 def table(results):
@@ -94,8 +183,8 @@ def table(results):
     lines = ["| step | options | as root | as a user | where user namespaces are restricted |",
              "|---|---|---|---|---|"]
     groups = {}
-    for (n, name), outcome in results.items():
-        groups.setdefault((n, outcome), []).append(f"`--{name}`")
+    for n, label, outcome in results:
+        groups.setdefault((n, outcome), []).append(f"`{label}`")
     for (n, outcome), names in groups.items():
         lines.append(f"| {n} | {', '.join(names)} | {' | '.join(outcome)} |")
     return "\n".join(lines) + "\n"
@@ -115,15 +204,17 @@ def new_options(last=7):
 def _():
     known, options = cases(), new_options()
     equal(sorted(set(options) - set(known)), [], "options without a case here")
-    results = {}
+    results = []
     for name, n in options.items():
-        s, case = Step(n), known[name]
-        root, user = verdict(s, case, False), verdict(s, case, True)
-        with Restricted():
-            results[n, name] = (root, user, verdict(s, case, True))
+        one = known[name]
+        for label, case in (one if isinstance(one, dict) else {f"--{name}": one}).items():
+            s = Step(n)
+            outcome = [verdict(s, case, False), verdict(s, case, True)]
+            with Restricted():
+                outcome.append(verdict(s, case, True))
+            results.append((n, label, tuple(outcome)))
     made = table(results)
-    with open(BUILD + "/rights.md", "w") as file:
-        file.write(made)
+    write(ROOT + "/build/rights.md", made)
     said = re.search(r"<!-- generated: rights -->\n(.*?)<!-- end -->", read(ROOT + "/README.md"), re.S)
     check(said, "README.md has no part `rights`")
     equal(said[1], made, "the table of README.md (book/build/sync.py puts it right)")
