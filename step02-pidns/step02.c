@@ -47,8 +47,8 @@ child(char **argv, struct handshake *shake)
 		handshake_fail(shake);
 	if (idmap_kind(&idmap) && idmap_become_root() < 0)
 		handshake_fail(shake);
-	/* in a user namespace the right to a time namespace begins here; the command is in it */
-	if ((ns.kinds & CLONE_NEWUSER) && ns_prepare_time(&ns) < 0)
+	/* in a user namespace the right to a time namespace begins here */
+	if ((ns.kinds & CLONE_NEWUSER) && ns_enter_time(&ns) < 0)
 		handshake_fail(shake);
 	/* a fresh /proc, where nobody else sees it */
 	if (ns_private_mounts() < 0 || spawn_fresh_proc() < 0)

@@ -1,5 +1,6 @@
 /*
- * log.c: lines into JSON and back. Explained in book/07-runtime.md.
+ * log.c: lines into JSON and back, in the format of docker's json-file log driver.
+ * Follows open(2) (O_APPEND), lseek(2). Explained in book/07-runtime.md.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -120,7 +121,8 @@ log_print(int fd, const struct log_print *how)
 
 	if (how->tail >= 0 && seek_tail(fd, how->tail) < 0)
 		return -1;
-	if ((from = lseek(fd, 0, SEEK_CUR)) < 0 || !(file = fdopen(dup(fd), "r")))
+	if ((from = lseek(fd, 0, SEEK_CUR)) < 0 ||
+	    !(file = fdopen(fcntl(fd, F_DUPFD_CLOEXEC, 3), "r")))
 		return fail(errno, "read of the log");
 	while ((length = getline(&line, &size, file)) > 0 && line[length - 1] == '\n') {
 		print_line(line, how);

@@ -28,7 +28,7 @@ static const struct program program = {
 
 static const struct verb {
 	const char *name;
-	int (*run)(const struct store *, int, char **);
+	int (*run)(struct store *, int, char **);
 } verbs[] = {
 	{ "pull", engine_pull },     { "run", engine_run },   { "ps", engine_ps },
 	{ "logs", engine_logs },     { "exec", engine_exec }, { "stop", engine_stop },
@@ -60,7 +60,7 @@ engine_operands(const struct verb_help *help, int argc, char **argv, int min, in
 }
 
 int
-engine_for_each(const struct store *store, char **words,
+engine_for_each(struct store *store, char **words,
 		int (*act)(const struct store *, struct container *, void *), void *with)
 {
 	int status = 0;

@@ -266,10 +266,15 @@ resources_object(const struct limits *limits)
 static struct json_object *
 linux_object(const struct run_options *options)
 {
-	struct json_object *object = json_object_new_object(), *sysctl = json_object_new_object();
+	struct json_object *object = json_object_new_object(), *sysctl = json_object_new_object(),
+			   *resources;
 
 	put(object, "namespaces", namespaces_array(options));
-	put(object, "resources", resources_object(&options->limits));
+	resources = resources_object(&options->limits);
+	if (!options->caps.privileged)
+		put(resources, "devices",
+		    json_tokener_parse("[{\"allow\":false,\"access\":\"rwm\"}]"));
+	put(object, "resources", resources);
 	if (!options->caps.privileged) {
 		put(object, "maskedPaths", text_array(devices_usual_masks));
 		put(object, "readonlyPaths", text_array(devices_usual_read_only));

@@ -11,17 +11,17 @@
 
 /* Each gets the words from the verb on and the open store. Gives an exit status, or −1 with the
  * error recorded. */
-int engine_pull(const struct store *store, int argc, char **argv);
-int engine_run(const struct store *store, int argc, char **argv);
-int engine_ps(const struct store *store, int argc, char **argv);
-int engine_logs(const struct store *store, int argc, char **argv);
-int engine_exec(const struct store *store, int argc, char **argv);
-int engine_stop(const struct store *store, int argc, char **argv);
-int engine_kill(const struct store *store, int argc, char **argv);
-int engine_rm(const struct store *store, int argc, char **argv);
-int engine_inspect(const struct store *store, int argc, char **argv);
-int engine_images(const struct store *store, int argc, char **argv);
-int engine_rmi(const struct store *store, int argc, char **argv);
+int engine_pull(struct store *store, int argc, char **argv);
+int engine_run(struct store *store, int argc, char **argv);
+int engine_ps(struct store *store, int argc, char **argv);
+int engine_logs(struct store *store, int argc, char **argv);
+int engine_exec(struct store *store, int argc, char **argv);
+int engine_stop(struct store *store, int argc, char **argv);
+int engine_kill(struct store *store, int argc, char **argv);
+int engine_rm(struct store *store, int argc, char **argv);
+int engine_inspect(struct store *store, int argc, char **argv);
+int engine_images(struct store *store, int argc, char **argv);
+int engine_rmi(struct store *store, int argc, char **argv);
 
 /*
  * The beginning of each: parses into the struct of ROWS, and counts the operands: MIN at least, MAX
@@ -38,7 +38,7 @@ int engine_operands(const struct verb_help *help, int argc, char **argv, int min
 /* For each of WORDS: finds the container and calls ACT; prints the word when it gives 0. An error
  * with one does not keep the others from their turn. Gives 0, or 1 when there was an error
  * (reported). */
-int engine_for_each(const struct store *store, char **words,
+int engine_for_each(struct store *store, char **words,
 		    int (*act)(const struct store *, struct container *, void *with), void *with);
 
 /* The runtime's state of a container that runs; ESRCH: "container NAME is not running". */

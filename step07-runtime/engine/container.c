@@ -171,7 +171,7 @@ int
 container_all(const struct store *store, struct container_list *list)
 {
 	int all = open_all(store);
-	DIR *dir = all < 0 ? NULL : fdopendir(dup(all));
+	DIR *dir = all < 0 ? NULL : fdopendir(fcntl(all, F_DUPFD_CLOEXEC, 3));
 	struct dirent *entry;
 
 	*list = (struct container_list){ 0 };

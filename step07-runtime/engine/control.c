@@ -110,7 +110,7 @@ stop_one(const struct store *store, struct container *container, void *with)
 }
 
 int
-engine_stop(const struct store *store, int argc, char **argv)
+engine_stop(struct store *store, int argc, char **argv)
 {
 	struct control_options options = { .time = 10 };
 	const struct verb_help help = {
@@ -138,7 +138,7 @@ kill_one(const struct store *store, struct container *container, void *with)
 }
 
 int
-engine_kill(const struct store *store, int argc, char **argv)
+engine_kill(struct store *store, int argc, char **argv)
 {
 	struct control_options options = { .number = SIGKILL };
 	const struct verb_help help = {
@@ -200,7 +200,7 @@ remove_one(const struct store *store, struct container *container, void *with)
 }
 
 int
-engine_rm(const struct store *store, int argc, char **argv)
+engine_rm(struct store *store, int argc, char **argv)
 {
 	struct control_options options = { 0 };
 	const struct verb_help help = {
@@ -217,7 +217,7 @@ engine_rm(const struct store *store, int argc, char **argv)
 /* ---- logs ---- */
 
 int
-engine_logs(const struct store *store, int argc, char **argv)
+engine_logs(struct store *store, int argc, char **argv)
 {
 	struct control_options options = { 0 };
 	const struct verb_help help = {

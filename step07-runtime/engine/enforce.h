@@ -1,5 +1,6 @@
 /*
- * enforce: which limits this host can enforce. Explained in book/07-runtime.md.
+ * enforce: which limits this host can enforce, and what is said of the others.
+ * Follows cgroups(7). Explained in book/07-runtime.md.
  */
 #ifndef BOXSTEP_ENFORCE_H
 #define BOXSTEP_ENFORCE_H

@@ -116,7 +116,7 @@ out:
 }
 
 int
-engine_exec(const struct store *store, int argc, char **argv)
+engine_exec(struct store *store, int argc, char **argv)
 {
 	struct exec_options options = { 0 };
 	const struct verb_help help = {

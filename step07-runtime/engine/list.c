@@ -137,7 +137,7 @@ print_row(const struct container *c, const struct list_options *options)
 }
 
 int
-engine_ps(const struct store *store, int argc, char **argv)
+engine_ps(struct store *store, int argc, char **argv)
 {
 	struct list_options options = { 0 };
 	const struct verb_help help = {
@@ -202,7 +202,7 @@ print_image(const struct image_record *record, const char *name, const struct li
 }
 
 int
-engine_images(const struct store *store, int argc, char **argv)
+engine_images(struct store *store, int argc, char **argv)
 {
 	struct list_options options = { 0 };
 	const struct verb_help help = {
@@ -240,7 +240,7 @@ tell_removed(const char *what, const char *name, void *with)
 }
 
 int
-engine_rmi(const struct store *store, int argc, char **argv)
+engine_rmi(struct store *store, int argc, char **argv)
 {
 	struct list_options options = { 0 };
 	const struct verb_help help = {
@@ -287,7 +287,7 @@ add_inspected(const struct store *store, const char *word, struct json_object *l
 }
 
 int
-engine_inspect(const struct store *store, int argc, char **argv)
+engine_inspect(struct store *store, int argc, char **argv)
 {
 	const struct verb_help help = {
 		.synopsis = "CONTAINER...",

@@ -1,5 +1,6 @@
 /*
- * names.c: forty words each. Explained in book/07-runtime.md.
+ * names.c: forty adjectives and forty nouns, two of them by chance. Follows getrandom(2).
+ * Explained in book/07-runtime.md.
  */
 #include <stdint.h>
 #include <stdio.h>

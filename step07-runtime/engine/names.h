@@ -1,5 +1,6 @@
 /*
- * names: what a container is called when nobody named it. Explained in book/07-runtime.md.
+ * names: what a container is called when nobody named it, as docker made it a custom.
+ * Explained in book/07-runtime.md.
  */
 #ifndef BOXSTEP_NAMES_H
 #define BOXSTEP_NAMES_H

@@ -69,7 +69,7 @@ engine_fetch(const struct store *store, const char *reference, const char *platf
 }
 
 int
-engine_pull(const struct store *store, int argc, char **argv)
+engine_pull(struct store *store, int argc, char **argv)
 {
 	struct pull_options options = { 0 };
 	const struct verb_help help = {

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step04-cgroups/limit_flags.h"
 #include "step07-runtime/engine/commands.h"
 #include "step07-runtime/engine/enforce.h"
 #include "step07-runtime/engine/supervise.h"
@@ -210,7 +212,7 @@ launch(struct supervise *s)
 }
 
 int
-engine_run(const struct store *store, int argc, char **argv)
+engine_run(struct store *store, int argc, char **argv)
 {
 	struct run_options options = { 0 };
 	struct container container = { .dir = -1, .lock = -1 };

@@ -1,5 +1,6 @@
 /*
- * volume.c: words of -v into binds. Explained in book/07-runtime.md.
+ * volume.c: the words of -v and --tmpfs into entries of a mount list.
+ * Follows docker run. Explained in book/07-runtime.md.
  */
 #include <errno.h>
 #include <fcntl.h>

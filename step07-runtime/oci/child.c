@@ -146,7 +146,8 @@ build_root(struct launch *launch, int proc)
 		return -1;
 	if ((root = rootfs_attach(&config->root, tree)) < 0)
 		return -1;
-	if (mounts_apply(&config->mounts, root) < 0 || devices_make(&config->devices, root) < 0 ||
+	if (mounts_apply(&config->mounts, root) < 0 ||
+	    devices_make(&config->devices, &config->mounts, root) < 0 ||
 	    terminal(launch, root) < 0 || mounts_seal(&config->mounts) < 0)
 		return -1;
 	make_cwd(root, config->process.cwd);
@@ -173,7 +174,7 @@ build_world(struct launch *launch, int proc)
 	struct oci_config *config = launch->config;
 
 	if ((config->ns.kinds & CLONE_NEWUSER) &&
-	    (idmap_become_root() < 0 || dumpable(true) < 0 || ns_prepare_time(&config->ns) < 0))
+	    (idmap_become_root() < 0 || dumpable(true) < 0 || ns_enter_time(&config->ns) < 0))
 		return -1;
 	if ((config->ns.kinds & CLONE_NEWNET) && link_lo_up() < 0)
 		return -1;

@@ -135,6 +135,10 @@ read_mounts(struct json_object *list, struct oci_config *config, bool *bad)
 		options = json_vector(item, "options", bad);
 		if (!options)
 			return -1;
+		/* the specification's word is that of v1; on this host, as its callers expect, it
+		 * is v2 */
+		if (spec.type && strcmp(spec.type, "cgroup") == 0)
+			spec.type = spec.source = "cgroup2";
 		while (options[spec.option_count])
 			spec.option_count++;
 		spec.option = (const char *const *)options;
@@ -258,6 +262,8 @@ read_linux(struct json_object *json, struct oci_config *config, bool *bad)
 	    read_paths(json_array(json, "maskedPaths", bad), &config->devices.mask) < 0 ||
 	    read_paths(json_array(json, "readonlyPaths", bad), &config->devices.read_only) < 0 ||
 	    oci_resources_read(json_member(json, "resources", bad), &config->limits) < 0 ||
+	    oci_device_rules_read(json_member(json, "resources", bad), &config->device_rules,
+				  &config->device_rule_count) < 0 ||
 	    read_sysctl(json_member(json, "sysctl", bad), &config->sysctl) < 0 ||
 	    read_attrs_of_linux(json, &config->process.attrs, bad) < 0)
 		return -1;
@@ -371,6 +377,7 @@ oci_config_free(struct oci_config *config)
 	free(config->idmap.uid);
 	free(config->idmap.gid);
 	free((struct device_node *)config->devices.node);
+	free(config->device_rules);
 	free(config->devices.mask.item);
 	free(config->devices.read_only.item);
 	json_object_put(config->json);

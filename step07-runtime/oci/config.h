@@ -13,6 +13,7 @@
 #include "step03-mounts/devices.h"
 #include "step03-mounts/mounts.h"
 #include "step03-mounts/rootfs.h"
+#include "step04-cgroups/device_rules.h"
 #include "step04-cgroups/limits.h"
 #include "step05-overlay/user.h"
 #include "step07-runtime/security/attrs.h"
@@ -50,6 +51,8 @@ struct oci_config {
 	struct devices_options devices;
 	struct cgroup_options cgroup;
 	struct limits limits;
+	struct device_rule *device_rules; /* linux.resources.devices; the defaults follow them */
+	size_t device_rule_count;
 	struct sysctl_options sysctl;
 	struct json_object *seccomp; /* linux.seccomp; NULL: none */
 	const char *domainname;

@@ -1,5 +1,6 @@
 /*
- * gate.c: exec.fifo from both sides. Follows fifo(7), poll(2). Explained in book/07-runtime.md.
+ * gate.c: exec.fifo from both sides: who opens it waits for the other.
+ * Follows fifo(7), poll(2). Explained in book/07-runtime.md.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -3,6 +3,7 @@
  * runtime specification. Explained in book/07-runtime.md.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -50,6 +51,28 @@ launch_seccomp(const struct oci_config *config, const struct oci_process *proces
 	return done;
 }
 
+/* Without rules in force, CAP_MKNOD would be a way to the host's disks: then it goes. In a user
+ * namespace it opens nothing. */
+static int
+prepare_devices(struct launch *launch)
+{
+	struct oci_config *config = launch->config;
+	struct cap_sets *caps = &config->process.caps;
+	uint64_t mknod_bit = UINT64_C(1) << CAP_MKNOD;
+	int done = device_rules_apply(config->device_rules, config->device_rule_count,
+				      &launch->cgroup);
+
+	if (done < 0)
+		return -1;
+	if (done == 0 && config->device_rule_count) {
+		caps->bounding &= ~mknod_bit;
+		caps->permitted &= ~mknod_bit;
+		caps->effective &= ~mknod_bit;
+		caps->ambient &= ~mknod_bit;
+	}
+	return 0;
+}
+
 static int
 prepare_cgroup(struct launch *launch)
 {
@@ -57,12 +80,12 @@ prepare_cgroup(struct launch *launch)
 	int wanted = CONTROLLER_CPU | CONTROLLER_MEMORY | CONTROLLER_PIDS | CONTROLLER_IO;
 
 	if (launch->no_cgroup)
-		return 0;
+		return prepare_devices(launch);
 	if (limits_check(limits) < 0 ||
 	    cgroup_create(&launch->config->cgroup, launch->id, limits_controllers(limits), wanted,
 			  &launch->cgroup) < 0)
 		return -1;
-	return limits_apply(limits, &launch->cgroup);
+	return limits_apply(limits, &launch->cgroup) < 0 ? -1 : prepare_devices(launch);
 }
 
 /* The user namespace comes first, because it gives the rights over the others; ns_kinds has the

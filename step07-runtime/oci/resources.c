@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "step01-unshare/call.h"
 #include "step05-overlay/json.h"
@@ -170,6 +171,58 @@ oci_resources_read(struct json_object *json, struct limits *limits)
 			       ? -1
 			       : fail(EINVAL, "linux.resources: a member of the wrong type");
 	return 0;
+}
+
+/* ---- devices ---- */
+
+static int
+read_rule(struct json_object *item, struct device_rule *rule, bool *bad)
+{
+	const char *type = json_text(item, "type", bad), *access = json_text(item, "access", bad);
+	struct json_object *number;
+	int bits = device_access_parse(access && access[0] ? access : "rwm");
+
+	rule->allow = flag(item, "allow");
+	rule->type = type && type[0] ? type[0] : 'a';
+	rule->major = json_object_object_get_ex(item, "major", &number)
+			      ? json_object_get_int64(number)
+			      : -1;
+	rule->minor = json_object_object_get_ex(item, "minor", &number)
+			      ? json_object_get_int64(number)
+			      : -1;
+	if (bits < 0 || !strchr("abcu", rule->type))
+		return fail(EINVAL, "linux.resources.devices: type %c, access \"%s\"", rule->type,
+			    access ? access : "");
+	if (rule->type == 'u')
+		rule->type = 'c';
+	rule->access = (unsigned)bits;
+	return 0;
+}
+
+int
+oci_device_rules_read(struct json_object *json, struct device_rule **rules, size_t *count)
+{
+	bool bad = false;
+	struct json_object *list = json ? json_array(json, "devices", &bad) : NULL;
+	size_t given = list ? json_object_array_length(list) : 0;
+
+	*rules = NULL;
+	*count = 0;
+	if (!given)
+		return bad ? -1 : 0;
+	*rules = calloc(given + device_rules_default_count, sizeof **rules);
+	if (!*rules)
+		return fail(ENOMEM, "memory for linux.resources.devices");
+	for (size_t i = 0; i < given; i++) {
+		struct json_object *item = json_object_array_get_idx(list, i);
+		if (!json_object_is_type(item, json_type_object))
+			return fail(EINVAL, "linux.resources.devices: entry %zu is no object", i);
+		if (read_rule(item, *rules + i, &bad) < 0)
+			return -1;
+	}
+	memcpy(*rules + given, device_rules_default, device_rules_default_count * sizeof **rules);
+	*count = given + device_rules_default_count;
+	return bad ? -1 : 0;
 }
 
 void

@@ -6,6 +6,7 @@
 #ifndef BOXSTEP_OCI_RESOURCES_H
 #define BOXSTEP_OCI_RESOURCES_H
 
+#include "step04-cgroups/device_rules.h"
 #include "step04-cgroups/limits.h"
 
 struct json_object;
@@ -13,6 +14,10 @@ struct json_object;
 /* Fills LIMITS, whose strings stay JSON's; its arrays are freed by oci_resources_free. NULL:
  * nothing is limited. −1 with EINVAL. */
 int oci_resources_read(struct json_object *resources, struct limits *limits);
+
+/* linux.resources.devices, followed by what every engine allows; *RULES by malloc, the caller frees
+ * it. An absent or empty list gives none: everything is allowed then. */
+int oci_device_rules_read(struct json_object *resources, struct device_rule **rules, size_t *count);
 void oci_resources_free(struct limits *limits);
 
 #endif

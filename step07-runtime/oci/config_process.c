@@ -1,5 +1,5 @@
 /*
- * process.c: the object `process` of config.json: who runs what, with which rights.
+ * config_process.c: the object `process` of config.json: who runs what, with which rights.
  * Follows config.md, "Process", of the OCI runtime specification. Explained in book/07-runtime.md.
  */
 #include <errno.h>
