@@ -53,6 +53,17 @@ protocol(struct nl_buffer *b, uint8_t family)
 	nft_compare(b, EQ, &family, sizeof family);
 }
 
+/* ip saddr|daddr 127.0.0.0/8 */
+static void
+in_loopback(struct nl_buffer *b, uint32_t offset)
+{
+	const uint8_t loopback = IN_LOOPBACKNET;
+
+	protocol(b, NFPROTO_IPV4);
+	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, offset, 1, 0);
+	nft_compare(b, EQ, &loopback, 1);
+}
+
 /* fib saddr|daddr type local */
 static void
 local(struct nl_buffer *b, uint32_t flag, uint32_t operation)
@@ -89,12 +100,9 @@ static void
 add_guard(struct nl_buffer *b, const char *name, uint32_t offset)
 {
 	size_t rule = nft_rule(b, name, "guard");
-	const uint8_t loopback = IN_LOOPBACKNET;
 
 	interface(b, NFT_META_IIFNAME, EQ, name);
-	protocol(b, NFPROTO_IPV4);
-	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, offset, 1, 0);
-	nft_compare(b, EQ, &loopback, 1);
+	in_loopback(b, offset);
 	nft_verdict(b, NF_DROP, NULL);
 	nft_rule_end(b, rule);
 }
@@ -135,7 +143,13 @@ add_inward(struct nl_buffer *b, const char *name)
 	for (int map = 0; map < MAPS; map++)
 		add_publish(b, name, map);
 
+	/* 127.0.0.1 as somebody on the wire may write it: rewritten, it would be forwarded; as it
+	 * is the kernel drops it */
 	nft_add_chain(b, name, "prerouting", "nat", NF_INET_PRE_ROUTING, -100);
+	rule = nft_rule(b, name, "prerouting");
+	in_loopback(b, DADDR4);
+	nft_verdict(b, NFT_RETURN, NULL);
+	nft_rule_end(b, rule);
 	rule = nft_rule(b, name, "prerouting");
 	nft_verdict(b, NFT_JUMP, "publish");
 	nft_rule_end(b, rule);
@@ -264,11 +278,14 @@ nat_remove(int nfnl, const char *name)
 
 enum { ELEMENTS = 256, ELEMENT_SIZE = 24 };
 
+/* MAPS: none. What comes to ::1 is the relay's. */
 static int
 map_of(const struct port *port)
 {
 	int any = address_any(&port->on) ? 1 : 0;
 
+	if (port->on.family == AF_INET6 && address_loopback(&port->on))
+		return MAPS;
 	return port->on.family == AF_INET6 ? AT6 + any : AT4 + any;
 }
 

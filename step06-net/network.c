@@ -182,7 +182,9 @@ read_mode(struct network *network, const struct network_options *options, int ki
 			    "--network %s: not one of bridge, host, none, container:PID, ns:PATH",
 			    mode);
 	if (options->publish.count && network->mode != NETWORK_BRIDGE)
-		return fail(EINVAL, "--publish: only a container on a bridge has ports to publish");
+		return fail(EINVAL,
+			    "--publish %s: only a container on a bridge has ports to publish",
+			    options->publish.item[0]);
 	if (network->mode == NETWORK_BRIDGE && geteuid() != 0) {
 		fail(EPERM, "--network bridge");
 		return call_hint("interfaces of the host are root's (CAP_NET_ADMIN); an ordinary "

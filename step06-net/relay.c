@@ -23,7 +23,7 @@ enum { CONNECTIONS = 1024, BUFFER = 16384, IDLE = 120, NOBODY = 65534 }; /* IDLE
 
 struct flow {		    /* one direction */
 	size_t start, end;  /* of what is read and not yet written */
-	bool ended, passed; /* the reader saw end of file; the writer was told */
+	bool ended, passed; /* the reader saw end of file; the writer was told (UDP: answered) */
 	char bytes[BUFFER];
 };
 struct connection {
@@ -219,8 +219,11 @@ take_udp(struct table *table, const struct port *port)
 		c->from_size = size;
 	}
 	c->used = now();
-	if (send(c->server, bytes, (size_t)n, 0) < 0 && errno == ECONNREFUSED)
-		reach_other(table, c); /* an earlier one was refused; the client will try again */
+	if (!c->out.passed && n <= BUFFER) { /* nobody has answered yet: kept for a second try */
+		memcpy(c->in.bytes, bytes, (size_t)n);
+		c->in.end = (size_t)n;
+	}
+	send(c->server, bytes, (size_t)n, 0);
 }
 
 static int
@@ -229,8 +232,15 @@ answer_udp(const struct table *table, struct connection *c)
 	char bytes[65536];
 	ssize_t n = recv(c->server, bytes, sizeof bytes, 0);
 
-	if (n < 0)
-		return errno == EAGAIN ? 0 : reach_other(table, c);
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	if (n < 0) { /* refused */
+		if (c->out.passed || reach_other(table, c) < 0)
+			return -1;
+		send(c->server, c->in.bytes, c->in.end, 0);
+		return 0;
+	}
+	c->out.passed = true;
 	c->used = now();
 	sendto(c->port->fd, bytes, (size_t)n, 0, (struct sockaddr *)&c->from, c->from_size);
 	return 0;
