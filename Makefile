@@ -84,7 +84,7 @@ LIBS_boxstep-oci     := -ljson-c
 LIBS_boxstep         := -ljson-c
 LIBS_boxstep-unpack  := -larchive -lcrypto -ljson-c
 LIBS_boxstep-pull    := -lcurl -lcrypto -ljson-c
-LIBS_unit            := -lcmocka -larchive -lcurl -lcrypto -ljson-c
+LIBS_unit            := -lcmocka -lseccomp -larchive -lcurl -lcrypto -ljson-c
 
 exists    = $(foreach p,$(1),$(if $(wildcard $(MAIN_$(p))),$(p)))
 PROGRAMS := $(call exists,$(RUN_PATH) $(APART))

@@ -7,7 +7,7 @@ build="gcc make libc6-dev libjson-c-dev libarchive-dev libssl-dev libcurl4-opens
 rootfs="busybox-static"
 vm="qemu-system-x86 busybox-static cpio kmod xz-utils zstd iproute2 procps python3"
 book="python3 codespell procps iproute2 uidmap"
-test="$build $vm $book libcmocka-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl docker-registry openssl"
+test="$build $vm $book libcmocka-dev libseccomp-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl docker-registry openssl"
 demo="$build $rootfs python3 iproute2 nftables curl ca-certificates"
 
 case ${1:-} in
