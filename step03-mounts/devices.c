@@ -173,12 +173,29 @@ make_link(const char *path, const char *target, int root)
 	return done;
 }
 
-int
-devices_make(const struct devices_options *options, int root)
+/* A /dev that the host uses too: bound, or because the host's own / is the root. */
+static bool
+is_hosts(const struct mount_list *list, int root)
 {
-	mode_t mask = umask(0); /* the modes are meant as they stand */
+	const struct mount_entry *dev = mounts_last_on(list, "/dev");
+	int inside = inside_open(root, "/dev", O_PATH);
+	struct stat ours, hosts;
+	bool same = inside >= 0 && fstat(inside, &ours) == 0 && stat("/dev", &hosts) == 0 &&
+		    ours.st_dev == hosts.st_dev && ours.st_ino == hosts.st_ino;
+
+	close_keeping_errno(inside);
+	return same || (dev && mount_is_bind(dev));
+}
+
+int
+devices_make(const struct devices_options *options, const struct mount_list *list, int root)
+{
+	mode_t mask;
 	int done = 0;
 
+	if (is_hosts(list, root))
+		return 0;
+	mask = umask(0); /* the modes are meant as they stand */
 	stage("devices", "Programs expect a few devices: null, zero, random, a terminal.",
 	      "ls -l /proc/%d/root/dev", call_pid());
 	for (size_t i = 0; i < COUNT(usual_nodes) && done == 0; i++)

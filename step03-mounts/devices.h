@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "step01-unshare/options.h"
+#include "step03-mounts/mount_list.h"
 
 struct device_node {
 	const char *path; /* inside, may be anywhere */
@@ -39,9 +40,10 @@ extern const char *const devices_usual_read_only[];
 /*
  * Child, after mounts_apply: null zero full random urandom tty and the nodes of the options, the
  * links ptmx, fd, stdin, stdout, stderr, below ROOT. A node that is there already must be the one
- * asked for (EEXIST). 0 or −1.
+ * asked for (EEXIST). Nothing is made in a /dev that is the host's, because the last entry of LIST
+ * on it is a bind mount or the root is the host's own: it is as it is meant to be. 0 or −1.
  */
-int devices_make(const struct devices_options *options, int root);
+int devices_make(const struct devices_options *options, const struct mount_list *list, int root);
 
 /*
  * Child: hides the masked paths (a file under /dev/null, which is checked to be the device 1:3; a

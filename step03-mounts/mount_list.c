@@ -36,6 +36,25 @@ mount_is_bind(const struct mount_entry *entry)
 	return entry->flags.bind && !mount_is_change(entry);
 }
 
+bool
+mount_is_on(const struct mount_entry *entry, const char *path)
+{
+	const char *target = entry->spec.target + strspn(entry->spec.target, "/");
+	size_t length = strlen(path + 1);
+
+	return strncmp(target, path + 1, length) == 0 &&
+	       target[length + strspn(target + length, "/")] == '\0';
+}
+
+const struct mount_entry *
+mounts_last_on(const struct mount_list *list, const char *path)
+{
+	for (size_t i = list->count; i-- > 0;)
+		if (mount_is_on(&list->entry[i], path) && !mount_is_change(&list->entry[i]))
+			return &list->entry[i];
+	return NULL;
+}
+
 static int
 check_entry(const struct mount_entry *entry)
 {
@@ -57,8 +76,9 @@ check_entry(const struct mount_entry *entry)
 			    spec->target);
 	if (!spec->uid_count != !spec->gid_count)
 		return fail(EINVAL, "mount on %s: uid and gid maps come together", spec->target);
-	if (flags->copy_up && !mount_is_type(entry, "tmpfs"))
-		return fail(EINVAL, "mount on %s: tmpcopyup is for tmpfs", spec->target);
+	if (flags->copy_up && !mount_is_type(entry, "tmpfs") && !mount_is_bind(entry))
+		return fail(EINVAL, "mount on %s: tmpcopyup is for a tmpfs or a bind mount",
+			    spec->target);
 	return 0;
 }
 

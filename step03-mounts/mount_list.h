@@ -61,9 +61,15 @@ extern const struct option_row mounts_options[]; /* --bind, --tmpfs, --shm-size 
 int mounts_add_defaults(struct mount_list *list, const struct mounts_options *options);
 int mounts_add_wanted(struct mount_list *list, struct mounts_options *options);
 
+/* The last new mount in LIST whose target is the top directory PATH ("/dev"), however it is
+ * written; NULL when there is none. */
+const struct mount_entry *mounts_last_on(const struct mount_list *list, const char *path);
+
 /* What an entry is: a bind, or a change of what is mounted there; else a new file system. */
 bool mount_is_bind(const struct mount_entry *entry);
 bool mount_is_change(const struct mount_entry *entry);
 bool mount_is_type(const struct mount_entry *entry, const char *type);
+/* Is its target the top directory PATH ("/proc"), however it is written ("proc", "//proc/")? */
+bool mount_is_on(const struct mount_entry *entry, const char *path);
 
 #endif

@@ -2,6 +2,7 @@
  * mounts.c: sources opened, file systems made, and all of it put in place by descriptor.
  * Follows open_tree(2), move_mount(2), proc(5), user_namespaces(7). Explained in book/03-mounts.md.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -140,17 +141,6 @@ mounts_open(struct mount_list *list)
 
 /* ---- targets ---- */
 
-/* Is PATH the top directory NAME, however it is written? */
-static bool
-is_top(const char *path, const char *name)
-{
-	size_t length = strlen(name);
-
-	path += strspn(path, "/");
-	return strncmp(path, name, length) == 0 &&
-	       path[length + strspn(path + length, "/")] == '\0';
-}
-
 static bool
 same_file(int one, int other)
 {
@@ -216,10 +206,9 @@ check_proc(const struct mount_entry *entry, int root, int target)
 static bool
 is_no_link(const struct mount_entry *entry)
 {
-	const char *path = entry->spec.target;
-
 	return mount_is_type(entry, "proc") || mount_is_type(entry, "sysfs") ||
-	       is_top(path, "proc") || is_top(path, "sys") || is_top(path, "dev");
+	       mount_is_on(entry, "/proc") || mount_is_on(entry, "/sys") ||
+	       mount_is_on(entry, "/dev");
 }
 
 /* The place of a new mount, O_PATH; made if it is missing. */
@@ -295,15 +284,17 @@ finish_bind(const struct mount_entry *entry)
 
 /*
  * Where a user namespace may not have a file system of its own (sysfs without its own network
- * namespace, mqueue without its own IPC, procfs without its own PIDs), it may keep what it has
- * inherited. With everything below, or it would see what other mounts cover.
+ * namespace, mqueue without its own IPC, procfs without its own PIDs, cgroup2 without its own
+ * cgroup namespace), it may keep what it has inherited. With everything below, or it would see what
+ * other mounts cover.
  */
 static int
 host_instead(const struct mount_entry *entry)
 {
-	const char *path = mount_is_type(entry, "sysfs")    ? "/sys"
-			   : mount_is_type(entry, "mqueue") ? "/dev/mqueue"
-							    : "/proc";
+	const char *path = mount_is_type(entry, "sysfs")     ? "/sys"
+			   : mount_is_type(entry, "mqueue")  ? "/dev/mqueue"
+			   : mount_is_type(entry, "cgroup2") ? "/sys/fs/cgroup"
+							     : "/proc";
 	struct mount_bits bits = { .set = entry->flags.one.set & ~(uint64_t)MOUNT_ATTR__ATIME };
 	int tree = detached_copy(AT_FDCWD, path, true);
 
@@ -320,8 +311,8 @@ refused_in_user_namespace(const struct mount_entry *entry)
 {
 	bool proc = mount_is_type(entry, "proc");
 
-	if (errno != EPERM ||
-	    !(proc || mount_is_type(entry, "sysfs") || mount_is_type(entry, "mqueue")))
+	if (errno != EPERM || !(proc || mount_is_type(entry, "sysfs") ||
+				mount_is_type(entry, "mqueue") || mount_is_type(entry, "cgroup2")))
 		return -1;
 	if (proc && getpid() == 1)
 		return call_hint("a user namespace may mount procfs only where a whole one is "
@@ -482,14 +473,30 @@ apply_change(const struct mount_entry *entry, int root)
 	return done;
 }
 
+static bool
+is_empty(int directory)
+{
+	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+	size_t count = 0;
+
+	if (!entries)
+		return false;
+	while (readdir(entries))
+		count++;
+	closedir(entries);
+	return count <= 2; /* . and .. */
+}
+
+/* Into a bind mount only when it is empty: what it has is what an earlier container left there. */
 static int
-copy_up_from(int target, int mount)
+copy_up_from(const struct mount_entry *entry, int target)
 {
 	int from = openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), done;
 
 	if (from < 0)
-		return fail(errno, "opening what the tmpfs is to cover");
-	done = copyup(from, mount);
+		return fail(errno, "opening what is to be copied from %s", entry->spec.target);
+	done = mount_is_bind(entry) && !is_empty(entry->tree) ? 0 : copyup(from, entry->tree);
 	close_keeping_errno(from);
 	return done;
 }
@@ -513,7 +520,7 @@ apply_entry(struct mount_entry *entry, int root)
 	if (mount_is_bind(entry) ? finish_bind(entry) < 0
 				 : (entry->tree = make_new(entry, mode)) < 0)
 		goto out;
-	if (entry->flags.copy_up && copy_up_from(target, entry->tree) < 0)
+	if (entry->flags.copy_up && copy_up_from(entry, target) < 0)
 		goto out;
 	done = detached_attach(entry->tree, target, entry->spec.target);
 out:

@@ -62,7 +62,7 @@ child(char **argv, int tree, struct handshake *shake)
 	    /* sources first, while mounts spread as they do on the host */
 	    mounts_open(&list) < 0 || (root = rootfs_attach(&rootfs, tree)) < 0 ||
 	    /* while the host's /proc is in sight, without which a user namespace gets no own */
-	    mounts_apply(&list, root) < 0 || devices_make(&devices, root) < 0 ||
+	    mounts_apply(&list, root) < 0 || devices_make(&devices, &list, root) < 0 ||
 	    /* what had to be writable until here; then what the command is not to see */
 	    mounts_seal(&list) < 0 || devices_hide(&devices, root) < 0 ||
 	    rootfs_pivot(&rootfs, root) < 0 || ns_set_hostname(&ns) < 0 ||

@@ -30,7 +30,8 @@ view_enter(struct view *view)
 	/* sources first, while mounts spread as they do on the host */
 	if (mounts_open(&view->list) < 0 || (root = rootfs_attach(&view->rootfs, view->tree)) < 0 ||
 	    /* while the host's /proc is in sight, without which a user namespace gets no own */
-	    mounts_apply(&view->list, root) < 0 || devices_make(&view->devices, root) < 0 ||
+	    mounts_apply(&view->list, root) < 0 ||
+	    devices_make(&view->devices, &view->list, root) < 0 ||
 	    /* what had to be writable until here; then what the command is not to see */
 	    mounts_seal(&view->list) < 0 || devices_hide(&view->devices, root) < 0)
 		return -1;

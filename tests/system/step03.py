@@ -208,6 +208,18 @@ def _(s):
     equal(read(image + "/etc/conf"), "as shipped\n", "the image")
 
 
+@test("an empty directory bound with tmpcopyup begins with what the image has there, a used one is kept")
+def _():
+    image = make_rootfs()
+    with open(image + "/etc/conf", "w") as file:
+        file.write("as shipped")
+    os.makedirs(TMP + "/volume")
+    argv = [step(3), "--rootfs", image, "--bind", TMP + "/volume:/etc:tmpcopyup", "--", "/bin/probe", "read", "/etc/conf", "write", "/etc/conf", "mine"]
+    contains(run(argv).out, "as shipped")
+    contains(run(argv).out, "mine")
+    equal(read(image + "/etc/conf"), "as shipped")
+
+
 @test("a read-only tmpfs is so at the end, with the mount points that were made in it")
 def _():
     image = make_rootfs()
@@ -283,6 +295,26 @@ def _(s):
 def _(s):
     r = run(s.argv("--tmpfs", "/tmp", cmd=["/bin/sh", "-c", "ls /dev/pts; exec 3<>/dev/ptmx; ls /dev/pts"]))
     equal(r.lines, ["ptmx", "0", "ptmx"])
+
+
+@test("a /dev that is bound from the host is left as it is")
+def _():
+    image = make_rootfs()
+    os.makedirs(TMP + "/dev")
+    for name, number in (("null", 3), ("ptmx", 5)):
+        os.mknod(f"{TMP}/dev/{name}", 0o20666, os.makedev(1, number))
+    r = run([step(3), "--rootfs", image, "--bind", TMP + "/dev:/dev", "--", "/bin/probe", "list", "/dev", "stat", "/dev/ptmx"])
+    equal(r.lines[:-1], ["entry null", "entry ptmx"])
+    contains(r.lines[-1], "device 1:5")
+    equal(sorted(os.listdir(TMP + "/dev")), ["null", "ptmx"])
+
+
+@test("the host's own root as the container's leaves the host's /dev as it is")
+def _():
+    before = os.lstat("/dev/ptmx")
+    r = run([step(3), "--rootfs", "/", "--", PROBE, "stat", "/dev/ptmx"])
+    contains(r.out, "stat link")
+    equal(os.lstat("/dev/ptmx").st_ino, before.st_ino)
 
 
 # ---- hidden paths --------------------------------------------------------------------------------

@@ -318,7 +318,7 @@ list_body(int root, struct rootfs_options *options)
 	for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++)
 		want(mounts_add(&list, &specs[i]) == 0);
 	want(mounts_open(&list) == 0 && mounts_apply(&list, root) == 0);
-	want(devices_make(&devices, root) == 0);
+	want(devices_make(&devices, &list, root) == 0);
 	want(mounts_seal(&list) == 0);
 	want(text_list_add(&devices.mask, "/mnt/in/secret") == 0);
 	want(text_list_add(&devices.mask, "/classic") == 0);
@@ -374,6 +374,7 @@ refused_body(int root, struct rootfs_options *options)
 	};
 	const struct device_node other = { "/mnt/node", 'c', 1, 3, 0666, 0, 0 };
 	struct devices_options devices = { .node = &other, .node_count = 1, .only_these = true };
+	const struct mount_list none = { 0 };
 
 	(void)options;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -388,7 +389,7 @@ refused_body(int root, struct rootfs_options *options)
 	}
 	/* a file that is there, and is another device, is not taken for the one asked for */
 	want(mknodat(root, "mnt/node", S_IFCHR | 0600, makedev(1, 5)) == 0);
-	want(devices_make(&devices, root) < 0 && call_error()->number == EEXIST);
+	want(devices_make(&devices, &none, root) < 0 && call_error()->number == EEXIST);
 	call_forget();
 	/* nothing is masked with what is not the null device */
 	want(unlinkat(root, "dev/null", 0) == 0 &&
