@@ -195,7 +195,7 @@ unit-test: units ## the unit tests alone
 coverage: ## lines that the tests reach, unit and system and VM together, as HTML
 	@tests/install.sh coverage
 	@$(MAKE) --no-print-directory COV=1 ready
-	@COV=1 BUILD=$(abspath build/cov) tests/coverage.sh
+	@BUILD=$(abspath build/cov) tests/coverage.py $(TESTS)
 
 bench: ## each step beside a bare program, bubblewrap and crun
 	@tests/install.sh bench

@@ -42,6 +42,7 @@ import leaks  # noqa: E402
 libc = ctypes.CDLL(None, use_errno=True)
 MUST_WORK = os.environ.get("MUST_WORK") == "1"
 counts = {"passed": 0, "failed": 0, "skipped": 0}
+COUNTERS = "/var/tmp/counters"
 MARK = {"passed": "ok  ", "failed": "FAIL", "skipped": "skip"}
 
 
@@ -382,8 +383,17 @@ def run_in_vm(tests):
 
 def passed_on():
     """Variables that the tests in the VM need too."""
-    names = ("LLVM_PROFILE_FILE", "ASAN_OPTIONS", "UBSAN_OPTIONS")
-    return [f"{name}={os.environ[name]}" for name in names if name in os.environ]
+    found = [f"{name}={os.environ[name]}" for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ]
+    if "LLVM_PROFILE_FILE" in os.environ:  # a shared mapping needs a real file system there
+        found.append(f"LLVM_PROFILE_FILE={COUNTERS}/%m%c.profraw")
+        found.append("KEEP_COUNTERS=" + os.path.dirname(os.environ["LLVM_PROFILE_FILE"]))
+    return found
+
+
+def counters(keep):
+    """In the VM: the coverage counters go to the shared tree, beside those of the host."""
+    for path in glob.glob(COUNTERS + "/*.profraw"):
+        shutil.copy(path, f"{keep}/vm-{os.path.basename(path)}")
 
 
 # ---- unit tests and checks -----------------------------------------------------------------------
@@ -463,10 +473,14 @@ def arguments():
 def inside(tests):
     """In the VM: the tests whose names are in the file."""
     chosen = set(leaks.lines(options.inside))
+    os.makedirs(COUNTERS, exist_ok=True)
+    os.chmod(COUNTERS, 0o1777)
     for test in tests:
         if str(test) in chosen:
             why = reason(test)
             result(str(test), "skipped", "in the VM: " + why[0]) if why else run_test(test)
+    if "KEEP_COUNTERS" in os.environ:
+        counters(os.environ["KEEP_COUNTERS"])
 
 
 def system(tests):

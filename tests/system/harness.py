@@ -268,6 +268,9 @@ def environment(user=False, **more):
     for name in ("LLVM_PROFILE_FILE", "ASAN_OPTIONS", "UBSAN_OPTIONS", "IN_VM"):
         if name in os.environ:
             env[name] = os.environ[name]
+    if user and AS_ROOT and "LLVM_PROFILE_FILE" in env:  # counters of its own: the others belong to root
+        folder, name = os.path.split(env["LLVM_PROFILE_FILE"])
+        env["LLVM_PROFILE_FILE"] = f"{folder}/user-{name}"
     env.update({name: str(value) for name, value in more.items()})
     return env
 
