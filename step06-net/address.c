@@ -81,14 +81,15 @@ address_same_network(const struct address *a, const struct address *b, unsigned 
 }
 
 struct address
-address_host(const struct address *network, unsigned number)
+address_host(const struct address *address, unsigned number)
 {
-	struct address host = *network;
-	size_t size = address_size(network);
+	struct address host = *address;
+	size_t size = address_size(address);
 
 	if (host.family == 0)
 		return host;
-	host.bytes[size - 2] = (uint8_t)(host.bytes[size - 2] + (number >> 8));
+	number += (unsigned)host.bytes[size - 2] << 8 | host.bytes[size - 1];
+	host.bytes[size - 2] = (uint8_t)(number >> 8);
 	host.bytes[size - 1] = (uint8_t)number;
 	return host;
 }

@@ -39,8 +39,8 @@ bool address_loopback(const struct address *address);
 /* Are the first BITS of both the same (and the family)? */
 bool address_same_network(const struct address *a, const struct address *b, unsigned bits);
 
-/* NETWORK with its last 16 bits set to NUMBER. */
-struct address address_host(const struct address *network, unsigned number);
+/* The address that stands NUMBER after this one; only its last 16 bits change. */
+struct address address_host(const struct address *address, unsigned number);
 
 /* Fills a socket's address for bind(2) and connect(2); gives its size. */
 socklen_t address_socket(const struct address *address, uint16_t port, struct sockaddr_storage *to);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "step01-unshare/call.h"
+#include "step06-net/conntrack.h"
 #include "step06-net/nat.h"
 #include "step06-net/nft.h"
 
@@ -84,7 +85,7 @@ from_network(struct nl_buffer *b, const struct address *network, unsigned prefix
 
 	for (unsigned i = 0; i < size; i++) {
 		unsigned bits = prefix > 8 * i ? prefix - 8 * i : 0;
-		mask[i] = bits >= 8 ? 0xff : (uint8_t)(0xff << (8 - bits));
+		mask[i] = (uint8_t)(bits >= 8 ? 0xff : 0xff << (8 - bits));
 		masked[i] = network->bytes[i] & mask[i];
 	}
 	protocol(b, six ? NFPROTO_IPV6 : NFPROTO_IPV4);
@@ -356,6 +357,7 @@ nat_publish(int nfnl, const char *name, const char *id, const struct port_list *
 
 struct owned { /* keys of elements whose comment is ID */
 	const char *id;
+	struct port_set *udp; /* the ports of those that are UDP's */
 	size_t count;
 	uint8_t key[ELEMENTS][ELEMENT_SIZE];
 };
@@ -364,27 +366,32 @@ static int
 collect(struct nl_view key, const char *comment, void *context)
 {
 	struct owned *owned = context;
+	uint16_t port;
 
-	if (strcmp(comment, owned->id) == 0 && owned->count < ELEMENTS &&
-	    key.length <= ELEMENT_SIZE)
-		memcpy(owned->key[owned->count++], key.bytes, key.length);
+	if (strcmp(comment, owned->id) != 0 || owned->count == ELEMENTS || key.length < 8 ||
+	    key.length > ELEMENT_SIZE)
+		return 0;
+	memcpy(owned->key[owned->count++], key.bytes, key.length);
+	memcpy(&port, key.bytes + key.length - 4, sizeof port); /* the last word's front */
+	if (key.bytes[0] == IPPROTO_UDP)
+		owned->udp->bits[ntohs(port) / 8] |= (uint8_t)(1 << ntohs(port) % 8);
 	return 0;
 }
 
 bool
 nat_exists(int nfnl, const char *name)
 {
-	struct owned nobody = { .id = "-" };
+	struct owned nobody = { .id = "" };
 
 	return nft_list(nfnl, name, &maps[AT4], collect, &nobody) == 0;
 }
 
 /* One batch of removals; gives how many, or −1. */
 static int
-unpublish_some(int nfnl, const char *name, int map, const char *id)
+unpublish_some(int nfnl, const char *name, int map, const char *id, struct port_set *udp)
 {
 	_Alignas(struct nlmsghdr) uint8_t bytes[ELEMENTS * 64];
-	struct owned owned = { .id = id };
+	struct owned owned = { .id = id, .udp = udp };
 	struct nft_elements elements;
 	struct nl_buffer b;
 	char what[128];
@@ -405,13 +412,18 @@ unpublish_some(int nfnl, const char *name, int map, const char *id)
 int
 nat_unpublish(int nfnl, const char *name, const char *id)
 {
+	static const struct port_set none;
+	struct port_set udp = none;
+
 	for (int map = 0; map < MAPS; map++) {
 		int some;
 		do
-			some = unpublish_some(nfnl, name, map, id);
+			some = unpublish_some(nfnl, name, map, id, &udp);
 		while (some == ELEMENTS);
 		if (some < 0)
 			return -1;
 	}
-	return 0;
+	if (memcmp(&udp, &none, sizeof udp) == 0)
+		return 0;
+	return conntrack_forget_udp(nfnl, &udp);
 }

@@ -31,7 +31,8 @@ int nat_remove(int nfnl, const char *name);
 int nat_publish(int nfnl, const char *name, const char *id, const struct port_list *ports,
 		const struct address *v4, const struct address *v6);
 
-/* Removes every port that leads to container ID; without a table there is none. */
+/* Removes every port that leads to container ID, and has the kernel forget UDP's flows; without a
+ * table there is none. */
 int nat_unpublish(int nfnl, const char *name, const char *id);
 
 #endif

@@ -90,8 +90,7 @@ struct sweep {
 	unsigned alive; /* leases with an address whose owners live */
 };
 
-/* The host's end of container ID's cable, if it is there and ours, and the ports that lead to it.
- */
+/* The ports that lead to container ID, and the host's end of its cable, if it is there and ours. */
 static int
 release(const struct sockets *sockets, const char *id)
 {
@@ -99,10 +98,11 @@ release(const struct sockets *sockets, const char *id)
 	struct link link;
 
 	name_veth(name, id);
-	if (link_get(sockets->rtnl, name, 0, &link) == 0 && link.group == LINK_GROUP &&
-	    link_remove(sockets->rtnl, name) < 0)
+	if (nat_unpublish(sockets->nfnl, BRIDGE_NAME, id) < 0)
 		return -1;
-	return nat_unpublish(sockets->nfnl, BRIDGE_NAME, id);
+	if (link_get(sockets->rtnl, name, 0, &link) < 0 || link.group != LINK_GROUP)
+		return 0;
+	return link_remove(sockets->rtnl, name);
 }
 
 static int
@@ -135,10 +135,12 @@ sweep_book(struct lease_book *book, const struct lease *own, bool leaving)
 		return result; /* an ordinary user has made no interface */
 	if (!sweep.open && sockets_open(&sweep.sockets) < 0)
 		return -1;
+	if (result == 0 && leaving && sweep.alive > 0)
+		result = release(&sweep.sockets, own->id);
+	else if (result == 0 && leaving) /* its cable goes with the bridge */
+		result = nat_unpublish(sweep.sockets.nfnl, BRIDGE_NAME, own->id);
 	if (result == 0 && sweep.alive == 0)
 		result = bridge_remove(sweep.sockets.rtnl, sweep.sockets.nfnl, BRIDGE_NAME);
-	else if (result == 0 && leaving)
-		result = release(&sweep.sockets, own->id);
 	sockets_close(&sweep.sockets);
 	return result;
 }

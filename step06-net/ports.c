@@ -49,8 +49,6 @@ add(struct port_list *list, const struct port *port)
 {
 	struct port *item;
 
-	if (list->count >= PORTS_MAX)
-		return fail(EINVAL, "--publish: more than %d ports", PORTS_MAX);
 	item = reallocarray(list->item, list->count + 1, sizeof *item);
 	if (!item)
 		return fail(ENOMEM, "memory for %zu ports", list->count + 1);
@@ -127,6 +125,8 @@ ports_parse(const char *text, struct port_list *list)
 	}
 	if (host.first && host.last - host.first != container.last - container.first)
 		return fail(EINVAL, "--publish %s: two ranges of different length", text);
+	if (list->count + 2 * (container.last - container.first + 1) > PORTS_MAX)
+		return fail(EINVAL, "--publish %s: more than %d ports in all", text, PORTS_MAX);
 	return add_range(list, port, host, container);
 bad:
 	return fail(
