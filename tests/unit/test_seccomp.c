@@ -72,6 +72,14 @@ run(const struct filter *filter, const struct seccomp_data *data)
 
 /* ---- the same profile by libseccomp ---- */
 
+/* LeakSanitizer asks; the library keeps what seccomp_arch_remove(3) takes out. */
+const char *__lsan_default_suppressions(void);
+const char *
+__lsan_default_suppressions(void)
+{
+	return "leak:libseccomp";
+}
+
 static const uint32_t scmp_arch[SYS_ARCHES] = { SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ARCH_X32,
 						SCMP_ARCH_AARCH64, SCMP_ARCH_ARM };
 static const enum scmp_compare scmp_op[] = {
