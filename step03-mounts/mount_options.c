@@ -119,13 +119,15 @@ static int
 take_data(struct mount_flags *flags, const char *text, size_t length)
 {
 	char **data = reallocarray(flags->data, flags->data_count + 1, sizeof *data);
+	char *word = strndup(text, length);
 
-	if (!data)
+	if (data)
+		flags->data = data;
+	if (!data || !word) {
+		free(word);
 		return fail(ENOMEM, "memory for a mount option");
-	flags->data = data;
-	if (!(data[flags->data_count] = strndup(text, length)))
-		return fail(ENOMEM, "memory for a mount option");
-	flags->data_count++;
+	}
+	data[flags->data_count++] = word;
 	return 0;
 }
 

@@ -127,6 +127,17 @@ next_mount(FILE *mountinfo, int *id, int *parent, char point[4096])
 	return false;
 }
 
+static int
+add_copy(struct text_list *list, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (copy && text_list_add(list, copy) == 0)
+		return 0;
+	free(copy);
+	return fail(ENOMEM, "memory for the host's mounts");
+}
+
 /* What is mounted directly on the host's `/`, which is the parent of the container's root. */
 static int
 host_mounts(int root, struct text_list *points)
@@ -146,7 +157,7 @@ host_mounts(int root, struct text_list *points)
 	rewind(mountinfo);
 	while (done == 0 && next_mount(mountinfo, &id, &parent, point))
 		if (parent == host && strcmp(point, "/") != 0)
-			done = text_list_add(points, strdup(point));
+			done = add_copy(points, point);
 	fclose(mountinfo);
 	return done;
 }
