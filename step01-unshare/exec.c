@@ -144,11 +144,11 @@ obstacle(const char *path, char *cause, size_t size)
 		return false;
 	if (S_ISDIR(status.st_mode))
 		return snprintf(cause, size, "it is a directory") > 0;
+	if (statvfs(path, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
+		return snprintf(cause, size, "it is on a mount with the flag noexec") > 0;
 	if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
 		return snprintf(cause, size, "its mode %04o gives uid %u no right to execute it",
 				status.st_mode & 07777, geteuid()) > 0;
-	if (statvfs(path, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
-		return snprintf(cause, size, "it is on a mount with the flag noexec") > 0;
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0)
 		return false;
 	found = file_obstacle(fd, cause, size);

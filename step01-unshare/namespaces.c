@@ -135,6 +135,8 @@ ns_hint_rights(int kinds)
 	const char *refusal = ns_user_refusal();
 
 	errno = number; /* looking for the cause has made errors of its own */
+	if (errno == ENOSPC && refusal)
+		return call_hint("%s", refusal);
 	if (errno == ENOSPC)
 		return call_hint(
 			"a limit in /proc/sys/user/max_*_namespaces, or 32 levels, is reached");
@@ -276,20 +278,18 @@ join_by_paths(pid_t pid, int kinds)
 int
 ns_join(pid_t pid, int kinds)
 {
-	int pidfd, done;
+	int pidfd = pidfd_open(pid, 0), done;
 
+	if (pidfd < 0)
+		return fail(errno, "pidfd_open(%d, 0)", pid);
 	if (!kinds)
 		kinds = ns_different_kinds(pid);
-	if (!kinds)
-		return 0;
 	stage("join",
 	      "setns puts this process into namespaces that exist; a pidfd names all of one "
 	      "process.",
 	      "ls -l /proc/%d/ns /proc/%d/ns", pid, getpid());
-	pidfd = pidfd_open(pid, 0);
-	if (pidfd < 0)
-		return fail(errno, "pidfd_open(%d, 0)", pid);
-	done = call_try(setns(pidfd, kinds), "setns(%d, %s)", pidfd, ns_flag_names(kinds));
+	done = !kinds ? 0
+		      : call_try(setns(pidfd, kinds), "setns(%d, %s)", pidfd, ns_flag_names(kinds));
 	if (done < 0 && errno == EINVAL)
 		done = join_by_paths(pid, kinds);
 	else if (done < 0) {

@@ -1,0 +1,296 @@
+"""Step 1: namespaces created, joined and shown; id maps; exec and why it fails; --explain."""
+
+from harness import *
+
+KINDS = {
+    "user": "user",
+    "mount": "mnt",
+    "uts": "uts",
+    "ipc": "ipc",
+    "net": "net",
+    "cgroup": "cgroup",
+}
+
+
+class Here(dict):
+    """The namespaces of the test itself, by kind."""
+
+    def __missing__(self, kind):
+        return os.readlink(f"/proc/self/ns/{kind}")
+
+
+HOST_NS = Here()
+
+
+def namespaces(r):
+    """{kind: link} from the probe's `ns`."""
+    equal(r.status, 0)
+    return {line.split()[0][3:]: line.split()[1] for line in r.lines if line.startswith("ns_")}
+
+
+# ---- created -------------------------------------------------------------------------------------
+
+
+@test("each flag makes its own namespace and leaves the others alone")
+def _():
+    for flag, kind in KINDS.items():
+        made = namespaces(run([step(1), f"--{flag}", "--", PROBE, "ns"]))
+        for other, link in made.items():
+            if other == kind:
+                differs(link, HOST_NS[other], f"--{flag}: {other}")
+            else:
+                equal(link, HOST_NS[other], f"--{flag}: {other}")
+
+
+@test("after --pid the caller is still in the old PID namespace, and its first child is PID 1")
+def _():
+    r = run([step(1), "--pid", "--", PROBE, "ns", "run", PROBE, "ids"])
+    contains(r.out, "ns_pid " + HOST_NS["pid"])
+    contains(r.out, "pid 1\n")
+
+
+@test("once its PID 1 has ended, a PID namespace takes no process: Cannot fork")
+def _():
+    r = run([step(1), "--pid", "--", "sh", "-c", "ls / >/dev/null; ls /"])
+    differs(r.status, 0)
+    contains(r.err, "Cannot fork")
+    equal(r.out, "")
+
+
+@test("--mount is private: a tmpfs mounted inside is not in the host's mountinfo")
+def _():
+    r = run([step(1), "--mount", "--", "sh", "-c", f"mount -t tmpfs inside {TMP} && grep -c 'tmpfs inside' /proc/self/mountinfo"])
+    equal(r.out, "1\n")
+    absent(read("/proc/self/mountinfo"), "tmpfs inside")
+    r = run([step(1), "--mount", "--", PROBE, "mounts"])
+    absent(r.out, " shared:")
+
+
+@test("--hostname names the new UTS namespace, and not the host")
+def _():
+    before = os.uname().nodename
+    r = run([step(1), "--uts", "--hostname", "box", "--", PROBE, "host"])
+    contains(r.out, "box")
+    equal(os.uname().nodename, before)
+
+
+@test("--time adds its offsets to the monotonic and the boot clock")
+def _():
+    here = time.clock_gettime(time.CLOCK_BOOTTIME)
+    r = run([step(1), "--time", "--monotonic", "1000000", "--boottime=2000000", "--", "sh", "-c", f"{PROBE} clocks"])
+    monotonic, boot = [float(word) for word in re.findall(r"[\d.]{4,}", r.out)[:2]]
+    check(1000000 < monotonic < 1000000 + here + 600, f"monotonic {monotonic}")
+    check(2000000 < boot < 2000000 + here + 600, f"boot {boot}")
+
+
+@test("--all makes all eight")
+def _():
+    r = run([step(1), "--all", "--map-root", "--", PROBE, "ns", "run", PROBE, "ids"])
+    made = namespaces(r)
+    contains(r.out, "pid 1\n")
+    for kind in ("user", "mnt", "uts", "ipc", "net", "cgroup", "time"):
+        differs(made[kind], HOST_NS[kind], kind)
+
+
+# ---- ids -----------------------------------------------------------------------------------------
+
+
+@test("--map-root: 0 inside is the caller outside, and nobody else", needs="user")
+def _():
+    r = run_as_user([step(1), "--user", "--map-root", "--", "cat", "/proc/self/uid_map", "/proc/self/gid_map", "/proc/self/setgroups"])
+    equal(r.status, 0)
+    equal([line.split() for line in r.lines], [["0", str(USER_ID), "1"]] * 2 + [["deny"]])
+
+
+@test("a map implies a user namespace, and makes the caller root in it", needs="user")
+def _():
+    r = run_as_user([step(1), "--map-root", "--", PROBE, "ids"])
+    contains(r.out, "uid 0 0 0")
+
+
+@test("--map-auto gives an ordinary user itself as 0 and its subordinate range", needs="user")
+def _():
+    r = run_as_user([step(1), "--map-auto", "--", "cat", "/proc/self/uid_map"])
+    equal([line.split() for line in r.lines], [["0", str(USER_ID), "1"], ["1", str(SUB_FIRST), "65536"]])
+
+
+@test("--map-auto gives root a range that is nobody's outside")
+def _():
+    r = run([step(1), "--map-auto", "--", "cat", "/proc/self/uid_map"])
+    inside, outside, count = (int(word) for word in r.out.split())
+    equal(inside, 0)
+    check(outside >= 65536 and count >= 65536, r.out)
+
+
+# ---- joined and shown ----------------------------------------------------------------------------
+
+
+@test("--join enters the namespaces of a process, all that differ")
+def _():
+    p = start([step(1), "--uts", "--ipc", "--net", "--hostname", "joined", "--", PROBE, "catch", "1"])
+    p.read_until("ready")
+    theirs = {kind: os.readlink(f"/proc/{p.pid}/ns/{kind}") for kind in ("uts", "ipc", "net")}
+    r = run([step(1), "--join", p.pid, "--", PROBE, "ns", "host"])
+    made = namespaces(r)
+    for kind, link in theirs.items():
+        equal(made[kind], link, kind)
+    equal(made["mnt"], HOST_NS["mnt"])
+    contains(r.out, "joined")
+
+
+@test("--join with kinds enters those alone")
+def _():
+    p = start([step(1), "--uts", "--ipc", "--", PROBE, "catch", "1"])
+    p.read_until("ready")
+    made = namespaces(run([step(1), "--join", p.pid, "--uts", "--", PROBE, "ns"]))
+    equal(made["uts"], os.readlink(f"/proc/{p.pid}/ns/uts"))
+    equal(made["ipc"], HOST_NS["ipc"])
+
+
+@test("a joined PID namespace holds the command, which is a child", steps=(2, 7))
+def _(s):
+    p = start(s.argv("--no-init", cmd=[s.probe, "catch", "1"]))
+    p.read_until("ready")
+    inside = wait_for(lambda: child_of(p.pid), "the child")
+    r = run([step(1), "--join", inside, "--pid", "--", PROBE, "ids"])
+    contains(r.out, "pid 2\n")
+
+
+def child_of(pid):
+    words = read(f"/proc/{pid}/task/{pid}/children").split()
+    return int(words[0]) if words else None
+
+
+@test("--show names each kind, its inode, and whether it is the caller's")
+def _():
+    p = start([step(1), "--uts", "--", PROBE, "catch", "1"])
+    p.read_until("ready")
+    r = run([step(1), "--show", p.pid])
+    rows = {line.split()[0]: line.split() for line in r.lines[1:]}
+    equal(sorted(rows), ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"])
+    for kind, row in rows.items():
+        equal(f"{kind}:[{row[1]}]", os.readlink(f"/proc/{p.pid}/ns/{kind}"))
+        equal(row[2], "different" if kind == "uts" else "same", kind)
+        if kind != "user":
+            equal(row[-1], re.search(r"\d+", HOST_NS["user"]).group())
+
+
+# ---- exec ----------------------------------------------------------------------------------------
+
+
+@test("the status is the command's own, or 128 and the signal's number", steps=(1, 7))
+def _(s):
+    equal(run(s.argv(cmd=[s.probe, "exit", "42"])).status, 42)
+    equal(run(s.argv(cmd=["/bin/sh", "-c", "kill -9 $$"])).status, 137)
+
+
+@test("127 for a command that is not there, 126 for one that cannot be run", steps=(1, 7))
+def _(s):
+    r = run(s.argv(cmd=["nosuchcommand"]))
+    equal(r.status, 127)
+    contains(r.err, 'execve("nosuchcommand")')
+    equal(run(s.argv(cmd=["/etc/passwd"])).status, 126)
+
+
+@test("what execve leaves unexplained is named: interpreter, CR, architecture, noexec, directory")
+def _():
+    def made(name, content, mode=0o755):
+        with open(f"{TMP}/{name}", "wb") as file:
+            file.write(content)
+        os.chmod(f"{TMP}/{name}", mode)
+        return f"{TMP}/{name}"
+
+    elf = bytearray(open(PROBE, "rb").read(4096))
+    elf[18:20] = (0xF3).to_bytes(2, "little")  # RISC-V
+    cases = [
+        (made("script", b"#!/no/such/sh\n"), "interpreter /no/such/sh is missing", 126),
+        (made("dos", b"#!/bin/sh\r\n"), "CR LF", 126),
+        (made("foreign", bytes(elf)), "another architecture", 126),
+        (made("text", b"hello\n"), "neither an ELF program nor a script", 126),
+        (made("closed", b"#!/bin/sh\n", 0o644), "0644", 126),
+        (TMP, "directory", 126),
+    ]
+    for path, cause, status in cases:
+        r = run([step(1), "--", path])
+        equal(r.status, status, path)
+        contains(r.err, cause)
+        contains(r.err, path)
+    r = run([step(1), "--mount", "--", "sh", "-c", f"mount -t tmpfs -o noexec t {TMP} && cp /bin/true {TMP}/t && exec {step(1)} {TMP}/t"])
+    contains(r.err, "noexec")
+
+
+@test("no descriptor of the program reaches the command", steps=(1, 7))
+def _(s):
+    r = run(s.argv("--explain=json", "--explain-to", TMP + "/told", cmd=[s.probe, "fds"]))
+    equal([line.split()[1] for line in r.lines], ["0", "1", "2"])
+
+
+# ---- narration -----------------------------------------------------------------------------------
+
+
+@test("without --explain the only output is the command's own", steps=(1, 7))
+def _(s):
+    r = run(s.argv(cmd=["/bin/sh", "-c", "echo hello"]))
+    equal((r.status, r.out, r.err), (0, "hello\n", ""))
+
+
+@test("--explain=json has one object a line, with call, result, why, check, where, who, stage", steps=(1, 7))
+def _(s):
+    r = run(s.argv("--uts", "--explain=json", cmd=["/bin/true"]))
+    equal(r.status, 0)
+    for line in r.err.splitlines():
+        record = json.loads(line)
+        for key in ("call", "result", "why", "check", "where", "who", "stage"):
+            check(key in record, f"{key} in {line}")
+        matches(record["where"], r"^step0\d-\w+/[\w/.]+:\d+$")
+
+
+@test("a failed call is told with its errno, and named in the error", needs="user")
+def _():
+    r = run_as_user([step(1), "--explain=json", "--uts", "--", "true"])
+    equal(r.status, 125)
+    record = json.loads(r.err.splitlines()[0])
+    equal((record["call"], record["result"], record["errno"]), ("unshare(CLONE_NEWUTS)", -1, "EPERM"))
+    contains(r.err, "add --user --map-root")
+
+
+@test("--explain=brief tells calls alone, full adds why and where")
+def _():
+    brief = run([step(1), "--uts", "--explain=brief", "--", "true"]).err
+    full = run([step(1), "--uts", "--explain", "--", "true"]).err
+    contains(brief, "unshare(CLONE_NEWUTS) = 0")
+    absent(brief, "namespaces:")
+    contains(full, "namespaces: ")
+    contains(full, "look: ls -l /proc/")
+    contains(full, "[step01-unshare/namespaces.c:")
+
+
+# ---- bad use -------------------------------------------------------------------------------------
+
+bad("an option that does not exist", lambda: [step(1), "--bogus", "true"], call="--bogus")
+bad("a value for a flag", lambda: [step(1), "--uts=1", "true"], call="--uts")
+bad("an option without its value", lambda: [step(1), "--hostname"], call="--hostname")
+bad("no command", lambda: [step(1), "--uts"], call="COMMAND")
+bad("a host name without a UTS namespace", lambda: [step(1), "--hostname", "x", "true"], call="--hostname", names="--uts")
+bad("offsets without a time namespace", lambda: [step(1), "--boottime", "5", "true"], call="--boottime")
+bad("a pid that is none", lambda: [step(1), "--join", "4x", "true"], call="--join", names="4x")
+bad("a process that is not there", lambda: [step(1), "--join", "4194304", "true"], call="pidfd_open", names="4194304")
+bad("a mode of narration that is none", lambda: [step(1), "--explain=loud", "true"], call="--explain", names="loud")
+bad("a clock before the beginning", lambda: [step(1), "--time", "--boottime", "-2000000000", "true"], call="timens_offsets", names="-2000000000")
+bad(
+    "a map without a range of one's own",
+    lambda: ["setpriv", "--reuid", "64999", "--regid", "64999", "--clear-groups", step(1), "--map-auto", "true"],
+    call="--map-auto",
+    names="/etc/subuid",
+)
+
+
+@test("a host without user namespaces is named as the cause", needs="root")
+def _():
+    # a nested user namespace with a limit of its own is such a host
+    r = run(
+        [step(1), "--map-root", "--", "sh", "-c", f"echo 0 > /proc/sys/user/max_user_namespaces; {step(1)} --map-root true"]
+    )
+    equal(r.status, 125)
+    contains(r.err, "unshare(CLONE_NEWUSER)")
+    contains(r.err, "max_user_namespaces")
