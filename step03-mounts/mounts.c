@@ -314,9 +314,11 @@ refused_in_user_namespace(const struct mount_entry *entry)
 	if (errno != EPERM || !(proc || mount_is_type(entry, "sysfs") ||
 				mount_is_type(entry, "mqueue") || mount_is_type(entry, "cgroup2")))
 		return -1;
-	if (proc && getpid() == 1)
+	if (proc && getpid() == 1) {
+		call_error()->hint[0] = '\0'; /* the kernel's own is "Mount too revealing" */
 		return call_hint("a user namespace may mount procfs only where a whole one is "
 				 "visible; here parts of the host's /proc are covered");
+	}
 	call_forget();
 	return host_instead(entry);
 }

@@ -390,6 +390,20 @@ def _():
     equal(r.out, "seen\n")
 
 
+@test("a container in a container: with root it runs, in a user namespace the masked /proc forbids it and the message says so")
+def _():
+    os.makedirs(TMP + "/tools")
+    shutil.copy(step(3), TMP + "/tools/step03")
+    shutil.copytree(make_rootfs(), TMP + "/tools/rootfs", symlinks=True)
+    outer = [step(3), "--rootfs", ROOTFS, "--bind", TMP + "/tools:/srv", "--", "/srv/step03", "--rootfs", "/srv/rootfs"]
+    r = run([*outer, "--", "/bin/probe", "list", "/mnt", "ids"])
+    contains(r.out, "pid")
+    r = run([*outer, "--user", "--map-root", "--", "/bin/true"])
+    equal(r.status, 125)
+    contains(r.err, "EPERM")
+    contains(r.err, "only where a whole one is visible")
+
+
 # ---- hostile images ------------------------------------------------------------------------------
 
 
