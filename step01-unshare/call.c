@@ -111,7 +111,7 @@ void
 call_told(const char *file, int line, long value, bool matters, const char *format, ...)
 {
 	int number = errno;
-	char text[sizeof error.what];
+	char text[4096]; /* capset(2) names every capability twice */
 	va_list args;
 
 	va_start(args, format);
@@ -120,7 +120,7 @@ call_told(const char *file, int line, long value, bool matters, const char *form
 	if (value < 0 && matters && !error.number) {
 		error.number = number;
 		error.status = EXIT_OURS;
-		memcpy(error.what, text, sizeof text);
+		snprintf(error.what, sizeof error.what, "%.*s", (int)sizeof error.what - 1, text);
 	}
 	if (call_mode != CALL_SILENT)
 		tell(file, line, value, number, text);

@@ -248,17 +248,37 @@ parse_set(const char *text, unsigned long *bits, unsigned long limit)
 #define SET_LIMIT 8192 /* the kernel's own, of CPUs and of nodes */
 #define SET_LONGS (SET_LIMIT / (8 * sizeof(unsigned long)))
 
+/* The bits as strace(1) prints a set of CPUs: "0 1 2 3". */
+static const char *
+set_text(const unsigned long *bits, char *text, size_t size)
+{
+	const unsigned width = 8 * sizeof *bits;
+	size_t length = 0;
+
+	text[0] = 0;
+	for (unsigned i = 0; i < SET_LIMIT && length < size; i++)
+		if (bits[i / width] >> i % width & 1)
+			length += (size_t)snprintf(text + length, size - length, "%s%u",
+						   length ? " " : "", i);
+	return text;
+}
+
 int
 attr_affinity(const char *list)
 {
 	unsigned long bits[SET_LONGS] = { 0 };
+	size_t used = SET_LONGS;
+	char text[256];
 
 	if (!list)
 		return 0;
 	if (parse_set(list, bits, SET_LIMIT) < 0)
 		return fail(EINVAL, "cpu affinity \"%s\": not a list such as 0-3,7", list);
-	return call((int)syscall(SYS_sched_setaffinity, 0, sizeof bits, bits),
-		    "sched_setaffinity(0, %zu, [%s])", sizeof bits, list);
+	while (used > 1 && !bits[used - 1])
+		used--;
+	return call((int)syscall(SYS_sched_setaffinity, 0, used * sizeof *bits, bits),
+		    "sched_setaffinity(0, %zu, [%s])", used * sizeof *bits,
+		    set_text(bits, text, sizeof text));
 }
 
 int
@@ -414,7 +434,7 @@ attrs_apply(const struct attr_options *options, int proc)
 	    attr_affinity(options->cpu_affinity) < 0 || set_personality(options->personality) < 0)
 		return -1;
 	if (options->has_umask)
-		umask(options->umask); /* cannot fail */
+		call((int)umask(options->umask), "umask(%03o)", options->umask);
 	return 0;
 }
 
