@@ -27,6 +27,10 @@ CC       := clang-14
 OPTIMIZE := -O1
 EXTRA    := -fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation
 endif
+ifdef SILENT                            # for the bench: call() and stage() without their telling
+OUT      := build/silent
+CPPFLAGS += -I$(O)/silent
+endif
 ifdef CROSS                             # CROSS=arm64: what links without foreign libraries is linked
 OUT      := build/$(CROSS)
 TRIPLE   := $(patsubst arm64,aarch64,$(CROSS))-linux-gnu
@@ -114,7 +118,7 @@ $(O)/.flags: FORCE
 $(O)/.sources: FORCE
 	@$(call stamp,$(SOURCES))
 
-$(O)/obj/%.o: %.c $(O)/.flags | $(if $(CROSS),$(O)/include)
+$(O)/obj/%.o: %.c $(O)/.flags | $(if $(CROSS),$(O)/include) $(if $(SILENT),$(O)/silent/step01-unshare/call.h)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_C) -MMD -MP -c -o $@ $<
 -include $(shell [ ! -d $(O)/obj ] || find $(O)/obj -name '*.d')
@@ -138,6 +142,15 @@ $(O)/probe: $(O)/obj/tests/probe.o
 $(O)/unit/%: $(O)/obj/tests/unit/%.o $(HELPERS:%.c=$(O)/obj/%.o) $(ARCHIVES:%=$(O)/%.a)
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $(filter %.o %.a,$^) $(LIBS_unit) -lm
+
+$(O)/bench/%: $(O)/obj/tests/bench/%.o
+	@mkdir -p $(@D)
+	$(LINK) -static -o $@ $<
+
+# call.h whose macros only make the call: what is compared with is a program that cannot tell.
+$(O)/silent/step01-unshare/call.h: step01-unshare/call.h
+	@mkdir -p $(@D)
+	@sed 's/call_mode != CALL_SILENT/0/' $< > $@
 
 # Headers of libraries for a foreign machine, which differ in nothing that is used here.
 $(O)/include:
@@ -199,7 +212,8 @@ coverage: ## lines that the tests reach, unit and system and VM together, as HTM
 
 bench: ## each step beside a bare program, bubblewrap and crun
 	@tests/install.sh bench
-	@$(MAKE) --no-print-directory ready
+	@$(MAKE) --no-print-directory ready $(O)/bench/floor $(O)/bench/stopwatch
+	@$(MAKE) --no-print-directory SILENT=1 O=$(O)/silent all
 	@tests/bench/bench.py
 
 demo: ## nginx from a registry: pulled, run, limited, asked, stopped (VM=1: in the virtual machine)

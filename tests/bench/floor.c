@@ -1,0 +1,248 @@
+/*
+ * floor: what a start costs at least. For each step, the system calls that its job needs and no
+ * others: no options, no messages, no error but "it failed". The steps are measured against it.
+ *
+ *	floor STEP ROOTFS[:LOWER…] SCRATCH COMMAND [ARG…]
+ *
+ * SCRATCH is an empty directory on a real disk. Follows the man pages of the calls.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define USUAL 0xa80425fbULL /* the capabilities that engines leave by default */
+
+static int step;
+static const char *root, *scratch;
+
+static void
+need(long result, const char *what)
+{
+	if (result < 0) {
+		perror(what);
+		_exit(125);
+	}
+}
+
+/* ---- step 3 ---- */
+
+static void
+mount_all(void)
+{
+	need(mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL), "proc");
+	need(mount("dev", "dev", "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=755,size=64k"), "dev");
+	need(mkdir("dev/pts", 0755) | mkdir("dev/shm", 0755) | mkdir("dev/mqueue", 0755), "mkdir");
+	need(mount("pts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+		   "newinstance,ptmxmode=0666,mode=0620,gid=5"),
+	     "devpts");
+	need(mount("shm", "dev/shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777"),
+	     "shm");
+	need(mount("mq", "dev/mqueue", "mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL), "mqueue");
+	need(mount("sys", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL),
+	     "sys");
+}
+
+static void
+make_nodes(void)
+{
+	static const struct {
+		const char *path;
+		unsigned major, minor;
+	} nodes[] = { { "dev/null", 1, 3 },   { "dev/zero", 1, 5 },    { "dev/full", 1, 7 },
+		      { "dev/random", 1, 8 }, { "dev/urandom", 1, 9 }, { "dev/tty", 5, 0 } };
+
+	umask(0);
+	for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
+		need(mknod(nodes[i].path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)),
+		     nodes[i].path);
+	umask(022);
+	need(symlink("pts/ptmx", "dev/ptmx") | symlink("/proc/self/fd", "dev/fd") |
+		     symlink("/proc/self/fd/0", "dev/stdin") |
+		     symlink("/proc/self/fd/1", "dev/stdout") |
+		     symlink("/proc/self/fd/2", "dev/stderr"),
+	     "symlink");
+}
+
+static void
+hide(void)
+{
+	static const char *const masked[] = { "proc/kcore", "proc/keys", "proc/timer_list",
+					      "proc/interrupts" };
+	static const char *const fixed[] = { "proc/bus", "proc/fs", "proc/irq", "proc/sys" };
+	const unsigned long again =
+		MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+	for (size_t i = 0; i < sizeof masked / sizeof *masked; i++)
+		if (mount("dev/null", masked[i], NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
+			need(-1, masked[i]);
+	need(mount("none", "sys/firmware", "tmpfs", MS_RDONLY, "size=4k"), "sys/firmware");
+	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+		need(mount(fixed[i], fixed[i], NULL, MS_BIND | MS_REC, NULL), fixed[i]);
+		need(mount(NULL, fixed[i], NULL, again, NULL), fixed[i]);
+	}
+}
+
+/* ---- step 5 ---- */
+
+static void
+mount_root(char *mounted)
+{
+	char data[4096], upper[1024], work[1024];
+
+	if (step < 5) {
+		snprintf(mounted, 1024, "%s", root);
+		need(mount(root, root, NULL, MS_BIND | MS_REC, NULL), root);
+		return;
+	}
+	snprintf(upper, sizeof upper, "%s/upper", scratch);
+	snprintf(work, sizeof work, "%s/work", scratch);
+	snprintf(mounted, 1024, "%s/merged", scratch);
+	need(mkdir(upper, 0755) | mkdir(work, 0755) | mkdir(mounted, 0755), scratch);
+	snprintf(data, sizeof data, "lowerdir=%s,upperdir=%s,workdir=%s", root, upper, work);
+	need(mount("overlay", mounted, "overlay", 0, data), "overlay");
+}
+
+static void
+remove_scratch(void)
+{
+	static const char *const names[] = { "upper/dev", "upper/proc", "upper/sys", "upper",
+					     "work/work", "work",	"merged" };
+	char path[1024];
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		snprintf(path, sizeof path, "%s/%s", scratch, names[i]);
+		rmdir(path);
+	}
+}
+
+/* ---- step 6 ---- */
+
+static void
+loopback_up(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	need(fd < 0 ? fd : ioctl(fd, SIOCSIFFLAGS, &lo), "lo");
+	close(fd);
+}
+
+/* ---- step 7 ---- */
+
+static void
+drop_rights(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[2] = { { (uint32_t)USUAL, (uint32_t)USUAL, 0 } };
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 1024, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { sizeof code / sizeof *code, code };
+
+	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
+		if (!(USUAL >> cap & 1))
+			need(prctl(PR_CAPBSET_DROP, cap, 0, 0, 0), "PR_CAPBSET_DROP");
+	need(syscall(SYS_capset, &head, sets), "capset");
+	need(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "PR_SET_NO_NEW_PRIVS");
+	need(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter), "seccomp");
+}
+
+/* ---- all ---- */
+
+static void
+child(char **argv)
+{
+	char mounted[1024];
+
+	need(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");
+	if (step == 2)
+		need(mount("proc", "/proc", "proc", 0, NULL), "proc");
+	if (step >= 3) {
+		mount_root(mounted);
+		need(chdir(mounted), mounted);
+		mount_all();
+		make_nodes();
+		hide();
+		need(syscall(SYS_pivot_root, ".", "."), "pivot_root");
+		need(umount2(".", MNT_DETACH), "umount2");
+		need(chdir("/"), "chdir");
+	}
+	if (step >= 6)
+		loopback_up();
+	if (step >= 7)
+		drop_rights();
+	execv(argv[0], argv);
+	need(-1, argv[0]);
+}
+
+static int
+cgroup_make(char *path)
+{
+	int fd;
+
+	snprintf(path, 256, "%s/floor-%d", getenv("CGROUP"), getpid());
+	need(mkdir(path, 0755), path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	need(fd, path);
+	return fd;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct clone_args args = { .flags = CLONE_NEWPID | CLONE_NEWNS, .exit_signal = SIGCHLD };
+	char cgroup[256] = "";
+	int status = 0;
+
+	if (argc < 5)
+		return 125;
+	step = atoi(argv[1]);
+	root = argv[2];
+	scratch = argv[3];
+	if (step == 1) {
+		need(unshare(CLONE_NEWUTS), "unshare");
+		execv(argv[4], argv + 4);
+		need(-1, argv[4]);
+	}
+	if (step >= 3)
+		args.flags |= CLONE_NEWUTS | CLONE_NEWIPC;
+	if (step >= 6)
+		args.flags |= CLONE_NEWNET;
+	if (step >= 4 && getenv("CGROUP")) {
+		args.flags |= CLONE_INTO_CGROUP | CLONE_NEWCGROUP;
+		args.cgroup = (__u64)cgroup_make(cgroup);
+	}
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+	need(pid, "clone3");
+	if (pid == 0)
+		child(argv + 4);
+	need(waitpid(pid, &status, 0), "waitpid");
+	if (cgroup[0])
+		rmdir(cgroup);
+	if (step >= 5)
+		remove_scratch();
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
