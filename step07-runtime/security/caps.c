@@ -212,6 +212,9 @@ caps_drop_bounding(const struct cap_sets *sets)
 {
 	char number[16];
 
+	stage("capabilities",
+	      "Root's power comes in 41 pieces; what leaves the bounding set cannot be had again.",
+	      "grep Cap /proc/%d/status", call_pid());
 	for (unsigned i = 0; i < 64; i++) {
 		int has = prctl(PR_CAPBSET_READ, i, 0, 0, 0);
 		if (has < 0)
@@ -266,6 +269,8 @@ caps_become_user(uid_t uid, gid_t gid, const gid_t *groups, size_t count)
 {
 	if (uid > INT32_MAX || gid > INT32_MAX)
 		return fail(EINVAL, "user %u:%u: ids end at %d", uid, gid, INT32_MAX);
+	stage("user", "From here on it is who the image says, in no group of the caller's.",
+	      "grep -E '^(Uid|Gid|Groups)' /proc/%d/status", call_pid());
 	if (set_groups(groups, count) < 0)
 		return -1;
 	if (call(setresgid(gid, gid, gid), "setresgid(%u, %u, %u)", gid, gid, gid) < 0)

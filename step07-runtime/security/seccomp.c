@@ -126,10 +126,13 @@ static int
 install(const struct seccomp *seccomp, int *listener)
 {
 	struct sock_fprog program = { seccomp->filter.count, seccomp->filter.insns };
-	int fd = call((int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, seccomp->flags, &program),
-		      "seccomp(SECCOMP_SET_MODE_FILTER, %s, {len=%u, filter=%p})",
-		      flag_names(seccomp->flags), seccomp->filter.count,
-		      (void *)seccomp->filter.insns);
+	int fd;
+
+	stage("seccomp", "A program of comparisons, which the kernel runs before each system call.",
+	      "grep Seccomp /proc/%d/status", call_pid());
+	fd = call((int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, seccomp->flags, &program),
+		  "seccomp(SECCOMP_SET_MODE_FILTER, %s, {len=%u, filter=%p})",
+		  flag_names(seccomp->flags), seccomp->filter.count, (void *)seccomp->filter.insns);
 
 	if (fd < 0 && errno == EACCES)
 		return call_hint("without no_new_privs only CAP_SYS_ADMIN may put on a filter");

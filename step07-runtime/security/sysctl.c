@@ -131,6 +131,9 @@ sysctl_apply(const struct sysctl_options *options, int proc)
 	char path[256], name[280];
 	const char *value;
 
+	if (options->set.count)
+		stage("settings", "Some of the kernel's settings belong to a namespace.",
+		      "nsenter -t %d --all sysctl -a", call_pid());
 	for (size_t i = 0; i < options->set.count; i++) {
 		if (read_item(options->set.item[i], path, sizeof path, &value) < 0)
 			return -1;
