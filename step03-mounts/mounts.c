@@ -158,6 +158,15 @@ is_procfs(int fd)
 	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
+/* The root of a procfs, and not a part of one: its inode is 1 (PROC_ROOT_INO). */
+static bool
+is_procfs_root(int fd)
+{
+	struct stat status;
+
+	return is_procfs(fd) && fstat(fd, &status) == 0 && status.st_ino == 1;
+}
+
 /* Files of /proc that tell what a container has, which some hosts give another content. */
 static bool
 may_be_covered(int root, int target)
@@ -190,7 +199,7 @@ check_proc(const struct mount_entry *entry, int root, int target)
 
 	if (on_proc)
 		refused = !mount_is_type(entry, "proc") &&
-			  !(mount_is_bind(entry) && is_procfs(entry->tree));
+			  !(mount_is_bind(entry) && is_procfs_root(entry->tree));
 	else if (is_procfs(target))
 		refused = !mount_is_bind(entry) || !may_be_covered(root, target);
 	close_keeping_errno(proc);
