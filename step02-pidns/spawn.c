@@ -140,14 +140,11 @@ spawn_pass_on(const struct spawn *child, int signals)
 int
 spawn_wait(const struct spawn *child, siginfo_t *info)
 {
-	sigset_t set;
+	struct pollfd events[2] = { { child->pidfd, POLLIN, 0 }, { spawn_signals(), POLLIN, 0 } };
 	int done = -1;
-	struct pollfd events[2] = { { .fd = child->pidfd, .events = POLLIN },
-				    { .events = POLLIN } };
 
-	passed_on(&set);
-	if ((events[1].fd = signalfd(-1, &set, SFD_CLOEXEC)) < 0)
-		return fail(errno, "signalfd");
+	if (events[1].fd < 0)
+		return -1;
 	for (;;) {
 		if (poll(events, 2, -1) < 0 && errno != EINTR) {
 			fail(errno, "poll");
