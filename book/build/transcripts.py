@@ -67,49 +67,41 @@ class Session:
         return None
 
     def prepare(self):
-        """Writes the shell script that runs the block."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        """Writes the scripts that run the block: its machine, and the session in it."""
         self.directory.mkdir(parents=True)
         d, tag = self.directory, f"book-{os.getpid()}-{self.number:03}"
-        home = f"/var/tmp/{tag}"
-        lines = [f"cd {ROOT}", "exec </dev/null", "umask 022", f"mkdir -p {home}/lib"]
-        if "user" in self.fence.tags:
-            lines.append(f"mkdir -p {home}/run; chown -R {USER_ID}:{USER_ID} {home}")
-        lines.append(f"read -r _ _ _ _ p </proc/loadavg; echo $p >{d}/first")
-        for i, command in enumerate(self.commands):
-            (d / f"{i}.cmd").write_text(adapt("\n".join(command)) + "\n")
-        lines.append(" ".join([*self._environment(home, tag), *self._shell()]))
-        lines.append(f"read -r _ _ _ _ p </proc/loadavg; echo $p >{d}/last")
-        lines.append(f"rm -rf {home} /run/{tag}")
+        home, user = f"/var/tmp/{tag}", "user" in self.fence.tags
+        shell = ["env", "-i", *self._environment(home, tag), "timeout", "-k", "5",
+                 str(LIMIT[self.where])]
+        if user and os.geteuid() == 0:
+            shell += ["setpriv", f"--reuid={USER_ID}", f"--regid={USER_ID}", "--clear-groups",
+                      "--inh-caps=-all"]
+        lines = ["exec </dev/null", "umask 022", *machine(), f"mkdir -p {home}/lib {home}/run",
+                 f"chown -R {USER_ID}:{USER_ID} {home}" if user else "", f"cd {ROOT}",
+                 f"read -r _ _ _ _ p </proc/loadavg; echo $p >{d}/first",
+                 " ".join([*shell, "bash", f"{d}/session.sh"]),
+                 f"read -r _ _ _ _ p </proc/loadavg; echo $p >{d}/last",
+                 f"rm -rf {home} /run/{tag}"]
         (d / "run.sh").write_text("\n".join(lines) + "\n")
         (d / "session.sh").write_text("".join(
             f'c=$(<{d}/{i}.cmd); (exit ${{s:-0}})\n'
             f'eval "$c" >>{d}/{i}.out 2>&1; s=$?; echo $s >>{d}/status\n'
             for i in range(len(self.commands))))
-        for i in range(len(self.commands)):
+        for i, command in enumerate(self.commands):
+            (d / f"{i}.cmd").write_text(adapt("\n".join(command)) + "\n")
             (d / f"{i}.out").touch()
         (d / "status").touch()
-        if "user" in self.fence.tags:
+        if user:
             for path in [d, *d.iterdir()]:
                 os.chown(path, USER_ID, USER_ID)
 
     def _environment(self, home, tag):
         """The same variables on every machine; the programs keep their state in a place apart."""
         user = "user" in self.fence.tags
-        return ["env", "-i", f"HOME={home if user else '/root'}", "LC_ALL=C.UTF-8", "NO_COLOR=1",
+        return [f"HOME={home if user else '/root'}", "LC_ALL=C.UTF-8", "NO_COLOR=1",
                 f"PATH={BUILD}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                "TERM=dumb", "TZ=UTC", f"BOXSTEP_ROOT={home}/lib",
-                f"BOXSTEP_RUN={f'{home}/run' if user else f'/run/{tag}'}"]
-
-    def _shell(self):
-        """The shell that reads the session, as root or as the reader."""
-        limit = LIMIT[self.where]
-        words = ["timeout", "-k", "5", str(limit)]
-        if "user" in self.fence.tags and os.geteuid() == 0:
-            words += ["unshare", "--mount", "bash", str(WORK / "reader.sh")]
-        else:
-            words.append("bash")
-        return [*words, f"{self.directory}/session.sh"]
+                "TERM=dumb", "TZ=UTC", f"BOXSTEP_ROOT={home}/lib", f"BOXSTEP_NET={home}/net",
+                f"BOXSTEP_RUN={home}/run"]
 
     def collect(self):
         """Takes what was printed; what went wrong with the run itself is in .fault."""
@@ -158,7 +150,7 @@ def adapt(command):
 def shown(text):
     """Output as the book prints it: the reader's directories instead of this machine's."""
     text = re.sub(r"/var/tmp/book-\d+-\d+/lib", "/var/lib/boxstep", text)
-    text = re.sub(r"/run/book-\d+-\d+|/var/tmp/book-\d+-\d+/run", "/run/boxstep", text)
+    text = re.sub(r"/var/tmp/book-\d+-\d+/(run|net)", "/run/boxstep", text)
     text = text.replace(f"{BUILD}/", "build/").replace(str(ROOT), "/home/reader/boxstep")
     text = re.sub(r"^\S*/session.sh: line \d+: ", "bash: ", text, flags=re.M)
     text = re.sub(r"\x1b\[[0-9;]*m|\r", "", text)
@@ -227,8 +219,30 @@ def sessions(chapters):
     return run, norun
 
 
+def machine():
+    """Shell lines that make the namespaces of a block, as root, the same on every machine: its name,
+    its users, its lo, numbers of processes, and nothing of it left afterwards."""
+    if os.geteuid() != 0:
+        return []
+    binds = [f"[ ! -e /etc/{name} ] || mount --bind {WORK}/{name} /etc/{name}" for name in ETC]
+    return ["echo 3000 2>/dev/null >/proc/sys/kernel/ns_last_pid", "hostname laptop",
+            "ip link set lo up", *binds]
+
+
+# Who there is, on every machine: root, and an ordinary user with subordinate ids.
+ETC = {"passwd": f"root:x:0:0:root:/root:/bin/bash\n"
+                 f"reader:x:{USER_ID}:{USER_ID}::/home/reader:/bin/bash\n"
+                 "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+       "group": f"root:x:0:\nreader:x:{USER_ID}:\nnogroup:x:65534:\n",
+       "subuid": "reader:100000:65536\n", "subgid": "reader:100000:65536\n"}
+UNSHARE = ("unshare --mount --net --uts --ipc --pid --fork --kill-child --mount-proc "
+           "--propagation private").split()
+
+
 def run_native(session):
-    shell = subprocess.Popen(["bash", session.directory / "run.sh"], start_new_session=True)
+    unshare = UNSHARE if os.geteuid() == 0 else []
+    shell = subprocess.Popen([*unshare, "bash", session.directory / "run.sh"],
+                             start_new_session=True)
     shell.wait()
     try:
         os.killpg(shell.pid, signal.SIGKILL)  # what the block left in the background
@@ -239,7 +253,7 @@ def run_native(session):
 def run_vm(list_):
     """All blocks for the VM in one boot of it."""
     script = WORK / "vm.sh"
-    script.write_text("".join(f"bash {s.directory}/run.sh\n" for s in list_))
+    script.write_text("".join(f"{' '.join(UNSHARE)} bash {s.directory}/run.sh\n" for s in list_))
     seconds = 60 + LIMIT["vm"] * len(list_)
     subprocess.run([VM / "setup.sh", VM_DIR], check=True, stdout=subprocess.DEVNULL)
     done = subprocess.run([VM / "run.sh", "-d", VM_DIR, "-t", str(seconds), "-w", ROOT, "--",
@@ -248,26 +262,13 @@ def run_vm(list_):
         raise Fault(f"the VM lab ended with status {done.returncode}")
 
 
-def make_reader():
-    """An ordinary user whose name and ids are the same on every machine."""
-    WORK.mkdir(parents=True, exist_ok=True)
-    files = {"passwd": f"root:x:0:0:root:/root:/bin/bash\nreader:x:{USER_ID}:{USER_ID}::/home/reader:/bin/bash\n",
-             "group": f"root:x:0:\nreader:x:{USER_ID}:\n",
-             "subuid": "reader:100000:65536\n", "subgid": "reader:100000:65536\n"}
-    script = ["set -e"]
-    for name, text in files.items():
-        (WORK / name).write_text(text)
-        script.append(f"[ -e /etc/{name} ] && mount --bind {WORK}/{name} /etc/{name}")
-    script.append(f"exec setpriv --reuid={USER_ID} --regid={USER_ID} --clear-groups "
-                  "--inh-caps=-all bash \"$@\"")
-    (WORK / "reader.sh").write_text("\n".join(script) + "\n")
-
-
 def run_all(list_):
     """Runs the blocks; gives those that could not run, as (session, what is missing), and the rest."""
     skipped = [(s, s.missing()) for s in list_ if s.missing()]
     ready = [s for s in list_ if not s.missing()]
-    make_reader()
+    WORK.mkdir(parents=True, exist_ok=True)
+    for name, text in ETC.items():
+        (WORK / name).write_text(text)
     try:
         for session in ready:
             session.prepare()
