@@ -203,7 +203,7 @@ set_unified(const struct option_row *row, const char *value, void *into)
 	if (!grown)
 		return fail(ENOMEM, "memory for --%s", row->name);
 	limits->unified = grown;
-	if (!equals || !(file = strndup(value, (size_t)(equals - value))))
+	if (!equals || equals == value || !(file = strndup(value, (size_t)(equals - value))))
 		return fail(EINVAL, "--%s %s: not FILE=VALUE such as memory.high=32m", row->name,
 			    value);
 	limits->unified[limits->unified_count++] = (struct unified){ file, equals + 1 };

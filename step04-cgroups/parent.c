@@ -220,28 +220,26 @@ make_leaf(const struct cgroup *parent)
 static int
 enable_in(const struct cgroup *cgroup, int needed, int wanted)
 {
+	bool may_write = faccessat(cgroup->fd, "cgroup.subtree_control", W_OK, AT_EACCESS) == 0;
 	char text[256] = "";
-	int on, missing = needed & ~cgroup->controllers;
+	int on;
 
-	if (missing)
-		return hierarchy_refuse(missing, cgroup->path);
 	if (cgroup_read(cgroup, "cgroup.subtree_control", text, sizeof text) < 0)
 		return fail(errno, "read(\"%s/cgroup.subtree_control\")", cgroup->path);
 	on = controllers_parse(text);
+	needed &= ~on;
+	wanted &= ~on & cgroup->controllers;
+	if ((needed & ~cgroup->controllers) || (needed && !may_write))
+		return hierarchy_refuse(needed, cgroup->path);
 	if (!is_root(cgroup) && has_processes(cgroup)) {
 		wanted = 0; /* counting is not worth moving somebody for */
-		if ((needed & ~on) && make_leaf(cgroup) < 0)
+		if (needed && make_leaf(cgroup) < 0)
 			return -1;
 	}
-	if (faccessat(cgroup->fd, "cgroup.subtree_control", W_OK, AT_EACCESS) < 0)
-		wanted = 0;
-	needed = (needed | (wanted & cgroup->controllers)) & ~on;
-	if (!needed)
+	if (!needed && (!wanted || !may_write))
 		return 0;
-	if (cgroup_write(cgroup, "cgroup.subtree_control", controllers_text(needed, '+')) == 0)
-		return 0;
-	return call_hint("a controller is handed down only by a cgroup that may be written, and "
-			 "that holds no process itself");
+	return cgroup_write(cgroup, "cgroup.subtree_control",
+			    controllers_text(needed | wanted, '+'));
 }
 
 int
