@@ -61,8 +61,8 @@ open_source(struct mount_entry *entry)
  * A map of ids is handed to the kernel as a user namespace that has it; a process holds that
  * namespace just long enough for it to be opened.
  */
-static int
-namespace_with(const struct idmap_options *maps)
+int
+mounts_id_namespace(const struct idmap_options *maps)
 {
 	struct spawn holder = { 0, -1 };
 	char path[64];
@@ -97,7 +97,7 @@ map_ids(struct mount_entry *entry, const struct idmap_options *containers)
 	if (!maps || !idmap_kind(maps))
 		return fail(EINVAL, "idmap on %s: there are no maps, and no user namespace",
 			    spec->target);
-	if ((fd = namespace_with(maps)) < 0)
+	if ((fd = mounts_id_namespace(maps)) < 0)
 		return -1;
 	done = detached_map_ids(entry->tree, fd, entry->flags.idmap_all);
 	close_keeping_errno(fd);

@@ -13,6 +13,7 @@
 
 #include "step01-unshare/call.h"
 #include "step01-unshare/options.h"
+#include "step05-overlay/rights.h"
 #include "step05-overlay/store.h"
 #include "step05-overlay/unpack.h"
 
@@ -42,7 +43,7 @@ run(const char *source, char manifest[DIGEST_TEXT])
 	struct store store;
 	int result;
 
-	unpack_look_at_rights(&unpack);
+	rights_look(&unpack.user, &unpack.flat);
 	place.flat = unpack.flat;
 	if (store_open(&place, &store) < 0)
 		return -1;

@@ -7,7 +7,10 @@
 #ifndef BOXSTEP_OBTAIN_H
 #define BOXSTEP_OBTAIN_H
 
+#include <limits.h>
+#include <stdbool.h>
 #include "step01-unshare/idmap.h"
+#include "step03-mounts/mount_list.h"
 #include "step05-overlay/image_config.h"
 #include "step05-overlay/overlay.h"
 #include "step05-overlay/store.h"
@@ -28,27 +31,38 @@ struct image {
 
 /*
  * WORD is a layout directory `DIR` or `DIR:TAG`, an archive, or a name in the store. Unpacks what
- * is missing, in a user namespace with IDMAP's maps when USER_NAMESPACE.
+ * is missing, in a user namespace with MAPS when the caller is not privileged and USER_NAMESPACE
+ * (MAPS may be NULL without). Holds the store (store_hold) until image_add_layers.
  * ENOENT when it is none of these.
  */
-int image_obtain(const struct store *store, const struct image_options *options, const char *word,
-		 const struct idmap_options *idmap, bool user_namespace, struct image *image);
+int image_obtain(struct store *store, const struct image_options *options, const char *word,
+		 const struct idmap_options *maps, bool user_namespace, struct image *image);
 /* The same for an image that the store has by name, id or digest (its layers may be missing). */
-int image_obtain_stored(const struct store *store, const char *word,
-			const struct idmap_options *idmap, bool user_namespace,
-			struct image *image);
+int image_obtain_stored(struct store *store, const char *word, const struct idmap_options *maps,
+			bool user_namespace, struct image *image);
 void image_free(struct image *image);
 
 /* Adds the image's layers to an overlay, each locked shared for as long as it is open. */
-int image_add_layers(const struct store *store, const struct image *image, struct overlay *overlay);
+int image_add_layers(struct store *store, const struct image *image, struct overlay *overlay);
+
+/* Each of the image's volumes that is not mounted by LIST yet: a directory in the run's scratch,
+ * bound there, which begins with what the image has in it. */
+int image_add_volumes(const struct store *store, const struct image *image, struct overlay *overlay,
+		      struct mount_list *list);
+
+/* Whether a run with these maps can keep no owners, so that it needs layers of its own kind: for
+ * store_options.flat. */
+bool image_flat(const struct idmap_options *maps, bool user_namespace);
 
 /*
- * Runs boxstep-unpack (beside this program, in LIBEXECDIR or in $BOXSTEP_LIBEXEC) for SOURCE: a
- * layout `DIR[:TAG]`, an archive, or the digest of a manifest or index that is in the store.
- * Its error becomes this program's. Gives the manifest's digest.
+ * Runs boxstep-unpack for SOURCE: a layout `DIR[:TAG]`, an archive, or the digest of a manifest or
+ * index that is in the store. Its error becomes this program's. Gives the manifest's digest.
  */
 int image_unpack(const struct store *store, const char *source, const char *platform,
-		 const struct idmap_options *idmap, bool user_namespace,
-		 char manifest[DIGEST_TEXT]);
+		 const struct idmap_options *maps, bool user_namespace, char manifest[DIGEST_TEXT]);
+
+/* The path of another program of ours: in $BOXSTEP_LIBEXEC, beside this program, or where it is
+ * installed. ENOENT, recorded. */
+int program_beside(const char *name, char path[PATH_MAX]);
 
 #endif

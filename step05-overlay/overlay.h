@@ -8,14 +8,15 @@
 #ifndef BOXSTEP_OVERLAY_H
 #define BOXSTEP_OVERLAY_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
+#include "step01-unshare/idmap.h"
 #include "step05-overlay/store.h"
 
 struct overlay_options {
 	const char *lower; /* --lower TOP:…:BOTTOM, as overlayfs writes it */
-	const char *upper; /* --upper DIR; NULL: a scratch one */
+	const char *upper; /* --upper DIR; NULL: one in the store's scratch */
 	bool keep;	   /* --keep */
 	bool diff;	   /* --diff */
 };
@@ -24,41 +25,60 @@ extern const struct option_row overlay_options[];
 struct overlay {
 	int *lower; /* directories, top first, as overlayfs counts; close-on-exec */
 	size_t lowers;
-	int upper, work;      /* −1: a read-only overlay */
-	bool user;	      /* mounted in a user namespace: userxattr */
-	char scratch[16];     /* name of the scratch directory that has upper and work; or "" */
-	int scratch_fd;	      /* holds its lock */
-	char upper_path[256]; /* for people */
+	int *held; /* with MAPPED: the directories themselves, locked; lower has copies of mounts */
+	size_t helds;
+	int upper, work;	   /* −1: a read-only overlay of at least two */
+	bool user;		   /* mounted by the root of a user namespace: userxattr */
+	bool throwaway;		   /* the upper layer need not outlive anything: volatile */
+	int scratch_fd;		   /* scratch directory of this run, locked; −1 */
+	char scratch[16];	   /* its name, or "" */
+	char upper_path[PATH_MAX]; /* for people */
+	bool mapped;		   /* by root for a user namespace, see overlay_map_ids */
+	uid_t uid; /* who is root in the container, seen from here: what is made for it is theirs */
+	gid_t gid;
 };
 
 /* An overlay of nothing, to be filled. */
 void overlay_init(struct overlay *overlay);
-/* Adds a directory below those already there; DIR becomes the overlay's. */
+/* Closes what is open; the locks on the layers go with it. */
+void overlay_close(struct overlay *overlay);
+
+/* Adds a directory below those already there; DIR becomes the overlay's, also after an error. */
 int overlay_add_lower(struct overlay *overlay, int dir);
-/* The bare overlay: the directories of --lower. A `\:` is a colon. */
+/* The bare overlay: the directories of --lower. `\:` is a colon. ENOENT, ENOTDIR name the one. */
 int overlay_open_lower(struct overlay *overlay, const struct overlay_options *options);
-/* Opens --upper and makes a work directory beside it, or makes both in the store's scratch. */
+/* The scratch directory of this run, made if there is none yet. */
+int overlay_scratch(struct overlay *overlay, const struct store *store);
+/* Opens --upper and makes its work directory beside it (DIR.work), or makes both in the scratch
+ * directory. EBUSY when another run has that upper directory. */
 int overlay_open_upper(struct overlay *overlay, const struct overlay_options *options,
 		       const struct store *store);
 
 /*
+ * Parent, when the layers are added, before overlay_open_upper: who will be root in the container.
+ * For a user namespace (KINDS has CLONE_NEWUSER) of a privileged caller the layers, which belong to
+ * the ids of the host, appear in id-mapped copies of their mounts (mount_setattr(2)), and what is
+ * made for the container belongs to its root. 0 or −1.
+ */
+int overlay_map_ids(struct overlay *overlay, const struct store *store, int kinds,
+		    const struct idmap_options *maps);
+/* Parent, before clone3: such an overlay is mounted out here, where that may be done; gives its
+ * descriptor. Else ROOTFS_IN_CHILD; −1. */
+int overlay_in_parent(const struct overlay *overlay);
+
+/*
  * Mounts it: a descriptor of a mount that has no place yet (fsmount(2)), for rootfs to move to.
  * Called in the container's own mount namespace, where it dies with it. Layers are handed over by
- * descriptor (since 6.13), else as /proc/self/fd/N (`lowerdir+`, since 6.5), else by
- * overlay_mount_old. EINVAL for an upper directory on overlayfs, EPERM in a user namespace: said in
- * the hint.
+ * descriptor (since 6.13), else as /proc/self/fd/N (`lowerdir+`, since 6.7), else by
+ * overlay_mount_old. EINVAL for an upper directory on overlayfs: the hint says so.
  */
 int overlay_mount(const struct overlay *overlay);
-/* For kernels before 6.5: mount(2) on the directory PLACE with the layers as numbers relative to
- * /proc/self/fd, because all options must fit one page. Gives an open_tree(2) descriptor. */
-int overlay_mount_old(const struct overlay *overlay, const char *place);
+/* For kernels before 6.7: mount(2) with the layers as numbers relative to /proc/self/fd, because
+ * all options must fit into one page. Needs a mount namespace of one's own. */
+int overlay_mount_old(const struct overlay *overlay);
 
-/* What the upper directory changed: `A path`, `C path`, `D path`, one a line, as docker diff. */
-int overlay_diff(const struct overlay *overlay, FILE *out);
-/* After the run: --diff, then removes the scratch directory, or says where it is kept. */
+/* After the run: --diff to stderr; then removes what was made for it, or says where it is kept. */
 int overlay_finish(struct overlay *overlay, const struct overlay_options *options,
 		   const struct store *store);
-/* Closes what is open. */
-void overlay_close(struct overlay *overlay);
 
 #endif

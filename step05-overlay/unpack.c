@@ -61,20 +61,6 @@ const struct option_row unpack_options[] = {
 	{ 0 }
 };
 
-void
-unpack_look_at_rights(struct unpack_options *options)
-{
-	unsigned long inside = 0, outside = 0, count = UINT32_MAX, lines = 0;
-	FILE *map = fopen("/proc/self/uid_map", "re");
-
-	while (map && fscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3)
-		lines++;
-	if (map)
-		fclose(map);
-	options->user = count != UINT32_MAX;
-	options->flat = options->user && lines == 1 && count == 1;
-}
-
 /* What is being brought in. */
 struct unpacking {
 	struct store *store;

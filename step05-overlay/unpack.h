@@ -17,14 +17,9 @@ struct unpack_options {
 	bool report;	      /* --report: the result goes to stdout as a struct call_error */
 	int64_t bytes;	      /* --limit-bytes, --limit-entries; 0: the usual ones */
 	int64_t entries;
-	/* not an option: what this process is allowed, see below */
-	bool user, flat;
+	bool user, flat; /* no options: inside, single of rights.h */
 };
 extern const struct option_row unpack_options[];
-
-/* Sets USER when this process is in a user namespace (owners may be refused, devices are), FLAT
- * when that has a single id (no owner can be kept). */
-void unpack_look_at_rights(struct unpack_options *options);
 
 /*
  * SOURCE is a layout `DIR[:TAG]`, an archive `FILE[:TAG]`, or the digest of a manifest or index in

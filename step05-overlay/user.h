@@ -18,6 +18,7 @@ struct user {
 	gid_t *groups; /* supplementary; to be freed with user_free */
 	size_t count;
 	char home[256]; /* from passwd; "/" when there is none */
+	char name[256]; /* from passwd; "" when the number is not there */
 };
 
 /*
@@ -32,5 +33,8 @@ void user_free(struct user *user);
 /* Becomes it: setgroups, setresgid, setresuid, in this order. In a user namespace that denies
  * setgroups the supplementary groups stay as they are. EINVAL: the id has no map there. */
 int user_become(const struct user *user);
+
+/* The supplementary groups as strace prints them: [10, 20]; in a static buffer. */
+const char *user_groups_text(const struct user *user);
 
 #endif

@@ -1,0 +1,530 @@
+/*
+ * overlay: many directories seen as one.
+ *
+ * Follows Documentation/filesystems/overlayfs.rst, fsopen(2), fsconfig(2), mount_setattr(2).
+ * Explained in book/05-overlay.md.
+ */
+#include "step05-overlay/overlay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step03-mounts/detached.h"
+#include "step03-mounts/mounts.h"
+#include "step03-mounts/rootfs.h"
+#include "step05-overlay/changes.h"
+#include "step05-overlay/rights.h"
+#include "step05-overlay/tree.h"
+
+enum { NOT_HERE = -2 }; /* this kernel does not have that way */
+
+const struct option_row overlay_options[] = {
+	{ .name = "lower",
+	  .unit = "DIR[:DIR...]",
+	  .object = "lowerdir",
+	  .help = "directories instead of an image, the topmost first",
+	  .set = option_text,
+	  .offset = offsetof(struct overlay_options, lower) },
+	{ .name = "upper",
+	  .unit = "DIR",
+	  .object = "upperdir",
+	  .help = "where changes go (DIR.work beside it is the workdir)",
+	  .set = option_text,
+	  .offset = offsetof(struct overlay_options, upper) },
+	{ .name = "keep",
+	  .object = "upperdir",
+	  .help = "keep the changes, and say where they are",
+	  .set = option_flag,
+	  .offset = offsetof(struct overlay_options, keep) },
+	{ .name = "diff",
+	  .object = "upperdir",
+	  .help = "list the changes at the end: A added, C changed, D deleted",
+	  .set = option_flag,
+	  .offset = offsetof(struct overlay_options, diff) },
+	{ 0 }
+};
+
+void
+overlay_init(struct overlay *overlay)
+{
+	*overlay = (struct overlay){
+		.upper = -1, .work = -1, .scratch_fd = -1, .uid = geteuid(), .gid = getegid()
+	};
+}
+
+static void
+close_one(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void
+overlay_close(struct overlay *overlay)
+{
+	for (size_t i = 0; i < overlay->lowers; i++)
+		close_one(&overlay->lower[i]);
+	for (size_t i = 0; i < overlay->helds; i++)
+		close_one(&overlay->held[i]);
+	free(overlay->lower);
+	free(overlay->held);
+	close_one(&overlay->upper);
+	close_one(&overlay->work);
+	close_one(&overlay->scratch_fd);
+	overlay->lower = overlay->held = NULL;
+	overlay->lowers = overlay->helds = 0;
+}
+
+/* ---- what it is made of ---- */
+
+int
+overlay_add_lower(struct overlay *overlay, int dir)
+{
+	int *more = NULL;
+
+	if (dir < 0)
+		return -1;
+	if (overlay->lowers == IMAGE_LAYERS_MAX)
+		fail(E2BIG, "more than %d lower directories", IMAGE_LAYERS_MAX);
+	else if (!(more = realloc(overlay->lower, (overlay->lowers + 1) * sizeof(*more))))
+		fail(ENOMEM, "lower directories");
+	if (!more) {
+		close(dir);
+		return -1;
+	}
+	overlay->lower = more;
+	overlay->lower[overlay->lowers++] = dir;
+	return 0;
+}
+
+int
+overlay_open_lower(struct overlay *overlay, const struct overlay_options *options)
+{
+	char path[PATH_MAX];
+	size_t length = 0;
+
+	for (const char *at = options->lower;; at++) {
+		if (at[0] == '\\' && at[1] == ':')
+			at++;
+		else if (*at == ':' || *at == '\0') {
+			path[length] = '\0';
+			int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			if (fd < 0)
+				return fail(errno, "--lower: open(\"%s\")", path);
+			if (overlay_add_lower(overlay, fd) < 0)
+				return -1;
+			length = 0;
+			if (*at == '\0')
+				return 0;
+			continue;
+		}
+		if (length + 1 >= sizeof(path))
+			return fail(ENAMETOOLONG, "--lower");
+		path[length++] = *at;
+	}
+}
+
+int
+overlay_scratch(struct overlay *overlay, const struct store *store)
+{
+	if (overlay->scratch_fd < 0)
+		overlay->scratch_fd = store_scratch(store, overlay->scratch);
+	return overlay->scratch_fd < 0 ? -1 : 0;
+}
+
+/* A directory NAME of the run, empty and the container root's. */
+static int
+make_directory(const struct overlay *overlay, int parent, const char *name)
+{
+	int fd;
+
+	if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
+		return fail(errno, "mkdir(\"%s\")", name);
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return fail(errno, "open(\"%s\")", name);
+	if (overlay->mapped && fchown(fd, overlay->uid, overlay->gid) < 0) {
+		fail(errno, "chown(\"%s\", %u)", name, overlay->uid);
+		close_one(&fd);
+	}
+	return fd;
+}
+
+/* The root of the merged tree has the owner and mode of the upper directory: those of the image. */
+static void
+look_like_lower(const struct overlay *overlay)
+{
+	struct stat st;
+
+	if (overlay->lowers == 0 || fstat(overlay->lower[0], &st) < 0)
+		return;
+	if (!overlay->mapped && fchown(overlay->upper, st.st_uid, st.st_gid) < 0 && errno != EPERM)
+		return;
+	fchmod(overlay->upper, st.st_mode & 07777);
+}
+
+static int
+open_given_upper(struct overlay *overlay, const char *path)
+{
+	char work[PATH_MAX];
+
+	if (!realpath(path, overlay->upper_path) ||
+	    (overlay->upper = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+		fail(errno, "--upper: open(\"%s\")", path);
+		return call_hint("make an empty directory for it");
+	}
+	if (strlen(overlay->upper_path) + sizeof(".work") > sizeof(work))
+		return fail(ENAMETOOLONG, "--upper: \"%s\"", path);
+	snprintf(work, sizeof(work), "%.4000s.work", overlay->upper_path);
+	overlay->work = make_directory(overlay, AT_FDCWD, work);
+	if (overlay->work < 0)
+		return -1;
+	if (overlay->mapped && fchown(overlay->upper, overlay->uid, overlay->gid) < 0)
+		return fail(errno, "chown(\"%s\", %u)", path, overlay->uid);
+	if (flock(overlay->work, LOCK_EX | LOCK_NB) < 0) {
+		fail(EBUSY, "--upper: \"%s\"", path);
+		return call_hint("another run has it as its upper directory");
+	}
+	return 0;
+}
+
+int
+overlay_open_upper(struct overlay *overlay, const struct overlay_options *options,
+		   const struct store *store)
+{
+	if (options->upper)
+		return open_given_upper(overlay, options->upper);
+	if (overlay_scratch(overlay, store) < 0)
+		return -1;
+	overlay->throwaway = !options->keep;
+	snprintf(overlay->upper_path, sizeof(overlay->upper_path), "%s/scratch/%s/upper",
+		 store->path, overlay->scratch);
+	overlay->upper = make_directory(overlay, overlay->scratch_fd, "upper");
+	if (overlay->upper < 0)
+		return -1;
+	look_like_lower(overlay);
+	overlay->work = make_directory(overlay, overlay->scratch_fd, "work");
+	if (overlay->work < 0)
+		return -1;
+	if (overlay->lowers == 0) /* an image without layers is an empty directory */
+		return overlay_add_lower(overlay,
+					 make_directory(overlay, overlay->scratch_fd, "empty"));
+	return 0;
+}
+
+/* ---- mounting ---- */
+
+/* What the kernel thinks of it, in its own words; then what is known to be behind it. */
+static int
+explain_failure(const struct overlay *overlay, int fs)
+{
+	int error = errno;
+	struct statfs on;
+	char words[256];
+	ssize_t length = read(fs, words, sizeof(words) - 1);
+
+	errno = error;
+	if (overlay->upper >= 0 && fstatfs(overlay->upper, &on) == 0 &&
+	    on.f_type == OVERLAYFS_SUPER_MAGIC)
+		return call_hint("upperdir is itself on overlayfs; set --root to a directory on "
+				 "ext4, xfs or tmpfs");
+	if (overlay->user && error == EPERM)
+		return call_hint("overlayfs in a user namespace needs Linux 5.11, and ids that "
+				 "are mapped");
+	if (length > 2) {
+		words[length] = '\0';
+		words[strcspn(words, "\n")] = '\0';
+		return call_hint("%s", words + 2);
+	}
+	return -1;
+}
+
+static int
+set_fd(int fs, const char *key, int fd)
+{
+	return call(fsconfig(fs, FSCONFIG_SET_FD, key, NULL, fd),
+		    "fsconfig(%d, FSCONFIG_SET_FD, \"%s\", NULL, %d)", fs, key, fd);
+}
+
+static int
+set_flag(int fs, const char *key)
+{
+	return call(fsconfig(fs, FSCONFIG_SET_FLAG, key, NULL, 0),
+		    "fsconfig(%d, FSCONFIG_SET_FLAG, \"%s\", NULL, 0)", fs, key);
+}
+
+static int
+set_path(int fs, const char *key, int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return call(fsconfig(fs, FSCONFIG_SET_STRING, key, path, 0),
+		    "fsconfig(%d, FSCONFIG_SET_STRING, \"%s\", \"%s\", 0)", fs, key, path);
+}
+
+/* Whether this kernel takes layers by descriptor is asked with the first of them. */
+static int
+set_lower(const struct overlay *overlay, int fs, bool by_descriptor)
+{
+	int first = overlay->lower[0];
+
+	if (by_descriptor &&
+	    call_try(fsconfig(fs, FSCONFIG_SET_FD, "lowerdir+", NULL, first),
+		     "fsconfig(%d, FSCONFIG_SET_FD, \"lowerdir+\", NULL, %d)", fs, first) < 0)
+		return NOT_HERE;
+	for (size_t i = by_descriptor; i < overlay->lowers; i++)
+		if ((by_descriptor ? set_fd : set_path)(fs, "lowerdir+", overlay->lower[i]) < 0)
+			return -1;
+	return 0;
+}
+
+/* ANCHOR: mount */
+static int
+configure(const struct overlay *overlay, int fs, bool by_descriptor)
+{
+	int (*set)(int, const char *, int) = by_descriptor ? set_fd : set_path;
+	int lower = set_lower(overlay, fs, by_descriptor);
+
+	if (lower < 0)
+		return lower;
+	if (overlay->upper >= 0 &&
+	    (set(fs, "upperdir", overlay->upper) < 0 || set(fs, "workdir", overlay->work) < 0))
+		return -1;
+	/* trusted.* attributes are not for a user namespace: marks are kept in user.* there */
+	if (overlay->user && set_flag(fs, "userxattr") < 0)
+		return -1;
+	/* unmounting would sync the whole file system below, for changes that nobody keeps */
+	if (overlay->throwaway && overlay->upper >= 0 && set_flag(fs, "volatile") < 0)
+		return -1;
+	return call(fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0),
+		    "fsconfig(%d, FSCONFIG_CMD_CREATE, NULL, NULL, 0)", fs);
+}
+
+static int
+mount_new(const struct overlay *overlay, bool by_descriptor)
+{
+	int fs = call(fsopen("overlay", FSOPEN_CLOEXEC), "fsopen(\"overlay\", FSOPEN_CLOEXEC)");
+	int mount, error;
+
+	if (fs < 0) {
+		if (errno == ENODEV)
+			call_hint("this kernel has no overlayfs: modprobe overlay");
+		return -1;
+	}
+	mount = configure(overlay, fs, by_descriptor);
+	if (mount == -1)
+		explain_failure(overlay, fs);
+	else if (mount == 0)
+		/* device nodes of an image are its author's wish: they are data here */
+		mount = call(fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV),
+			     "fsmount(%d, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV)", fs);
+	error = errno;
+	close(fs);
+	errno = error;
+	return mount;
+}
+/* ANCHOR_END: mount */
+
+static bool
+kernel_at_least(int major, int minor)
+{
+	struct utsname host;
+	int have_major = 0, have_minor = 0;
+
+	return uname(&host) == 0 && sscanf(host.release, "%d.%d", &have_major, &have_minor) == 2 &&
+	       (have_major > major || (have_major == major && have_minor >= minor));
+}
+
+int
+overlay_mount(const struct overlay *overlay)
+{
+	int mount;
+
+	stage("overlay",
+	      "The layers become one tree: shared ones below, this container's changes on top.",
+	      "grep overlay /proc/%d/mountinfo", call_pid());
+	mount = mount_new(overlay, true);
+	if (mount == NOT_HERE && kernel_at_least(6, 7))
+		return mount_new(overlay, false);
+	return mount == NOT_HERE ? overlay_mount_old(overlay) : mount;
+}
+
+/* "lowerdir=12:13,upperdir=7,workdir=8": relative to /proc/self/fd a layer takes four bytes. */
+static int
+old_options(const struct overlay *overlay, char *text, size_t size)
+{
+	size_t used = (size_t)snprintf(text, size, "lowerdir=");
+
+	for (size_t i = 0; i < overlay->lowers && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%d", i ? ":" : "",
+					 overlay->lower[i]);
+	if (overlay->upper >= 0 && used < size)
+		used += (size_t)snprintf(text + used, size - used, ",upperdir=%d,workdir=%d",
+					 overlay->upper, overlay->work);
+	if (overlay->user && used < size)
+		used += (size_t)snprintf(text + used, size - used, ",userxattr");
+	if (overlay->throwaway && overlay->upper >= 0 && used < size)
+		used += (size_t)snprintf(text + used, size - used, ",volatile");
+	return used < size ? 0 : fail(E2BIG, "%zu layers: too many for one page", overlay->lowers);
+}
+
+int
+overlay_mount_old(const struct overlay *overlay)
+{
+	char options[4000], place[32];
+	int here = open(".", O_PATH | O_CLOEXEC), mounted = -1, copy = -1;
+
+	/* mount(2) wants a place: over a lower directory, until the mount has been taken hold of */
+	snprintf(place, sizeof(place), "%d", overlay->lower[overlay->lowers - 1]);
+	if (old_options(overlay, options, sizeof(options)) < 0)
+		goto out;
+	if (here < 0 || chdir("/proc/self/fd") < 0) {
+		fail(errno, "chdir(\"/proc/self/fd\")");
+		goto out;
+	}
+	mounted = call(mount("overlay", place, "overlay", MS_NODEV, options),
+		       "mount(\"overlay\", \"%s\", \"overlay\", MS_NODEV, \"%s\")", place, options);
+	if (mounted < 0)
+		explain_failure(overlay, -1);
+	else
+		copy = call(open_tree(AT_FDCWD, place, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC),
+			    "open_tree(AT_FDCWD, \"%s\", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC)",
+			    place);
+	if (mounted == 0)
+		call(umount2(place, MNT_DETACH), "umount2(\"%s\", MNT_DETACH)", place);
+	if (fchdir(here) < 0 && copy >= 0) {
+		fail(errno, "fchdir");
+		close_one(&copy);
+	}
+out:
+	close_one(&here);
+	return copy;
+}
+
+/* ---- a user namespace made by root ---- */
+
+/* ANCHOR: idmap */
+/* Each layer in a copy of its mount in which the host's 0 is the container's 0. */
+static int
+map_lower(struct overlay *overlay, int user_namespace)
+{
+	overlay->held = calloc(overlay->lowers + 1, sizeof(*overlay->held));
+	if (!overlay->held)
+		return fail(ENOMEM, "lower directories");
+	for (size_t i = 0; i < overlay->lowers; i++) {
+		int copy = detached_copy(overlay->lower[i], "", false);
+		if (copy < 0 || detached_map_ids(copy, user_namespace, false) < 0) {
+			close_one(&copy);
+			return -1;
+		}
+		overlay->held[overlay->helds++] = overlay->lower[i]; /* it has the lock */
+		overlay->lower[i] = copy;
+	}
+	return 0;
+}
+/* ANCHOR_END: idmap */
+
+/* Who the root of that namespace is: the owner of something of ours, seen through its map. */
+static int
+find_root(struct overlay *overlay, const struct store *store, int user_namespace)
+{
+	int copy = -1, result = -1;
+	struct stat st;
+
+	if (overlay_scratch(overlay, store) < 0)
+		return -1;
+	copy = detached_copy(overlay->scratch_fd, "", false);
+	if (copy >= 0 && detached_map_ids(copy, user_namespace, false) == 0 &&
+	    fstat(copy, &st) == 0) {
+		overlay->uid = st.st_uid;
+		overlay->gid = st.st_gid;
+		result = 0;
+	}
+	close_one(&copy);
+	return result;
+}
+
+int
+overlay_map_ids(struct overlay *overlay, const struct store *store, int kinds,
+		const struct idmap_options *maps)
+{
+	bool inside, single;
+	int user_namespace, result = -1;
+
+	rights_look(&inside, &single);
+	overlay->user = inside || (kinds & CLONE_NEWUSER);
+	if (inside || !(kinds & CLONE_NEWUSER) || geteuid() != 0)
+		return 0;
+	user_namespace = mounts_id_namespace(maps);
+	if (user_namespace < 0)
+		return -1;
+	if (map_lower(overlay, user_namespace) == 0 &&
+	    find_root(overlay, store, user_namespace) == 0)
+		result = 0;
+	overlay->mapped = true;
+	overlay->user = false;
+	close_one(&user_namespace);
+	return result;
+}
+
+int
+overlay_in_parent(const struct overlay *overlay)
+{
+	return overlay->mapped ? overlay_mount(overlay) : ROOTFS_IN_CHILD;
+}
+
+/* ---- afterwards ---- */
+
+static int
+keep(struct overlay *overlay, const struct store *store)
+{
+	char from[64], to[64];
+
+	snprintf(from, sizeof(from), "scratch/%s/upper", overlay->scratch);
+	snprintf(to, sizeof(to), "kept/%s", overlay->scratch);
+	if ((mkdirat(store->fd, "kept", 0700) < 0 && errno != EEXIST) ||
+	    renameat(store->fd, from, store->fd, to) < 0)
+		return fail(errno, "rename(\"%s/%s\", \"%s\")", store->path, from, to);
+	snprintf(overlay->upper_path, sizeof(overlay->upper_path), "%s/%s", store->path, to);
+	return 0;
+}
+
+int
+overlay_finish(struct overlay *overlay, const struct overlay_options *options,
+	       const struct store *store)
+{
+	char work[PATH_MAX];
+	int result = 0;
+
+	if (options->diff && overlay->upper >= 0)
+		result = overlay_diff(overlay, stderr);
+	if (options->upper && overlay->upper >= 0) {
+		snprintf(work, sizeof(work), "%.4000s.work", overlay->upper_path);
+		if (tree_remove(AT_FDCWD, work) < 0)
+			result = -1;
+	} else if (options->keep && overlay->upper >= 0 && keep(overlay, store) < 0) {
+		result = -1;
+	}
+	if (options->keep && result == 0)
+		fprintf(stderr, "%s: the changes are in %s\n", program_invocation_short_name,
+			overlay->upper_path);
+	if (overlay->scratch[0] && store_scratch_remove(store, overlay->scratch) < 0)
+		result = -1;
+	overlay_close(overlay);
+	return result;
+}
