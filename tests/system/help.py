@@ -25,7 +25,11 @@ def examples(text):
 
 
 def help_of(s):
-    r = run([s.path, "--help"])
+    return help_text([s.path])
+
+
+def help_text(argv):
+    r = run([*argv, "--help"])
     equal(r.status, 0, "status of --help")
     equal(r.err, "", "stderr of --help")
     return r.out
@@ -42,18 +46,53 @@ def ready(s):
 def _(s):
     text = help_of(s)
     matches(text, rf"^usage: {s.name} \[OPTIONS\]")
+    check(len(rows(text)) >= 5, f"few options found in:\n{text}")
+    check_help(text, s.name)
+
+
+def check_help(text, name):
     found = rows(text)
-    check(len(found) >= 5, f"only {len(found)} options found in:\n{text}")
-    names = [name for name, *_ in found]
+    names = [option for option, *_ in found]
     equal(len(set(names)), len(names), "number of different options")
-    for name, unit, sentence, _ in found:
-        check(len(sentence) > 8, f"--{name} has no help: {sentence!r}")
-        check(not unit or re.match(r"\[=|[A-Z\[]|\d+-\d+$", unit), f"--{name}: {unit!r} is no unit")
-    bare = [name for name, _, _, kernel in found if not kernel and name not in NO_OBJECT]
-    check(len(bare) * 3 < len(found), f"options without a kernel object: {bare}")
+    for option, unit, sentence, _ in found:
+        check(len(sentence) >= 8, f"--{option} has no help: {sentence!r}")
+        check(not unit or re.match(r"\[=|[A-Z\[]|\d+-\d+$", unit), f"--{option}: {unit!r} is no unit")
+    bare = [option for option, _, _, kernel in found if not kernel and option not in NO_OBJECT]
+    check(len(bare) * 3 <= len(found) or name.startswith("boxstep"), f"options without an object: {bare}")
     check(len(examples(text)) >= 3, "fewer than three examples")
     for line in examples(text):
-        check(line.split()[0] == s.name, f"an example of another program: {line}")
+        check(line.split()[0] == name, f"an example of another program: {line}")
+
+
+OTHERS = ("boxstep", "boxstep-oci", "boxstep-pull", "boxstep-unpack")
+
+
+def register_others():
+    """The same for the programs that are no steps, and for each command that their help lists."""
+    for name in OTHERS:
+
+        @test(f"--help of {name} and of its commands has a synopsis, three examples, units and sentences", needs="")
+        def _(name=name):
+            path = program(name)
+            text = help_text([path])
+            matches(text, rf"^usage: {name} ")
+            check_help(text, name)
+            block = re.search(r"^commands:\n((?:  .*\n)+)", text, re.M)
+            for command in re.findall(r"^  ([a-z]+)", block[1], re.M) if block else []:
+                text = help_text([path, command])
+                matches(text, rf"^usage: {name} {command}")
+                check_help(text, name)
+
+        @test(f"{name} names a wrong option and a wrong value", needs="")
+        def _(name=name):
+            for argv in (["--nosuch"], ["--nosuch=1"]):
+                r = run([program(name), *argv])
+                check(r.status == (1 if name == "boxstep-oci" else 125), f"status\n{r}")
+                matches(r.err, rf"^{name}: .*--nosuch")
+                equal(r.out, "", "stdout")
+
+
+register_others()
 
 
 @test("each example of --help works as it stands", steps=(1, 3))
