@@ -38,7 +38,10 @@ CC       := $(TRIPLE)-gcc
 endif
 O        ?= $(OUT)
 
-CFLAGS   ?= -g
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec/boxstep
+CFLAGS     ?= -g
 CPPFLAGS += -D_GNU_SOURCE -I.
 ALL_C     = -std=gnu11 $(WARN) $(WERROR) $(OPTIMIZE) $(CFLAGS) $(EXTRA)
 LINK      = $(CC) $(OPTIMIZE) $(CFLAGS) $(EXTRA) $(LDFLAGS)
@@ -115,12 +118,16 @@ all: $(LINKED:%=$(O)/%) $(O)/probe $(if $(CROSS),$(SOURCES:%.c=$(O)/obj/%.o))
 stamp = mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
 $(O)/.flags: FORCE
 	@$(call stamp,$(CC) $(ALL_C) $(CPPFLAGS) $(LDFLAGS) $(STATIC))
+$(O)/.libexec: FORCE
+	@$(call stamp,$(LIBEXECDIR))
 $(O)/.sources: FORCE
 	@$(call stamp,$(SOURCES))
 
 $(O)/obj/%.o: %.c $(O)/.flags | $(if $(CROSS),$(O)/include) $(if $(SILENT),$(O)/silent/step01-unshare/call.h)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_C) -MMD -MP -c -o $@ $<
+$(O)/obj/step05-overlay/obtain.o: CPPFLAGS += -DLIBEXECDIR='"$(LIBEXECDIR)"'
+$(O)/obj/step05-overlay/obtain.o: $(O)/.libexec
 -include $(shell [ ! -d $(O)/obj ] || find $(O)/obj -name '*.d')
 
 define archive
@@ -137,6 +144,7 @@ endef
 $(foreach p,$(RUN_PATH),$(eval $(call program,$(p),$(NO_REGISTRY),$$(STATIC))))
 $(foreach p,$(APART),$(eval $(call program,$(p),,)))
 
+$(O)/probe $(O)/bench/%: EXTRA := # what runs inside, and what is compared with, is plain
 $(O)/probe: $(O)/obj/tests/probe.o
 	$(LINK) -static -o $@ $<
 $(O)/unit/%: $(O)/obj/tests/unit/%.o $(HELPERS:%.c=$(O)/obj/%.o) $(ARCHIVES:%=$(O)/%.a)
@@ -165,8 +173,6 @@ $(O)/include:
 export BUILD := $(abspath $(O))
 export VM_DIR ?= $(abspath build/vm)
 TESTS   ?=
-PREFIX  ?= /usr/local
-BINDIR  ?= $(PREFIX)/bin
 C_FILES  = $(sort $(wildcard step0*/*.[ch] step0*/*/*.[ch] tests/*.[ch] tests/*/*.[ch]))
 
 .PHONY: help units ready rootfs images vm test check unit-test coverage bench demo install reset \
@@ -221,9 +227,10 @@ demo: ## nginx from a registry: pulled, run, limited, asked, stopped (VM=1: in t
 	@$(MAKE) --no-print-directory all
 	@tests/demo/demo.sh
 
-install: all ## to $(DESTDIR)$(PREFIX)/bin
-	install -d "$(DESTDIR)$(BINDIR)"
-	install -m 755 $(PROGRAMS:%=$(O)/%) "$(DESTDIR)$(BINDIR)"
+install: all ## boxstep and boxstep-oci to $(DESTDIR)$(BINDIR), the rest to $(LIBEXECDIR)
+	install -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(LIBEXECDIR)"
+	install -m 755 $(addprefix $(O)/,$(filter boxstep boxstep-oci,$(PROGRAMS))) "$(DESTDIR)$(BINDIR)"
+	install -m 755 $(addprefix $(O)/,$(filter-out boxstep boxstep-oci,$(PROGRAMS))) "$(DESTDIR)$(LIBEXECDIR)"
 
 reset: ## remove whatever a crash left of ours on this host
 	@tests/reset.sh

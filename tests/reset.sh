@@ -1,0 +1,59 @@
+#!/bin/sh
+# reset.sh: removes whatever is left of ours on this host: containers, cgroups, network, mounts, state, images.
+# Every name derives from the project's own (boxstep…, interface group 0x626f78), so nothing of others is touched.
+set -u
+build=${BUILD:-build}
+state="${BOXSTEP_ROOT:-/var/lib/boxstep} ${BOXSTEP_RUN:-/run/boxstep}"
+if [ "$(id -u)" != 0 ]; then
+    state="${BOXSTEP_ROOT:-${XDG_DATA_HOME:-$HOME/.local/share}/boxstep}"
+    [ -z "${XDG_RUNTIME_DIR:-}" ] || state="$state ${BOXSTEP_RUN:-$XDG_RUNTIME_DIR/boxstep}"
+fi
+
+say() { echo "reset: $*"; }
+
+# Containers that are known are removed in the ordinary way.
+if [ -x "$build/boxstep" ]; then
+    for id in $("$build/boxstep" ps -aq 2>/dev/null); do
+        say "container $id"
+        "$build/boxstep" rm -f "$id" >/dev/null 2>&1 || true
+    done
+fi
+
+# cgroups: what is in them is killed; removed from the leaves up.
+awk '/ - cgroup2 / { print $5 }' /proc/self/mountinfo | sort -u |
+    while read -r top; do
+        find "$top" -depth -type d -path "*/boxstep-*" 2>/dev/null | while read -r group; do
+            say "cgroup $group"
+            echo 1 >"$group/cgroup.kill" 2>/dev/null || true
+            for _ in 1 2 3 4 5 6 7 8 9 10; do
+                rmdir "$group" 2>/dev/null && break
+                sleep 0.1
+            done
+        done
+    done
+
+# Interfaces carry a group number, rules are one table a bridge.
+if command -v ip >/dev/null; then
+    ip -o link show group 6451064 2>/dev/null | sed 's/^[0-9]*: \([^:@]*\).*/\1/' | while read -r link; do
+        say "interface $link"
+        ip link del "$link" 2>/dev/null || true
+    done
+fi
+if command -v nft >/dev/null; then
+    nft list tables 2>/dev/null | sed -n 's/^table inet \(boxstep[0-9]*\)$/\1/p' | while read -r table; do
+        say "nft table $table"
+        nft delete table inet "$table"
+    done
+fi
+
+# Mounts below the state directories, the latest first; then these.
+for dir in $state; do
+    awk '{ print $5 }' /proc/self/mountinfo | grep "^$dir/" | sort -r | while read -r mounted; do
+        say "mount $mounted"
+        umount -l "$mounted"
+    done
+    [ ! -d "$dir" ] || {
+        say "directory $dir"
+        rm -rf "$dir"
+    }
+done
