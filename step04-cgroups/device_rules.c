@@ -225,7 +225,6 @@ in_user_namespace(void)
 	return map && (inside != 0 || outside != 0 || count != UINT32_MAX);
 }
 
-/* ANCHOR: apply */
 int
 device_rules_apply(const struct device_rule *rules, size_t count, const struct cgroup *cgroup)
 {
@@ -258,4 +257,3 @@ device_rules_apply(const struct device_rule *rules, size_t count, const struct c
 	close(fd);
 	return result;
 }
-/* ANCHOR_END: apply */

@@ -56,7 +56,6 @@ set_pids(const struct option_row *row, const char *value, void *into)
 		    INT32_MAX);
 }
 
-/* ANCHOR: cpus */
 int64_t
 limit_cpus(const char *text)
 {
@@ -79,7 +78,6 @@ limit_cpus(const char *text)
 	return quota < 1000 || quota > 65535LL * 100000 ? -1
 							: quota; /* the kernel's minimum: 1 ms */
 }
-/* ANCHOR_END: cpus */
 
 static int
 set_cpus(const struct option_row *row, const char *value, void *into)
@@ -210,7 +208,6 @@ set_unified(const struct option_row *row, const char *value, void *into)
 	return 0;
 }
 
-/* ANCHOR: flags */
 const struct option_row limits_options[] = {
 	{ "memory", 'm', "BYTES", "memory.max", "memory that may be used, page cache included",
 	  set_size, offsetof(struct limits, memory), 0 },
@@ -242,4 +239,3 @@ const struct option_row limits_options[] = {
 	  set_unified, 0, 0 },
 	{ 0 },
 };
-/* ANCHOR_END: flags */

@@ -250,7 +250,6 @@ write_cpu_burst(const struct limits *l, const struct cgroup *cgroup)
 	return write_number(cgroup, "cpu.max.burst", l->cpu_burst);
 }
 
-/* ANCHOR: cpu */
 static int
 apply_cpu(const struct limits *l, const struct cgroup *cgroup)
 {
@@ -273,7 +272,6 @@ apply_cpu(const struct limits *l, const struct cgroup *cgroup)
 		return call_hint("the memory nodes of this host: /sys/devices/system/node/online");
 	return 0;
 }
-/* ANCHOR_END: cpu */
 
 /* " rbps=1048576", " rbps=max", or nothing. */
 static size_t

@@ -57,7 +57,7 @@ child(char **argv, struct handshake *shake)
 	/* the maps are written by the parent, from outside: until then this process is nobody */
 	if (handshake_wait_go(shake) < 0 || (idmap_kind(&idmap) && idmap_become_root() < 0) ||
 	    /* in a user namespace the right to a time namespace begins here */
-	    ((ns.kinds & CLONE_NEWUSER) && ns_prepare_time(&ns) < 0) ||
+	    ((ns.kinds & CLONE_NEWUSER) && ns_enter_time(&ns) < 0) ||
 	    /* it was born in its cgroup: a cgroup2 mount shows that one as the root */
 	    view_enter(&view) < 0 || ns_set_hostname(&ns) < 0 || spawn_die_with_parent() < 0 ||
 	    handshake_ready(shake) < 0)

@@ -22,13 +22,29 @@ fi
 # cgroups: what is in them is killed; removed from the leaves up.
 awk '/ - cgroup2 / { print $5 }' /proc/self/mountinfo | sort -u |
     while read -r top; do
-        find "$top" -depth -type d -path "*/boxstep-*" 2>/dev/null | while read -r group; do
+        find "$top" -depth -type d -path "*/boxstep-*" ! -name boxstep-leaf 2>/dev/null | while read -r group; do
             say "cgroup $group"
             echo 1 >"$group/cgroup.kill" 2>/dev/null || true
             for _ in 1 2 3 4 5 6 7 8 9 10; do
                 rmdir "$group" 2>/dev/null && break
                 sleep 0.1
             done
+        done
+    done
+
+# Processes of others that had made room for ours (the leaf rule) go back to where they were.
+awk '/ - cgroup2 / { print $5 }' /proc/self/mountinfo | sort -u |
+    while read -r top; do
+        find "$top" -type d -name boxstep-leaf 2>/dev/null | while read -r leaf; do
+            say "cgroup $leaf"
+            parent=${leaf%/*}
+            for controller in $(cat "$parent/cgroup.subtree_control"); do
+                echo "-$controller" >"$parent/cgroup.subtree_control" 2>/dev/null || true
+            done
+            while read -r pid; do
+                echo "$pid" >"$parent/cgroup.procs" 2>/dev/null || true
+            done <"$leaf/cgroup.procs"
+            rmdir "$leaf" 2>/dev/null || true
         done
     done
 
