@@ -179,7 +179,7 @@ environ_of_caller(const char *name)
 char **
 image_environ(const struct image_config *config, char *const extra[])
 {
-	size_t count = 0, most = vector_length(config->env) + vector_length(extra) + 2;
+	size_t count = 0, most = vector_length(config->env) + vector_length(extra) + 3;
 	char **vector = calloc(most, sizeof(*vector));
 
 	if (!vector) {
@@ -187,7 +187,7 @@ image_environ(const struct image_config *config, char *const extra[])
 		return NULL;
 	}
 	environ_set(vector, &count, (char *)(uintptr_t)USUAL_PATH);
-	for (char **word = config->env; *word; word++)
+	for (char **word = config->env; word && *word; word++)
 		if (strchr(*word, '='))
 			environ_set(vector, &count, *word);
 	for (; extra && *extra; extra++) {

@@ -33,7 +33,8 @@ char **image_argv(const struct image_config *config, const char *entrypoint, cha
 		  size_t count);
 
 /* The environment: the image's, EXTRA (a vector, or NULL) over it, and a PATH if neither has one.
- * A word of EXTRA without `=` takes the value of the caller's own environment. To be freed. */
+ * A word of EXTRA without `=` takes the value of the caller's own environment. To be freed; there
+ * is room for one more at the end. */
 char **image_environ(const struct image_config *config, char *const extra[]);
 
 /* The image's StopSignal as a number ("SIGQUIT", "QUIT", "3", "SIGRTMIN+3"); 15 without one, −1

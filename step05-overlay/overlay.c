@@ -302,6 +302,9 @@ configure(const struct overlay *overlay, int fs, bool by_descriptor)
 
 	if (lower < 0)
 		return lower;
+	if (call(fsconfig(fs, FSCONFIG_SET_STRING, "source", "overlay", 0),
+		 "fsconfig(%d, FSCONFIG_SET_STRING, \"source\", \"overlay\", 0)", fs) < 0)
+		return -1;
 	if (overlay->upper >= 0 &&
 	    (set(fs, "upperdir", overlay->upper) < 0 || set(fs, "workdir", overlay->work) < 0))
 		return -1;
@@ -350,18 +353,79 @@ kernel_at_least(int major, int minor)
 	       (have_major > major || (have_major == major && have_minor >= minor));
 }
 
+/* ANCHOR: reopen */
+/*
+ * A descriptor stands for a directory in a mount, and the mounts of this namespace are copies of
+ * those in which the parent opened it: overlayfs takes only what is mounted here. So it is opened
+ * again by the path that it has, and must be the same directory then.
+ */
+static int
+open_again(int fd)
+{
+	char link[32], path[PATH_MAX];
+	struct stat old, new;
+	ssize_t length;
+	int again;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, path, sizeof(path) - 1);
+	if (length < 0)
+		return fail(errno, "readlink(\"%s\")", link);
+	path[length] = '\0';
+	again = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (again < 0)
+		return fail(errno, "open(\"%s\")", path);
+	if (fstat(fd, &old) == 0 && fstat(again, &new) == 0 && old.st_ino == new.st_ino &&
+	    old.st_dev == new.st_dev)
+		return again;
+	close(again);
+	return fail(ESTALE, "\"%s\" has been replaced meanwhile", path);
+}
+/* ANCHOR_END: reopen */
+
+static int
+open_all_again(const struct overlay *overlay, struct overlay *here)
+{
+	*here = *overlay;
+	here->lower = here->held = NULL;
+	here->lowers = here->helds = 0;
+	here->upper = here->work = here->scratch_fd = -1;
+	for (size_t i = 0; i < overlay->lowers; i++)
+		if (overlay_add_lower(here, open_again(overlay->lower[i])) < 0)
+			return -1;
+	if (overlay->upper >= 0 && ((here->upper = open_again(overlay->upper)) < 0 ||
+				    (here->work = open_again(overlay->work)) < 0))
+		return -1;
+	return 0;
+}
+
+static int
+mount_here(const struct overlay *overlay)
+{
+	int mount = mount_new(overlay, true);
+
+	if (mount == NOT_HERE && kernel_at_least(6, 7))
+		return mount_new(overlay, false);
+	return mount == NOT_HERE ? overlay_mount_old(overlay) : mount;
+}
+
 int
 overlay_mount(const struct overlay *overlay)
 {
-	int mount;
+	struct overlay here;
+	int mount = -1, error;
 
 	stage("overlay",
 	      "The layers become one tree: shared ones below, this container's changes on top.",
 	      "grep overlay /proc/%d/mountinfo", call_pid());
-	mount = mount_new(overlay, true);
-	if (mount == NOT_HERE && kernel_at_least(6, 7))
-		return mount_new(overlay, false);
-	return mount == NOT_HERE ? overlay_mount_old(overlay) : mount;
+	if (overlay->mapped) /* made of detached mounts, which are in no namespace */
+		return mount_here(overlay);
+	if (open_all_again(overlay, &here) == 0)
+		mount = mount_here(&here);
+	error = errno;
+	overlay_close(&here);
+	errno = error;
+	return mount;
 }
 
 /* "lowerdir=12:13,upperdir=7,workdir=8": relative to /proc/self/fd a layer takes four bytes. */

@@ -1,0 +1,182 @@
+/*
+ * contents: what a container has, from an image to a mounted root.
+ *
+ * Follows the OCI image specification's conversion.md. Explained in book/05-overlay.md.
+ */
+#include "step05-overlay/contents.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step03-mounts/inside.h"
+
+static size_t
+count_words(char *const *words)
+{
+	size_t count = 0;
+
+	while (words[count])
+		count++;
+	return count;
+}
+
+static int
+find_image(struct contents *contents, char **words, int kinds, const struct idmap_options *maps)
+{
+	size_t count = count_words(words);
+
+	if (count == 0)
+		return fail(EINVAL, "no IMAGE: IMAGE [COMMAND...], or --rootfs DIR COMMAND...");
+	stage("image", "An image is found by its name; its layers are locked while it runs.",
+	      "ls %s/layers", contents->store.path);
+	if (image_obtain(&contents->store, &contents->how, words[0], maps, kinds & CLONE_NEWUSER,
+			 &contents->image) < 0 ||
+	    image_add_layers(&contents->store, &contents->image, &contents->overlay) < 0)
+		return -1;
+	contents->argv =
+		image_argv(&contents->image.config, contents->how.entrypoint, words + 1, count - 1);
+	return contents->argv ? 0 : -1;
+}
+
+int
+contents_find(struct contents *contents, struct view *view, char **words, int kinds,
+	      const struct idmap_options *maps)
+{
+	char **extra = NULL;
+	int result;
+
+	overlay_init(&contents->overlay);
+	contents->store.fd = contents->store.held = -1;
+	contents->layered = !view->rootfs.path;
+	contents->argv = words;
+	contents->env = environ;
+	view->later = contents->layered;
+	if (!contents->layered)
+		return words[0] ? 0 : fail(EINVAL, "no COMMAND");
+	contents->place.flat = image_flat(maps, kinds & CLONE_NEWUSER);
+	if (store_open(&contents->place, &contents->store) < 0)
+		return -1;
+	result = contents->parts.lower ? overlay_open_lower(&contents->overlay, &contents->parts)
+				       : find_image(contents, words, kinds, maps);
+	if (result == 0 && !contents->argv[0])
+		result = fail(EINVAL, "no COMMAND");
+	if (result == 0 && contents->how.env.count)
+		result = text_list_add(&contents->how.env, NULL);
+	if (result == 0 && contents->how.env.count)
+		extra = (char **)contents->how.env.item;
+	if (result == 0 && (contents->image.config.json || extra) &&
+	    !(contents->env = image_environ(&contents->image.config, extra)))
+		result = -1;
+	return result < 0 ? contents_close(contents, -1) : 0;
+}
+
+int
+contents_prepare(struct contents *contents, struct view *view, int kinds,
+		 const struct idmap_options *maps)
+{
+	struct overlay *overlay = &contents->overlay;
+
+	if (!contents->layered)
+		return 0;
+	if (overlay_map_ids(overlay, &contents->store, kinds, maps) < 0 ||
+	    overlay_open_upper(overlay, &contents->parts, &contents->store) < 0 ||
+	    image_add_volumes(&contents->store, &contents->image, overlay, &view->list) < 0)
+		return -1;
+	view->tree = overlay_in_parent(overlay);
+	return view->tree == -1 ? -1 : 0;
+}
+
+int
+contents_mount(const struct contents *contents, struct view *view)
+{
+	if (!contents->layered || view->tree >= 0)
+		return 0;
+	view->tree = overlay_mount(&contents->overlay);
+	return view->tree < 0 ? -1 : 0;
+}
+
+/* A working directory that the image does not have is made, as every engine does. */
+static int
+enter_working_directory(const struct contents *contents, int root)
+{
+	const char *path =
+		contents->how.workdir ? contents->how.workdir : contents->image.config.working_dir;
+	int fd, result;
+
+	if (!path || !path[0])
+		return 0;
+	fd = inside_make(root, path, S_IFDIR | 0755);
+	if (fd < 0)
+		return -1;
+	result = fchdir(fd);
+	if (result < 0)
+		fail(errno, "chdir(\"%s\")", path);
+	close(fd);
+	return result;
+}
+
+/* HOME is not the image's to say: it is in its passwd, for the user that runs. */
+static int
+set_home(struct contents *contents)
+{
+	size_t count = count_words(contents->env);
+	char *home;
+
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(contents->env[i], "HOME=", 5) == 0)
+			return 0;
+	if (asprintf(&home, "HOME=%s", contents->user.home) < 0)
+		return fail(ENOMEM, "environment");
+	contents->env[count] = home; /* image_environ has left room */
+	contents->env[count + 1] = NULL;
+	return 0;
+}
+
+int
+contents_settle(struct contents *contents)
+{
+	const char *name = contents->how.user ? contents->how.user : contents->image.config.user;
+	int root, result = -1;
+
+	if (!contents->image.config.json && !contents->how.user && !contents->how.workdir)
+		return 0;
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return fail(errno, "open(\"/\")");
+	if (user_resolve(root, name ? name : "", &contents->user) == 0 &&
+	    enter_working_directory(contents, root) == 0)
+		result = contents->env == environ ? 0 : set_home(contents);
+	close(root);
+	return result;
+}
+
+int
+contents_become(const struct contents *contents)
+{
+	if (!contents->image.config.json && !contents->how.user)
+		return 0;
+	stage("user", "The image says in words who runs; its own passwd says which number that is.",
+	      "grep -E '^(Uid|Gid|Groups)' /proc/%d/status", call_pid());
+	return user_become(&contents->user);
+}
+
+int
+contents_close(struct contents *contents, int result)
+{
+	if (!contents->layered)
+		return result;
+	if (contents->store.fd >= 0 &&
+	    overlay_finish(&contents->overlay, &contents->parts, &contents->store) < 0)
+		result = -1;
+	image_free(&contents->image);
+	if (contents->store.fd >= 0)
+		store_close(&contents->store);
+	return result;
+}
