@@ -1,6 +1,6 @@
 /*
  * step05: the root is an image: layers that every container shares, and one of its own on top.
- * Follows overlayfs.rst, the OCI image specification. Explained in book/05-overlay.md.
+ * Follows overlayfs.rst. Explained in book/05-overlay.md.
  */
 #include <sched.h>
 
@@ -102,8 +102,7 @@ run(char **words)
 	    handshake_go(&shake, made.pid) == 0 && handshake_wait_ready(&shake) == 0 &&
 	    handshake_wait_exec(&shake) == 0) {
 		spawn_announce(&made, &spawn, contents.argv[0]);
-		if (spawn_wait(&made, &info) == 0)
-			status = spawn_status(&info);
+		status = spawn_wait(&made, &info) < 0 ? -1 : spawn_status(&info);
 	}
 	handshake_close(&shake);
 	spawn_end(&made);
