@@ -59,7 +59,7 @@ child(struct handshake *shake)
 	/* the maps are written by the parent, from outside: until then this process is nobody */
 	if (handshake_wait_go(shake) < 0 || (idmap_kind(&idmap) && idmap_become_root() < 0) ||
 	    /* in a user namespace the right to a time namespace begins here */
-	    ((ns.kinds & CLONE_NEWUSER) && ns_prepare_time(&ns) < 0) ||
+	    ((ns.kinds & CLONE_NEWUSER) && ns_enter_time(&ns) < 0) ||
 	    /* here, so that it ends with this mount namespace, whatever happens to the parent */
 	    contents_mount(&contents, &view) < 0 || view_enter(&view) < 0 ||
 	    /* names mean what the image's own files say, and those are in sight now */

@@ -89,7 +89,7 @@ parse_id(const char *text, uint32_t *id)
 /* Finds NAME, or the number UID, in passwd: fills uid, gid, home, and NAME's own spelling for
  * groups. */
 static bool
-find_user(char *passwd, const char *name, bool numeric, struct user *user, char login[64])
+find_user(char *passwd, const char *name, bool numeric, struct user *user, char login[256])
 {
 	char *fields[7];
 	uint32_t uid, gid;
@@ -103,14 +103,14 @@ find_user(char *passwd, const char *name, bool numeric, struct user *user, char 
 		user->gid = gid;
 		if (fields[5][0] == '/')
 			snprintf(user->home, sizeof user->home, "%s", fields[5]);
-		snprintf(login, 64, "%s", fields[0]);
+		snprintf(login, 256, "%s", fields[0]);
 		return true;
 	}
 	return false;
 }
 
 static int
-resolve_user(int root, const char *name, struct user *user, char login[64])
+resolve_user(int root, const char *name, struct user *user, char login[256])
 {
 	bool numeric = parse_id(name, &user->uid), found;
 	char *passwd = read_inside(root, "/etc/passwd");
@@ -176,7 +176,7 @@ resolve_groups(int root, const char *group, const char *login, struct user *user
 int
 user_resolve(int root, const char *text, struct user *user)
 {
-	char name[256], login[64] = "";
+	char name[256], login[256] = "";
 	const char *colon = strchr(text, ':'), *group = colon ? colon + 1 : NULL;
 
 	*user = (struct user){ .home = "/" };
@@ -216,20 +216,36 @@ groups_denied(void)
 	return strncmp(word, "deny", 4) == 0;
 }
 
+const char *
+user_groups_text(const struct user *user)
+{
+	static char text[512];
+	size_t used = 1;
+
+	if (!user->groups)
+		return "NULL";
+	strcpy(text, "[");
+	for (size_t i = 0; i < user->count && used < sizeof text - 16; i++)
+		used += (size_t)snprintf(text + used, sizeof text - used, "%s%u", i ? ", " : "",
+					 user->groups[i]);
+	return strcat(text, "]");
+}
+
+/* ANCHOR: become */
 int
 user_become(const struct user *user)
 {
+	const char *no_map = "the id has no map in this user namespace: --map-auto gives a range";
+
 	/* groups, then gid, then uid: each needs a right that the next takes away */
-	if (!groups_denied() && call(setgroups(user->count, user->groups), "setgroups(%zu, [%s])",
-				     user->count, user->count ? "…" : "") < 0)
-		return -1;
+	if (!groups_denied() && call(setgroups(user->count, user->groups), "setgroups(%zu, %s)",
+				     user->count, user_groups_text(user)) < 0)
+		return call_hint("%s", no_map);
 	if (call(setresgid(user->gid, user->gid, user->gid), "setresgid(%u, %u, %u)", user->gid,
 		 user->gid, user->gid) < 0 ||
 	    call(setresuid(user->uid, user->uid, user->uid), "setresuid(%u, %u, %u)", user->uid,
 		 user->uid, user->uid) < 0)
-		return errno == EINVAL
-			       ? call_hint("the id has no map in this user namespace: --map-auto "
-					   "gives a range")
-			       : -1;
+		return errno == EINVAL ? call_hint("%s", no_map) : -1;
 	return 0;
 }
+/* ANCHOR_END: become */

@@ -18,7 +18,6 @@ struct user {
 	gid_t *groups; /* supplementary; to be freed with user_free */
 	size_t count;
 	char home[256]; /* from passwd; "/" when there is none */
-	char name[256]; /* from passwd; "" when the number is not there */
 };
 
 /*
