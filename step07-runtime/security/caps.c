@@ -260,7 +260,8 @@ set_groups(const gid_t *groups, size_t count)
 	for (size_t i = 0; i < count && length < sizeof text; i++)
 		length += (size_t)snprintf(text + length, sizeof text - length, "%s%u",
 					   i ? ", " : "", groups[i]);
-	return call(setgroups(count, groups), "setgroups(%zu, [%s])", count, text);
+	return call(setgroups(count, groups ?: (const gid_t[]){ 0 }), "setgroups(%zu, [%s])", count,
+		    text);
 }
 
 /* ANCHOR: become */
