@@ -196,6 +196,7 @@ open_given_upper(struct overlay *overlay, const char *path)
 	if (overlay->mapped && fchown(overlay->upper, overlay->uid, overlay->gid) < 0)
 		return fail(errno, "chown(\"%s\", %u)", path, overlay->uid);
 	if (flock(overlay->work, LOCK_EX | LOCK_NB) < 0) {
+		close_one(&overlay->work); /* the other's to remove */
 		fail(EBUSY, "--upper: \"%s\"", path);
 		return call_hint("another run has it as its upper directory");
 	}
@@ -568,18 +569,35 @@ keep(struct overlay *overlay, const struct store *store)
 	return 0;
 }
 
+/* DIR.work, seen from the directory that both are in. */
+static int
+remove_work(const struct overlay *overlay)
+{
+	char path[PATH_MAX], name[NAME_MAX + 8], *slash;
+	int parent, result;
+
+	strcpy(path, overlay->upper_path);
+	slash = strrchr(path, '/');
+	snprintf(name, sizeof(name), "%.255s.work", slash + 1);
+	slash[slash == path] = '\0';
+	parent = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0)
+		return fail(errno, "open(\"%s\")", path);
+	result = tree_remove(parent, name);
+	close(parent);
+	return result;
+}
+
 int
 overlay_finish(struct overlay *overlay, const struct overlay_options *options,
 	       const struct store *store)
 {
-	char work[PATH_MAX];
 	int result = 0;
 
 	if (options->diff && overlay->upper >= 0)
 		result = overlay_diff(overlay, stderr);
-	if (options->upper && overlay->upper >= 0) {
-		snprintf(work, sizeof(work), "%.4000s.work", overlay->upper_path);
-		if (tree_remove(AT_FDCWD, work) < 0)
+	if (options->upper && overlay->work >= 0) {
+		if (remove_work(overlay) < 0)
 			result = -1;
 	} else if (options->keep && overlay->upper >= 0 && keep(overlay, store) < 0) {
 		result = -1;

@@ -88,7 +88,7 @@ check(const struct run_options *options)
 
 /* The image from the store, from a directory or an archive, or from its registry. */
 static int
-obtain(const struct store *store, const struct run_options *options, const char *word,
+obtain(struct store *store, const struct run_options *options, const char *word,
        struct image *image)
 {
 	struct image_options how = { .platform = options->platform };

@@ -11,7 +11,7 @@
 #include "step07-runtime/engine/bundle.h"
 
 struct supervise {
-	const struct store *store;
+	struct store *store;
 	struct container *container; /* its lock is held */
 	const struct run_options *options;
 	const struct image *image;
