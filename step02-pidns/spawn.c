@@ -121,18 +121,30 @@ spawn_signals(void)
 	return fd;
 }
 
+static int stop_signal;
+
+void
+spawn_stop_signal(int number)
+{
+	stop_signal = number;
+}
+
 int
 spawn_pass_on(const struct spawn *child, int signals)
 {
 	struct signalfd_siginfo info;
+	int number;
 
 	if (read(signals, &info, sizeof info) != (ssize_t)sizeof info)
 		return fail(errno, "read from the signalfd");
 	if (info.ssi_signo == SIGCHLD || info.ssi_code == SI_KERNEL)
 		return 0;
+	number = (int)info.ssi_signo;
+	if (number == SIGTERM && stop_signal)
+		number = stop_signal;
 	/* ESRCH: it has ended meanwhile, and the pidfd says so next */
-	if (pidfd_send_signal(child->pidfd, (int)info.ssi_signo, NULL, 0) < 0 && errno != ESRCH)
-		return fail(errno, "pidfd_send_signal(%d, %u)", child->pidfd, info.ssi_signo);
+	if (pidfd_send_signal(child->pidfd, number, NULL, 0) < 0 && errno != ESRCH)
+		return fail(errno, "pidfd_send_signal(%d, %d)", child->pidfd, number);
 	return 0;
 }
 

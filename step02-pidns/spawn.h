@@ -53,6 +53,9 @@ int spawn_pass_on(const struct spawn *child, int signals);
  */
 int spawn_wait(const struct spawn *child, siginfo_t *info);
 
+/* What SIGTERM is passed on as from now on (an image may have a StopSignal); 0: as itself. */
+void spawn_stop_signal(int number);
+
 /* The exit status for a shell: the command's own, or 128 + the signal's number. */
 int spawn_status(const siginfo_t *info);
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step02-pidns/spawn.h"
 #include "step03-mounts/inside.h"
 
 static size_t
@@ -31,6 +32,7 @@ static int
 find_image(struct contents *contents, char **words, int kinds, const struct idmap_options *maps)
 {
 	size_t count = count_words(words);
+	int signal;
 
 	if (count == 0)
 		return fail(EINVAL, "no IMAGE: IMAGE [COMMAND...], or --rootfs DIR COMMAND...");
