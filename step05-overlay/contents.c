@@ -44,7 +44,11 @@ find_image(struct contents *contents, char **words, int kinds, const struct idma
 		return -1;
 	contents->argv =
 		image_argv(&contents->image.config, contents->how.entrypoint, words + 1, count - 1);
-	return contents->argv ? 0 : -1;
+	signal = image_stop_signal(&contents->image.config);
+	if (!contents->argv || signal < 0)
+		return -1;
+	spawn_stop_signal(signal);
+	return 0;
 }
 
 int
