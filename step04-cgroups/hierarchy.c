@@ -179,6 +179,9 @@ hierarchy_refuse(int set, const char *path)
 		return call_hint("boot with cgroup_no_v1=all (systemd: also "
 				 "systemd.unified_cgroup_hierarchy=1) and without cgroup_disable, "
 				 "or leave the limit out");
+	if (!path)
+		return call_hint("mount it: mount -t cgroup2 none /sys/fs/cgroup; or leave the "
+				 "limit out");
 	return call_hint("ask the cgroup's owner for it (systemd: Delegate=yes), or leave the "
 			 "limit out");
 }

@@ -43,13 +43,15 @@ oom_happened(const struct cgroup *cgroup, const struct oom_count *before, const 
 void
 oom_text(const struct oom_report *r, char *text, size_t size)
 {
-	char limit[32], peak[32];
+	char limit[32], peak[32], who[64];
 
-	snprintf(text, size,
-		 "out of memory: the kernel killed %" PRId64 " process%s of this container%s; "
-		 "PID 1 %s; %s %s, peak %s",
-		 r->killed, r->killed == 1 ? "" : "es",
-		 r->group ? ", all of it, because of memory.oom.group" : "",
+	/* of a group the first victim may be counted twice, so no number is said */
+	if (r->group)
+		snprintf(who, sizeof who, "all of this container (memory.oom.group)");
+	else
+		snprintf(who, sizeof who, "%" PRId64 " process%s of this container", r->killed,
+			 r->killed == 1 ? "" : "es");
+	snprintf(text, size, "out of memory: the kernel killed %s; PID 1 %s; %s %s, peak %s", who,
 		 r->init_killed ? "was killed" : "lived on",
 		 r->own_limit ? "limit" : "not by its own limit, which is",
 		 stats_bytes(r->limit, limit), stats_bytes(r->peak, peak));

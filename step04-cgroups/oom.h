@@ -16,7 +16,7 @@ struct oom_count {		     /* a moment */
 };
 
 struct oom_report {
-	int64_t killed;	     /* processes that the OOM killer took between the two moments */
+	int64_t killed;	     /* processes that the OOM killer took; of a group maybe one too many */
 	bool group;	     /* by memory.oom.group: all of them on purpose */
 	bool own_limit;	     /* the limit of this cgroup (else a parent's, or the host was out) */
 	bool init_killed;    /* PID 1 ended by SIGKILL */

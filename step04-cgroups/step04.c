@@ -66,7 +66,6 @@ child(char **argv, struct handshake *shake)
 }
 /* ANCHOR_END: child */
 
-/* ANCHOR: parent */
 static int
 run(char **argv)
 {
@@ -75,6 +74,7 @@ run(char **argv)
 	siginfo_t info;
 	int status = -1;
 
+	/* ANCHOR: parent */
 	ns.kinds |= CLONE_NEWCGROUP | idmap_kind(&idmap);
 	if (view_begin(&view) < 0 || cgroup_mount_add(&view.list, ns.kinds) < 0 ||
 	    spawn_share_pidns(&spawn, &ns.kinds) < 0 || view_prepare(&view, ns.kinds, &idmap) < 0 ||
@@ -108,8 +108,8 @@ run(char **argv)
 	    cgroup_remove(&account.cgroup) < 0)
 		return -1;
 	return status;
+	/* ANCHOR_END: parent */
 }
-/* ANCHOR_END: parent */
 
 int
 main(int argc, char **argv)

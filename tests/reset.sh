@@ -38,7 +38,7 @@ awk '/ - cgroup2 / { print $5 }' /proc/self/mountinfo | sort -u |
         find "$top" -type d -name boxstep-leaf 2>/dev/null | while read -r leaf; do
             say "cgroup $leaf"
             parent=${leaf%/*}
-            for controller in $(cat "$parent/cgroup.subtree_control"); do
+            tr ' ' '\n' <"$parent/cgroup.subtree_control" | while read -r controller; do
                 echo "-$controller" >"$parent/cgroup.subtree_control" 2>/dev/null || true
             done
             while read -r pid; do

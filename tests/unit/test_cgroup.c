@@ -330,6 +330,10 @@ an_oom_kill_is_a_difference(void **state)
 	assert_true(oom_happened(&group, &before, &killed, &r));
 	assert_int_equal(r.killed, 3);
 	assert_true(r.group && !r.own_limit && r.init_killed);
+	oom_text(&r, text, sizeof text);
+	assert_string_equal(text, "out of memory: the kernel killed all of this container "
+				  "(memory.oom.group); PID 1 was killed; not by its own limit, "
+				  "which is 64 MiB, peak 64 MiB");
 }
 
 static void
