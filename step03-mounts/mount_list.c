@@ -98,10 +98,28 @@ free_entry(struct mount_entry *entry)
 	free((char *)entry->spec.target);
 	free((char *)entry->spec.type);
 	free((char *)entry->spec.source);
+	free((char *)entry->spec.options);
 	mount_flags_free(&entry->flags);
 	if (entry->tree >= 0)
 		close(entry->tree);
 	errno = number;
+}
+
+/* The options as one text, for whoever writes the list down again. */
+static char *
+join_options(const struct mount_spec *spec)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+
+	if (!out)
+		return NULL;
+	if (spec->options)
+		fputs(spec->options, out);
+	for (size_t i = 0; i < spec->option_count; i++)
+		fprintf(out, "%s%s", ftell(out) > 0 ? "," : "", spec->option[i]);
+	return fclose(out) == 0 ? text : NULL;
 }
 
 int
@@ -123,8 +141,11 @@ mounts_add(struct mount_list *list, const struct mount_spec *spec)
 	/* older configurations say it with the type instead of an option */
 	if (!entry.flags.bind && spec->type && strcmp(spec->type, "bind") == 0)
 		entry.flags.bind = entry.flags.recursive = true;
-	entry.spec.options = NULL;
+	entry.spec.options = join_options(spec);
 	entry.spec.option = NULL;
+	entry.spec.option_count = 0;
+	if (!entry.spec.options)
+		done = fail(ENOMEM, "memory for the options of a mount");
 	if (done < 0 || check_entry(&entry) < 0) {
 		free_entry(&entry);
 		return -1;

@@ -34,8 +34,8 @@ struct mount_spec {
 	size_t uid_count, gid_count;
 };
 
-struct mount_entry { /* for mounts.c */
-	struct mount_spec spec;
+struct mount_entry {
+	struct mount_spec spec; /* copied; all its option words are in `options`, joined */
 	struct mount_flags flags;
 	int tree; /* the detached mount once the source is open; what mounts_seal has to do; −1 */
 };

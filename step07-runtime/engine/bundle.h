@@ -25,7 +25,7 @@ struct run_options {
 	struct text_list env, env_file, volume, tmpfs, label;
 	int64_t shm_size;
 	struct network_options network;
-	struct resolv_options resolv;
+	struct resolv_options names;
 	struct limits limits;
 	struct cap_options caps;
 	struct seccomp_options seccomp;

@@ -346,8 +346,8 @@ choose_name(const struct store *store, const char *name, struct container *conta
 	}
 	if (!name_valid(name))
 		return fail(EINVAL,
-			    "--name %s: letters, digits and _ . - only, beginning with one of the "
-			    "first two",
+			    "--name %s: two or more letters, digits and _ . -, the first a letter "
+			    "or digit",
 			    name);
 	if (name_taken(store, name))
 		return call_error()->number

@@ -81,7 +81,8 @@ attend(struct enter *enter, int socket)
 }
 
 static int
-run(const struct exec_options *options, struct oci_state *state, char *const command[])
+run(const struct exec_options *options, const struct container *container, struct oci_state *state,
+    char *const command[])
 {
 	struct winsize size = terminal_size(STDIN_FILENO);
 	struct oci_config config;
@@ -90,7 +91,7 @@ run(const struct exec_options *options, struct oci_state *state, char *const com
 	struct enter enter;
 	int console[2] = { -1, -1 }, status = -1;
 
-	if (oci_config_read(state->dir, state->bundle, &config) < 0)
+	if (oci_config_read(container->dir, state->bundle, &config) < 0)
 		return -1;
 	json = process_json(options, &config, command);
 	if (!json || oci_process_read(json, &process) < 0)
@@ -139,7 +140,7 @@ engine_exec(struct store *store, int argc, char **argv)
 	if (container_find(store, argv[first], &container) < 0)
 		return -1;
 	if (engine_state(&container, &state) == 0) {
-		status = run(&options, &state, argv + first + 1);
+		status = run(&options, &container, &state, argv + first + 1);
 		oci_state_close(&state);
 	}
 	container_close(&container);

@@ -222,7 +222,7 @@ engine_run(struct store *store, int argc, char **argv)
 		.about = "Makes a container of an image and runs a command in it.",
 		.tables = (struct option_table[]){ { "container", run_rows, &options },
 						   { "network", network_options, &options.network },
-						   { "names", resolv_options, &options.resolv },
+						   { "names", resolv_options, &options.names },
 						   { "limits", limits_options, &options.limits },
 						   { "rights", cap_options, &options.caps },
 						   { "filter", seccomp_options, &options.seccomp },

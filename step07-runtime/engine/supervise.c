@@ -128,7 +128,9 @@ start(const struct supervise *s, struct running *r)
 	r->networked = true;
 	/* the ports are held, and the files that the container will read are named, before the
 	 * clone */
-	if (network_open(&r->network, &s->options->network, id, NULL, &r->config.ns.kinds) < 0 ||
+	r->network.wanted = s->options->network;
+	r->network.names = s->options->names;
+	if (network_open(&r->network, id, &r->config.ns.kinds) < 0 ||
 	    network_add_mounts(&r->network, &r->config.mounts) < 0 || spawn_block_signals() < 0 ||
 	    launch_prepare(&r->launch) < 0)
 		return -1;
@@ -137,8 +139,7 @@ start(const struct supervise *s, struct running *r)
 		return -1;
 	close_childs_ends(r);
 	/* its network namespace is there, and it waits for GO: the moment for the cable */
-	if (network_attach(&r->network, r->launch.child.pid) < 0 ||
-	    network_write(&r->network, &s->options->resolv, r->config.ns.hostname) < 0 ||
+	if (network_attach(&r->network, r->launch.child.pid, r->config.ns.hostname) < 0 ||
 	    launch_ready(&r->launch) < 0 || receive_terminal(s, r) < 0)
 		return -1;
 	if (oci_state_write(&r->state, &r->config, r->bundle,
@@ -200,7 +201,7 @@ clean_up(struct running *r)
 	struct call_error error = *call_error();
 
 	if (r->networked)
-		network_close(&r->network);
+		network_close(&r->network, 0);
 	launch_abort(&r->launch); /* kills nothing that has ended; removes the cgroup */
 	if (r->state.dir >= 0)
 		oci_state_remove(oci_root_default(), &r->state);
