@@ -289,6 +289,7 @@ launch_child(struct launch *launch)
 	handshake_in_child(&launch->shake);
 	if (handshake_wait_go(&launch->shake) < 0 || (proc = procfs_open()) < 0 ||
 	    build_world(launch, proc) < 0 ||
+	    child_resolve_user(config->user_name, &config->process) < 0 ||
 	    child_rights(&config->process, &launch->seccomp, proc) < 0)
 		handshake_fail(&launch->shake);
 	if (launch->die_with_parent && spawn_die_with_parent() < 0)
