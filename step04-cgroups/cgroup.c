@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -490,6 +491,8 @@ make(const struct cgroup_options *options, const char *mount, const char *path, 
 		return -1;
 	}
 	cgroup->made_from = above.made_from;
+	/* held as long as its maker lives, and dropped by the kernel: see sweep.c */
+	flock(cgroup->fd, LOCK_EX | LOCK_NB);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
@@ -73,7 +74,8 @@ sweep_one(const char *path, bool kill)
 
 	if (cgroup_try_open(path, &cgroup) < 0)
 		return 0; /* somebody else has swept it */
-	if (cgroup_populated(&cgroup) != 0 && !kill) {
+	/* a maker in another PID namespace looks gone from here, but it still holds the lock */
+	if (flock(cgroup.fd, LOCK_EX | LOCK_NB) < 0 || (cgroup_populated(&cgroup) != 0 && !kill)) {
 		cgroup_close(&cgroup);
 		return 0;
 	}
