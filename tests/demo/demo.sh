@@ -1,7 +1,7 @@
 #!/bin/bash
 # demo.sh: the main job from end to end, narrated: nginx pulled from a registry, run in a box, asked, looked at, stopped.
 # VM=1: in the VM lab, where every limit can be set. DEMO_PUBLIC=NAME: the image that a public registry is asked for
-# first. What is downloaded or made once is kept in build/demo. Called by `make demo`.
+# first. What is downloaded or made once is kept in build/demo; `demo.sh prepare` does that only. Called by `make demo`.
 set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")
@@ -207,6 +207,10 @@ main() {
     note "$((SECONDS - began)) seconds"
 }
 
+if [ "${1:-}" = prepare ]; then
+    prepare
+    exit
+fi
 if [ -n "${VM:-}" ] && [ -z "${IN_VM:-}" ]; then
     in_the_vm
 fi

@@ -16,12 +16,12 @@ download() {
 
 copy_installed() {
     for package in "$@"; do
-        dpkg -L "$package" | while read -r file; do
-            if [ -L "$file" ] || [ -f "$file" ]; then
-                cp -a --parents "$file" "$new/"
-            fi
-        done
-    done
+        dpkg -L "$package"
+    done | while read -r file; do
+        if [ -f "$file" ]; then # and no directory, nor a link to one
+            echo "${file#/}"
+        fi
+    done | tar -C / -c -f - -T - | tar -C "$new" -x -f -
 }
 
 if download "$@" 2>/dev/null || { apt-get -qq update >/dev/null && download "$@"; }; then
