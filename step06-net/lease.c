@@ -15,7 +15,7 @@
 #include "step01-unshare/call.h"
 #include "step06-net/lease.h"
 
-enum { NUMBERS = 65536 };
+enum { NUMBERS = 65536, TRIES = 1000 };
 
 /* ---- the book ---- */
 
@@ -45,14 +45,14 @@ lease_book_open(struct lease_book *book, const char *state, bool make)
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	for (;;) {
+	for (int tries = 0; tries < TRIES; tries++) {
 		if (make && make_parents(book->path) < 0)
 			return -1;
 		book->dir = open(book->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (book->dir < 0 && (errno != ENOENT || !make))
 			return -1;
 		if (book->dir < 0)
-			continue; /* removed by somebody who has just finished */
+			continue; /* removed by somebody who has just left */
 		while (flock(book->dir, LOCK_EX) < 0)
 			if (errno != EINTR)
 				return -1;
@@ -63,6 +63,8 @@ lease_book_open(struct lease_book *book, const char *state, bool make)
 		close(book->dir);
 		book->dir = -1;
 	}
+	errno = ENOENT;
+	return -1;
 }
 /* ANCHOR_END: book */
 

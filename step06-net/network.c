@@ -12,6 +12,7 @@
 
 #include "step01-unshare/call.h"
 #include "step01-unshare/namespaces.h"
+#include "step04-cgroups/sweep.h"
 #include "step06-net/bridge.h"
 #include "step06-net/forwarding.h"
 #include "step06-net/nat.h"
@@ -163,8 +164,9 @@ network_sweep(const char *state)
 /* ---- before clone3 ---- */
 
 static int
-read_mode(struct network *network, const struct network_options *options, int kinds)
+read_mode(struct network *network, int kinds)
 {
+	const struct network_options *options = &network->wanted;
 	const char *mode = options->mode;
 
 	if (!mode && (kinds & CLONE_NEWNET))
@@ -228,30 +230,26 @@ take_lease(struct network *network, const char *id)
 }
 
 int
-network_open(struct network *network, const struct network_options *options, const char *id,
-	     const char *state, int *kinds)
+network_open(struct network *network, const char *id, int *kinds)
 {
-	*network = (struct network){
-		.state = state ? state : network_state(),
-		.lease = { .fd = -1 },
-		.bridge = BRIDGE_NAME,
-	};
-	if (read_mode(network, options, *kinds) < 0)
+	const struct text_list *publish = &network->wanted.publish;
+
+	network->state = network->wanted.state ? network->wanted.state : network_state();
+	network->lease.fd = -1;
+	id = id ? id : sweep_run_id();
+	if (read_mode(network, *kinds) < 0)
 		return -1;
 	name_veth(network->veth, id);
 	*kinds &= ~CLONE_NEWNET;
 	if (network->mode == NETWORK_BRIDGE || network->mode == NETWORK_NONE)
 		*kinds |= CLONE_NEWNET;
-	for (size_t i = 0; i < options->publish.count; i++)
-		if (ports_parse(options->publish.item[i], &network->ports) < 0)
-			goto failed;
-	if ((network->mode == NETWORK_JOINED && join(options->mode) < 0) ||
+	for (size_t i = 0; i < publish->count; i++)
+		if (ports_parse(publish->item[i], &network->ports) < 0)
+			return network_close(network, -1);
+	if ((network->mode == NETWORK_JOINED && join(network->wanted.mode) < 0) ||
 	    ports_hold(&network->ports) < 0 || take_lease(network, id) < 0)
-		goto failed;
+		return network_close(network, -1);
 	return 0;
-failed:
-	network_close(network);
-	return -1;
 }
 
 int
@@ -373,18 +371,18 @@ attach(struct network *network, const struct sockets *sockets, pid_t pid, int ne
 {
 	struct bridge bridge;
 
-	if (bridge_ensure(sockets->rtnl, sockets->nfnl, network->bridge, &bridge) < 0)
+	if (bridge_ensure(sockets->rtnl, sockets->nfnl, BRIDGE_NAME, &bridge) < 0)
 		return -1;
 	number_addresses(network, &bridge);
 	stage("network",
 	      "a cable of two ends: one on the host's bridge, the other becomes eth0 inside",
-	      "ip -d link show master %s; nsenter -t %d -n ip address", network->bridge, pid);
+	      "ip -d link show master %s; nsenter -t %d -n ip address", BRIDGE_NAME, pid);
 	if (add_cable(network, &bridge, sockets, netns) < 0 || configure(network, netns) < 0)
 		return -1;
 	if (network->ports.count > 0)
 		stage("ports", "the host sends on what comes to the published ports",
-		      "nft list table inet %s", network->bridge);
-	if (nat_publish(sockets->nfnl, network->bridge, network->lease.id, &network->ports,
+		      "nft list table inet %s", BRIDGE_NAME);
+	if (nat_publish(sockets->nfnl, BRIDGE_NAME, network->lease.id, &network->ports,
 			&network->v4, &network->v6) < 0 ||
 	    relay_start(&network->relay, &network->ports) < 0)
 		return -1;
@@ -392,16 +390,14 @@ attach(struct network *network, const struct sockets *sockets, pid_t pid, int ne
 }
 /* ANCHOR_END: attach */
 
-int
-network_attach(struct network *network, pid_t pid)
+static int
+connect_bridge(struct network *network, pid_t pid)
 {
 	struct sockets sockets = { -1, -1 };
 	struct lease_book book;
 	char path[32];
 	int netns, result = -1, number;
 
-	if (network->mode != NETWORK_BRIDGE)
-		return 0;
 	snprintf(path, sizeof path, "/proc/%d/ns/net", pid);
 	netns = open(path, O_RDONLY | O_CLOEXEC);
 	if (netns < 0)
@@ -420,9 +416,8 @@ network_attach(struct network *network, pid_t pid)
 	return result;
 }
 
-int
-network_write(const struct network *network, const struct resolv_options *options,
-	      const char *hostname)
+static int
+write_names(const struct network *network, const char *hostname)
 {
 	const struct resolv_facts facts = {
 		.hostname = hostname,
@@ -435,11 +430,19 @@ network_write(const struct network *network, const struct resolv_options *option
 
 	if (dir < 0)
 		return fail(errno, "opening %s", network->lease.path);
-	result = resolv_write(dir, options, &facts);
+	result = resolv_write(dir, &network->names, &facts);
 	number = errno;
 	close(dir);
 	errno = number;
 	return result;
+}
+
+int
+network_attach(struct network *network, pid_t pid, const char *hostname)
+{
+	if (network->mode == NETWORK_BRIDGE && connect_bridge(network, pid) < 0)
+		return -1;
+	return write_names(network, hostname);
 }
 
 int
@@ -452,8 +455,8 @@ network_in_child(const struct network *network)
 
 /* ---- after the wait ---- */
 
-void
-network_close(struct network *network)
+int
+network_close(struct network *network, int result)
 {
 	int number = errno;
 	struct lease_book book;
@@ -467,6 +470,7 @@ network_close(struct network *network)
 		lease_book_close(&book);
 	}
 	errno = number;
+	return result;
 }
 
 int

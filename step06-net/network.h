@@ -29,18 +29,21 @@ struct network_options {
 	 * namespace, else bridge for root and none for everybody else */
 	const char *mode;
 	struct text_list publish; /* --publish, -p */
+	const char *state;	  /* directory of the leases; NULL: network_state() */
 };
 extern const struct option_row network_options[];
 
 enum network_mode { NETWORK_HOST, NETWORK_NONE, NETWORK_BRIDGE, NETWORK_JOINED };
 
-struct network { /* plain data: a child's copy can be read after the clone */
+struct network {		       /* plain data: a child's copy can be read after the clone */
+	struct network_options wanted; /* the two that the tables of options set */
+	struct resolv_options names;
 	enum network_mode mode;
-	const char *state; /* directory of the leases */
+	const char *state;
 	struct lease lease;
 	struct port_list ports; /* as held: with the port that was found for each 0 */
 	struct relay relay;
-	char bridge[LINK_NAME], veth[LINK_NAME]; /* "boxstep0", "bx" and 12 digits of the id */
+	char veth[LINK_NAME]; /* of the host's end: "bx" and 12 digits of the id */
 	/* set by network_attach for a bridge; family 0 else */
 	struct address v4, v6, gateway4, gateway6;
 	unsigned prefix4, prefix6;
@@ -51,41 +54,35 @@ struct network { /* plain data: a child's copy can be read after the clone */
  * Before clone3. Reads the options; for container:PID and ns:PATH joins that namespace, so that the
  * child is born in it; sweeps what dead containers left; takes a lease; holds the ports (EADDRINUSE
  * names the one). Sets CLONE_NEWNET in *KINDS (bridge, none) or clears it. ID is the container's, a
- * file name of at most 71 bytes. STATE is the directory of the leases; NULL: network_state().
- * EPERM when a bridge is wanted without rights. On failure nothing is left.
+ * file name of at most 71 bytes; NULL: a run id, see sweep.h. EPERM when a bridge is wanted without
+ * rights. On failure nothing is left.
  */
-int network_open(struct network *network, const struct network_options *options, const char *id,
-		 const char *state, int *kinds);
+int network_open(struct network *network, const char *id, int *kinds);
 
-/* Appends the binds of resolv.conf, hosts and hostname, whose files network_write fills. Before
- * clone3, since parent and child both go through the list. */
+/* Appends the binds of resolv.conf, hosts and hostname (in lease.path, written by network_attach).
+ * Before clone3, since parent and child both go through the list. */
 int network_add_mounts(const struct network *network, struct mount_list *list);
 
 /*
- * Connects the network namespace of process PID, when a bridge is wanted: the bridge if this is
- * the first one, the veth pair, addresses, routes, published ports, the relay. PID then holds the
- * lease as well as the caller: it is over when both are gone. On failure all that is new is undone
- * (network_close still has to be called).
+ * Between clone3 and GO. For a bridge: connects the network namespace of process PID: the bridge if
+ * this is the first one, the veth pair, addresses, routes, published ports, the relay. PID then
+ * holds the lease as well as the caller: it is over when both are gone. Writes the files of names
+ * in any case; HOSTNAME NULL: the caller's. After a failure network_close undoes what was done.
  */
-int network_attach(struct network *network, pid_t pid);
+int network_attach(struct network *network, pid_t pid, const char *hostname);
 
-/* Writes the files by which names are found. HOSTNAME NULL: the caller's. After network_attach,
- * which knows the addresses. */
-int network_write(const struct network *network, const struct resolv_options *options,
-		  const char *hostname);
-
-/* In the child: lo up in a namespace of its own. */
+/* In the child, after GO: lo up in a namespace of its own. */
 int network_in_child(const struct network *network);
 
-/* Removes what network_open and network_attach made; safe at any point after network_open was
- * called, and twice. Keeps errno. */
-void network_close(struct network *network);
+/* After the wait: removes what network_open and network_attach made. Safe at any point, and twice;
+ * errno is kept. RESULT is passed through. */
+int network_close(struct network *network, int result);
 
 /* The same by id, for somebody without a struct network, when its holder is dead. */
 int network_remove(const char *id, const char *state);
 
 /* Clears away what dead containers left in the caller's network namespace: interfaces, ports,
- * leases, and with the last of them bridge, table, switches. STATE as above. */
+ * leases, and with the last of them bridge, table, switches. STATE NULL: network_state(). */
 int network_sweep(const char *state);
 
 /* Where leases are kept: for root /run/boxstep/net, whatever else is configured, because bridge and

@@ -1,9 +1,8 @@
 /*
- * step06: the child begins its life in a cgroup that counts and limits what it uses.
- * Follows cgroups(7), clone(2). Explained in book/04-cgroups.md.
+ * step06: the container gets a network: a cable to the host, an address, ports, names.
+ * Follows network_namespaces(7), veth(4). Explained in book/06-net.md.
  */
 #include <sched.h>
-#include <unistd.h>
 
 #include "step01-unshare/call.h"
 #include "step01-unshare/idmap.h"
@@ -13,36 +12,31 @@
 #include "step02-pidns/init.h"
 #include "step02-pidns/spawn.h"
 #include "step03-mounts/view.h"
+#include "step04-cgroups/account.h"
 #include "step04-cgroups/cgroup_mount.h"
-#include "step04-cgroups/limit_flags.h"
-#include "step04-cgroups/oom.h"
-#include "step04-cgroups/stats.h"
-#include "step04-cgroups/sweep.h"
+#include "step05-overlay/contents.h"
 #include "step06-net/network.h"
 
-extern char **environ;
-
 static struct spawn_options spawn;
-static struct ns_options ns = { .kinds = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
-					 CLONE_NEWCGROUP };
+static struct ns_options ns = { .kinds = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC };
 static struct idmap_options idmap;
-static struct view view; /* what the container sees, see step03.c */
-static struct cgroup_options group;
-static struct limits limits;
-static struct stats_options stats;
-static struct network_options wanted;
-static struct resolv_options names;
+static struct view view;       /* what the container sees, see step03.c */
+static struct account account; /* what it may use, see step04.c */
+static struct contents contents;
 static struct network network;
 
 static const struct option_table tables[] = {
+	{ "network", network_options, &network.wanted },
+	{ "names", resolv_options, &network.names },
+	{ "layers", overlay_options, &contents.parts },
+	{ "image", image_options, &contents.how },
+	{ "store", store_options, &contents.place },
 	{ "root", rootfs_options, &view.rootfs },
 	{ "mounts", mounts_options, &view.mounts },
 	{ "hidden paths", devices_options, &view.devices },
-	{ "limits", limits_options, &limits },
-	{ "cgroup", cgroup_options, &group },
-	{ "counters", stats_options, &stats },
-	{ "network", network_options, &wanted },
-	{ "names", resolv_options, &names },
+	{ "limits", limits_options, &account.limits },
+	{ "cgroup", cgroup_options, &account.group },
+	{ "counters", stats_options, &account.stats },
 	{ "processes", spawn_options, &spawn },
 	{ "namespaces", ns_options, &ns },
 	{ "ids", idmap_options, &idmap },
@@ -52,86 +46,70 @@ static const struct option_table tables[] = {
 
 static const struct program program = {
 	.name = "step06",
-	.synopsis = "[OPTIONS] --rootfs DIR -- COMMAND [ARG...]",
-	.operand = "COMMAND",
-	.about = "Runs a command in a root of its own, and in a cgroup with limits.",
+	.synopsis = "[OPTIONS] IMAGE [COMMAND [ARG...]]",
+	.operand = "IMAGE (DIR[:TAG], an archive, or a name of the store)",
+	.about = "Runs a command in an image, on a network: veth pair, bridge, published ports.",
 	.tables = tables,
-	.examples = { "step06 --rootfs build/rootfs --stats -- cat /proc/self/cgroup",
-		      "step06 --rootfs build/rootfs --memory 64m --cpus 0.5 -- ls /sys/fs/cgroup",
-		      "step06 --user --map-root --rootfs build/rootfs -- id -u" },
+	.examples = { "step06 build/images/demo:latest ip address",
+		      "step06 -p 127.0.0.1:8080:80 --dns 192.0.2.53 build/images/demo:latest true",
+		      "step06 --network none --rootfs build/rootfs -- ping -c 1 127.0.0.1" },
 };
 
 /* ANCHOR: child */
 static void
-child(char **argv, struct handshake *shake)
+child(struct handshake *shake)
 {
 	handshake_in_child(shake);
-	/* the maps are written by the parent, from outside: until then this process is nobody */
 	if (handshake_wait_go(shake) < 0 || (idmap_kind(&idmap) && idmap_become_root() < 0) ||
-	    network_in_child(&network) < 0 ||
-	    /* in a user namespace the right to a time namespace begins here */
-	    ((ns.kinds & CLONE_NEWUSER) && ns_prepare_time(&ns) < 0) ||
-	    /* it was born in its cgroup: a cgroup2 mount shows that one as the root */
-	    view_enter(&view) < 0 || ns_set_hostname(&ns) < 0 || spawn_die_with_parent() < 0 ||
-	    handshake_ready(shake) < 0)
+	    ((ns.kinds & CLONE_NEWUSER) && ns_enter_time(&ns) < 0) ||
+	    /* a network namespace begins with its lo down */
+	    network_in_child(&network) < 0 || contents_mount(&contents, &view) < 0 ||
+	    view_enter(&view) < 0 || ns_set_hostname(&ns) < 0 || contents_settle(&contents) < 0 ||
+	    contents_become(&contents) < 0 || spawn_die_with_parent() < 0 || handshake_ready(shake))
 		handshake_fail(shake);
-	init_or_exec(spawn.no_init, argv, environ, 0, shake);
+	init_or_exec(spawn.no_init, contents.argv, contents.env, 0, shake);
 }
 /* ANCHOR_END: child */
 
 /* ANCHOR: parent */
 static int
-run(char **argv)
+run(char **words)
 {
 	struct handshake shake = { -1, -1 };
 	struct spawn made = { 0, -1 };
-	struct cgroup cgroup = CGROUP_NONE;
-	struct oom_count before;
 	siginfo_t info;
 	int status = -1;
 
-	ns.kinds |= idmap_kind(&idmap); /* a map makes sense in a user namespace only */
-	/* a network namespace of its own, or another's; the published ports are ours from now on */
-	if (network_open(&network, &wanted, sweep_run_id(), NULL, &ns.kinds) < 0)
-		return -1;
-	if (view_begin(&view) < 0 || cgroup_mount_add(&view.list, ns.kinds) < 0 ||
-	    network_add_mounts(&network, &view.list) < 0 ||
-	    spawn_share_pidns(&spawn, &ns.kinds) < 0 || view_prepare(&view, ns.kinds, &idmap) < 0 ||
-	    /* offsets of a time namespace can be written only until somebody is in it */
+	ns.kinds |= CLONE_NEWCGROUP | idmap_kind(&idmap);
+	/* published ports are held from here on; a neighbour's network is entered here */
+	if (network_open(&network, NULL, &ns.kinds) < 0 ||
+	    contents_find(&contents, &view, words, ns.kinds, &idmap) < 0)
+		return network_close(&network, -1);
+	if (view_begin(&view) < 0 || network_add_mounts(&network, &view.list) < 0 ||
+	    cgroup_mount_add(&view.list, ns.kinds) < 0 ||
+	    spawn_share_pidns(&spawn, &ns.kinds) < 0 ||
+	    contents_prepare(&contents, &view, ns.kinds, &idmap) < 0 ||
+	    view_prepare(&view, ns.kinds, &idmap) < 0 || spawn_block_signals() < 0 ||
 	    (!(ns.kinds & CLONE_NEWUSER) && ns_prepare_time(&ns) < 0) ||
-	    spawn_block_signals() < 0 || handshake_open(&shake) < 0 ||
-	    /* a cgroup outlives its maker: what killed runs have left goes first */
-	    limits_check(&limits) < 0 || sweep_cgroups(&group, NULL, false) < 0 ||
-	    cgroup_create(&group, sweep_run_id(), limits_controllers(&limits),
-			  stats_controllers(&stats), &cgroup) < 0)
-		goto closed;
-	oom_begin(&cgroup, &before);
-	/* limits hold before anybody is in it; the clone is born inside, not moved there */
-	if (limits_apply(&limits, &cgroup) == 0 &&
-	    spawn_clone(ns.kinds & ~CLONE_NEWTIME, cgroup.fd, &made) == 0)
-		child(argv, &shake);
+	    handshake_open(&shake) < 0 || account_open(&account, NULL) < 0)
+		return network_close(&network, contents_close(&contents, -1));
+	if (spawn_clone(ns.kinds & ~CLONE_NEWTIME, account.cgroup.fd, &made) == 0)
+		child(&shake);
 	handshake_in_parent(&shake);
-	/* end of file on the handshake is the exec: from here on the status is the command's */
 	if (made.pidfd >= 0 && idmap_write(&idmap, made.pid) == 0 &&
-	    cgroup_delegate_to_root_of(&cgroup, made.pid) == 0 &&
-	    network_attach(&network, made.pid) == 0 &&
-	    network_write(&network, &names, ns.hostname) == 0 &&
+	    cgroup_delegate_to_root_of(&account.cgroup, made.pid) == 0 &&
+	    /* from outside, where both ends of the cable are in reach */
+	    network_attach(&network, made.pid, ns.hostname) == 0 &&
 	    handshake_go(&shake, made.pid) == 0 && handshake_wait_ready(&shake) == 0 &&
 	    handshake_wait_exec(&shake) == 0) {
-		spawn_announce(&made, &spawn, argv[0]);
-		if (spawn_wait(&made, &info) == 0 && (status = spawn_status(&info)) >= 0)
-			oom_say(&cgroup, &before, &info, program.name);
+		spawn_announce(&made, &spawn, contents.argv[0]);
+		status = spawn_wait(&made, &info) < 0 ? -1 : spawn_status(&info);
 	}
 	handshake_close(&shake);
 	spawn_end(&made);
-	/* counted until the end, PID 1's own last moments too; then whatever is left is killed */
-	if ((status >= 0 && stats_report(&stats, &cgroup, program.name) < 0) ||
-	    cgroup_remove(&cgroup) < 0)
-		status = -1;
-closed:
-	/* its address is free again, and with the last container goes the bridge */
-	network_close(&network);
-	return status;
+	status = account_close(&account, status < 0 ? NULL : &info, program.name) < 0 ? -1 : status;
+	/* the upper layer goes, or is shown, or kept; with the last container goes the bridge */
+	return network_close(&network, contents_close(&contents, status));
 }
 /* ANCHOR_END: parent */
 

@@ -230,7 +230,7 @@ a_refusal_of_the_kernel_is_an_errno_and_its_words(void **state)
 
 	/* a message too short for its type */
 	nl_start(&b, bytes, sizeof bytes);
-	nl_message(&b, RTM_NEWADDR, NLM_F_ACK, "", 1);
+	nl_message(&b, RTM_NEWLINK, NLM_F_ACK, "", 1);
 	assert_int_equal(nl_talk(fd, &b), -1);
 	assert_true(errno == EINVAL || errno == EPERM);
 	close(fd);
