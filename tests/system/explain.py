@@ -46,7 +46,7 @@ def traced(path):
         if rest.startswith(("+++", "---")):
             continue
         if rest.endswith("<unfinished ...>"):
-            unfinished[pid] = rest[: -len("<unfinished ...>")]
+            unfinished[pid] = rest[: -len("<unfinished ...>")].rstrip()
             continue
         resumed = re.match(r"<\.\.\. \w+ resumed>(.*)", rest)
         if resumed:
@@ -128,6 +128,8 @@ def netlink_type(text):
     beyond four bytes and the number of RTM_NEWLINK."""
     if re.search(r"NFNL_MSG_BATCH_BEGIN|nlmsg_len=20, nlmsg_type=0x10\b", text):
         return "NFNL_MSG_BATCH_BEGIN"
+    if "nlmsg_type=" in text and "NLM_F_ACK" not in text:  # a question: who changes something waits for word of it
+        return "RTM_GET"
     named = re.search(r"\bRTM_[A-Z]+", text)
     number = re.search(r"nlmsg_type=(0x[0-9a-f]+)", text)
     return named[0] if named else NETLINK.get(int(number[1], 0), "RTM_GET") if number else "?"

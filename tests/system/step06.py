@@ -403,6 +403,42 @@ def _(s):
     equal(ask("tcp", "127.0.0.1", 80, box), "box", "the neighbour's network stays")
 
 
+@test("a client that keeps sending by UDP is not sent to a container that is gone", needs=NEEDS, steps=STEPS)
+def _(s):
+    there = outside()
+    client = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(1)
+for line in sys.stdin:
+    s.sendto(b"ping", ("%s", 8080))
+    try:
+        print(s.recv(100).decode(), flush=True)
+    except (TimeoutError, ConnectionRefusedError):
+        print("nobody", flush=True)
+""" % HOST4
+    talk = start(there.argv(sys.executable, "-c", client), stdin=subprocess.PIPE)
+    living = Container(s, name="living")
+    for name in ("first", "second"):
+        box = Container(s, "-p", "8080:80/udp", name=name)
+        talk.write("again\n")
+        talk.read_until(name)
+        box.stop()
+    talk.write("again\n")
+    talk.read_until("nobody")
+    living.stop()
+
+
+@test("the root of a user namespace gets its network from the root outside", needs=NEEDS, steps=STEPS)
+def _(s):
+    show = "ip -o -4 address show dev eth0; cat /proc/self/uid_map; cat /etc/hosts; ip link set eth0 mtu 1300 && cat /sys/class/net/eth0/mtu"
+    r = run(s.argv("--user", "--map-auto", "--network=bridge", "--hostname", "mapped", cmd=["/bin/sh", "-c", show], privileged=True))
+    equal(r.status, 0)
+    contains(r.out, "eth0")
+    contains(r.out, "\tmapped")
+    equal(r.lines[-1], "1300")
+
+
 # ---- the host is left alone ----------------------------------------------------------------------
 
 
@@ -449,6 +485,34 @@ def _(s):
     equal([read(accept).strip(), read("/proc/sys/net/ipv4/ip_forward").strip()], ["1", "1"])
     with open("/proc/sys/net/ipv4/ip_forward", "w") as file:
         file.write("0")
+
+
+@test("an image gets a network like any other root", needs=NEEDS)
+def _():
+    r = run([step(6), "-p", "8080:80", "--hostname", "img", IMAGE, "/bin/sh", "-c", "ip -o -4 address show dev eth0; cat /etc/hostname; cat /etc/hosts"])
+    equal(r.status, 0)
+    contains(r.out, "eth0")
+    matches(r.out, r"^img$")
+    matches(r.out, r"^10\.[0-9.]+\timg$")
+
+
+@test("what is told of the network are the calls that are made", needs=NEEDS + " cmd:strace")
+def _():
+    argv = [step(6), "-p", "8080:80", "--rootfs", ROOTFS, "--", "/bin/true"]
+    r, told = explain(argv)
+    equal(r.status, 0)
+    calls = [re.sub(r"\b\d{5,}\b", "N", t["call"]) for t in told]
+    for wanted in ('RTM_NEWLINK, "boxstep0")', 'RTM_NEWADDR, "10.212.0.1")', 'NFNL_MSG_BATCH_BEGIN, "boxstep0")', 'RTM_NEWLINK, "eth0")', 'RTM_NEWROUTE, "10.212.0.1")', 'RTM_NEWLINK, "lo")', 'RTM_DELLINK, "boxstep0")'):
+        check(any(call.startswith("sendto(") and call.endswith(wanted) for call in calls), f"{wanted} is not told: {calls}")
+    check('write("/proc/sys/net/ipv4/ip_forward", "1")' in calls, "ip_forward")
+    # of the netlink changes (they ask for an acknowledgement), each is told once, in its order; of a
+    # socket in another namespace strace knows the numbers only
+    number = {"RTM_NEWLINK": 16, "RTM_DELLINK": 17, "RTM_SETLINK": 19, "RTM_NEWADDR": 20, "RTM_NEWROUTE": 24, "NFNL_MSG_BATCH_BEGIN": 16}
+    traced = run(["strace", "-f", "-qq", "-s", "9999", "-e", "trace=sendto", "-o", TMP + "/trace", *argv])
+    equal(traced.status, 0)
+    made = [re.search(r"sendto\((\d+), \[+{nlmsg_len=\d+, nlmsg_type=(\w+)", line) for line in read(TMP + "/trace").splitlines() if "NLM_F_ACK" in line]
+    said = [re.match(r"sendto\((\d+), (\w+), ", call) for call in calls if call.startswith("sendto(")]
+    equal([number.get(m[2]) or int(m[2], 0) for m in made], [number[m[2]] for m in said])
 
 
 # ---- names ---------------------------------------------------------------------------------------
