@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-struct handshake;
+#include "step02-pidns/handshake.h"
 
 /*
  * Runs as PID 1: forks the command, becomes an init for it, and leaves with its status (128+n on a

@@ -20,6 +20,13 @@ struct view {
 	int tree;   /* the root, opened by the parent or made by the child; see rootfs_attach */
 };
 
+/* Its tables of options, for the list of a program. */
+#define VIEW_TABLES(view)                                                                         \
+	{ "root", rootfs_options, &(view).rootfs }, { "mounts", mounts_options, &(view).mounts }, \
+	{                                                                                         \
+		"hidden paths", devices_options, &(view).devices                                  \
+	}
+
 /* Parent, first: the mounts that every container has. Others may add theirs to the list then. */
 int view_begin(struct view *view);
 

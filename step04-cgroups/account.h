@@ -19,6 +19,14 @@ struct account {
 	struct oom_count before;
 };
 
+/* Its tables of options, for the list of a program. */
+#define ACCOUNT_TABLES(account)                                 \
+	{ "limits", limits_options, &(account).limits },        \
+		{ "cgroup", cgroup_options, &(account).group }, \
+	{                                                       \
+		"counters", stats_options, &(account).stats     \
+	}
+
 /* Before clone3: checks the limits, sweeps what killed runs left, makes the cgroup "boxstep-ID" (ID
  * NULL: a run id) with its limits written. On failure nothing is left. */
 int account_open(struct account *account, const char *id);

@@ -28,6 +28,14 @@ struct contents {
 	struct user user;
 };
 
+/* Its tables of options, for the list of a program. */
+#define CONTENTS_TABLES(contents)                            \
+	{ "layers", overlay_options, &(contents).parts },    \
+		{ "image", image_options, &(contents).how }, \
+	{                                                    \
+		"store", store_options, &(contents).place    \
+	}
+
 /*
  * Parent: finds what the command line means. WORDS is IMAGE COMMAND…, or COMMAND… with --rootfs or
  * --lower. Brings the image in if need be, opens its layers (locked from here on), and sets argv

@@ -50,6 +50,13 @@ struct network {		       /* plain data: a child's copy can be read after the clo
 	uint8_t mac[6];
 };
 
+/* Its tables of options, for the list of a program. */
+#define NETWORK_TABLES(network)                            \
+	{ "network", network_options, &(network).wanted }, \
+	{                                                  \
+		"names", resolv_options, &(network).names  \
+	}
+
 /*
  * Before clone3. Reads the options; for container:PID and ns:PATH joins that namespace, so that the
  * child is born in it; sweeps what dead containers left; takes a lease; holds the ports (EADDRINUSE

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -25,7 +26,13 @@ const struct option_row monitor_options[] = {
 void
 monitor_init(struct monitor *monitor)
 {
-	*monitor = (struct monitor){ NULL, { -1, -1 }, { -1, -1 }, -1, -1, -1 };
+	*monitor = (struct monitor){ .from = { -1, -1 },
+				     .to = { -1, -1 },
+				     .input = -1,
+				     .input_to = -1,
+				     .ends = { -1, -1 },
+				     .report = -1,
+				     .control = -1 };
 }
 
 int
@@ -216,4 +223,76 @@ monitor_leave_terminal(void)
 			done = fail(errno, "dup2 of /dev/null");
 	close(null);
 	return done;
+}
+
+/* ---- the whole for step 7 ---- */
+
+static int
+open_log(struct monitor *monitor)
+{
+	static struct log log; /* for the one container of this process */
+
+	if (monitor->options.log) {
+		if (log_open(&log, AT_FDCWD, monitor->options.log) < 0)
+			return -1;
+		monitor->log = &log;
+	}
+	if (!monitor->options.log && !monitor->options.detach)
+		return 0; /* the command writes where the caller does */
+	if (!monitor->options.detach) {
+		monitor->to[0] = STDOUT_FILENO;
+		monitor->to[1] = STDERR_FILENO;
+	}
+	return monitor_pipes(monitor, monitor->ends);
+}
+
+bool
+monitor_begin(struct monitor *monitor, int *status)
+{
+	struct monitor_options options = monitor->options;
+	pid_t pid = 0;
+
+	monitor_init(monitor);
+	monitor->options = options;
+	*status = -1;
+	if (options.detach && (pid = monitor_fork(&monitor->report)) < 0)
+		return true;
+	if (pid == 0)
+		return open_log(monitor) < 0 && monitor_end(monitor, -1) < 0;
+	if (monitor_await(monitor->report) == 0)
+		*status = printf("%d\n", pid) < 0 ? -1 : 0;
+	return true;
+}
+
+int
+monitor_in_child(const struct monitor *monitor)
+{
+	for (int i = 0; i < 2; i++)
+		if (monitor->ends[i] >= 0 && dup2(monitor->ends[i], STDOUT_FILENO + i) < 0)
+			return fail(errno, "dup2(%d, %d)", monitor->ends[i], STDOUT_FILENO + i);
+	return 0;
+}
+
+int
+monitor_started(struct monitor *monitor)
+{
+	stop(&monitor->ends[0]); /* a pipe ends when its last writer is gone: this one too */
+	stop(&monitor->ends[1]);
+	if (monitor->report < 0)
+		return 0;
+	monitor_report(monitor->report);
+	stop(&monitor->report);
+	return monitor_leave_terminal();
+}
+
+int
+monitor_end(struct monitor *monitor, int result)
+{
+	if (monitor->log)
+		log_close(monitor->log);
+	if (monitor->report >= 0) { /* it never started: whoever waits for that says why */
+		monitor_report(monitor->report);
+		_exit(EXIT_OURS);
+	}
+	return result;
 }

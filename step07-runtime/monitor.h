@@ -24,7 +24,11 @@ struct monitor {
 			master */
 	int to[2];   /* where it is shown as well; −1: nowhere */
 	int input, input_to; /* bytes from INPUT go to INPUT_TO (a pty's master); −1: none */
-	int control;	     /* socket of a client, see monitor_wait; −1: none */
+	/* for monitor_begin … monitor_end: */
+	struct monitor_options options;
+	int ends[2]; /* the command's ends of the pipes; −1 */
+	int report;  /* of monitor_fork; −1 */
+	int control; /* socket of a client, see monitor_wait; −1: none */
 };
 
 /* Nothing is carried: all −1. */
@@ -51,6 +55,21 @@ int monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *
 pid_t monitor_fork(int *report);
 void monitor_report(int report);
 int monitor_await(int report);
+
+/*
+ * The whole for step 7, around its own order of events. monitor_begin, before anything is made:
+ * opens
+ * --log and the pipes for it, and with -d forks.
+ * True when the caller is done, with *STATUS to leave with: it stayed behind, and has printed the
+ * monitor's pid (0), or something failed (−1). False in the process that goes on.
+ * monitor_in_child: the pipes become 1 and 2. monitor_started: after the exec; the one behind
+ * returns, and the terminal is left. monitor_end passes RESULT through; an error goes to the one
+ * behind.
+ */
+bool monitor_begin(struct monitor *monitor, int *status);
+int monitor_in_child(const struct monitor *monitor);
+int monitor_started(struct monitor *monitor);
+int monitor_end(struct monitor *monitor, int result);
 
 /* Standard input, output and error become /dev/null. 0 or −1. */
 int monitor_leave_terminal(void);

@@ -58,18 +58,13 @@ prepare_devices(struct launch *launch)
 {
 	struct oci_config *config = launch->config;
 	struct cap_sets *caps = &config->process.caps;
-	uint64_t mknod_bit = UINT64_C(1) << CAP_MKNOD;
 	int done = device_rules_apply(config->device_rules, config->device_rule_count,
 				      &launch->cgroup);
 
 	if (done < 0)
 		return -1;
-	if (done == 0 && config->device_rule_count) {
-		caps->bounding &= ~mknod_bit;
-		caps->permitted &= ~mknod_bit;
-		caps->effective &= ~mknod_bit;
-		caps->ambient &= ~mknod_bit;
-	}
+	if (done == 0 && config->device_rule_count)
+		caps_remove(caps, UINT64_C(1) << CAP_MKNOD);
 	return 0;
 }
 

@@ -292,21 +292,46 @@ attr_memory_flag(const char *name, unsigned *flags)
 	return 0;
 }
 
+/* As strace(1) prints mode and nodes: MPOL_BIND|MPOL_F_STATIC_NODES, [0x0000000000000001]. */
+static const char *
+policy_text(const struct attr_memory_policy *wanted, const unsigned long *bits, size_t used,
+	    char *text, size_t size)
+{
+	size_t length = (size_t)snprintf(text, size, "%s", wanted->mode);
+
+	for (size_t i = 0; i < LENGTH(memory_flags); i++)
+		if (wanted->flags & (unsigned)memory_flags[i].value)
+			length += (size_t)snprintf(text + length, size - length, "|%s",
+						   memory_flags[i].name);
+	length += (size_t)snprintf(text + length, size - length, used ? ", [" : ", NULL");
+	for (size_t i = 0; i < used && length < size; i++)
+		length += (size_t)snprintf(text + length, size - length, "%s%#018lx", i ? ", " : "",
+					   bits[i]);
+	if (used && length < size)
+		snprintf(text + length, size - length, "]");
+	return text;
+}
+
 static int
 set_memory_policy(const struct attr_memory_policy *wanted)
 {
 	unsigned long bits[SET_LONGS] = { 0 };
+	size_t used = 0, most;
+	char text[512];
 
 	if (!wanted->mode)
 		return 0;
-	bool nodes = wanted->nodes && *wanted->nodes;
-	if (nodes && parse_set(wanted->nodes, bits, SET_LIMIT) < 0)
-		return fail(EINVAL, "memory policy: nodes \"%s\"", wanted->nodes);
+	if (wanted->nodes && *wanted->nodes) {
+		parse_set(wanted->nodes, bits, SET_LIMIT); /* attrs_check has seen it */
+		used = SET_LONGS;
+		while (used > 1 && !bits[used - 1])
+			used--;
+	}
+	most = used ? 8 * used * sizeof *bits + 1 : 0; /* the kernel reads one bit less */
 	unsigned mode = (unsigned)FIND(memory_modes, wanted->mode) | wanted->flags;
-	return call(
-		(int)syscall(SYS_set_mempolicy, mode, nodes ? bits : NULL, nodes ? SET_LIMIT : 0),
-		"set_mempolicy(%s|%#x, [%s], %d)", wanted->mode, wanted->flags,
-		nodes ? wanted->nodes : "", nodes ? SET_LIMIT : 0);
+	return call((int)syscall(SYS_set_mempolicy, mode, used ? bits : NULL, most),
+		    "set_mempolicy(%s, %zu)", policy_text(wanted, bits, used, text, sizeof text),
+		    most);
 }
 
 static int

@@ -344,3 +344,13 @@ const struct option_row cap_options[] = {
 	  option_flag, offsetof(struct cap_options, privileged), 0 },
 	{ 0 },
 };
+
+void
+caps_remove(struct cap_sets *sets, uint64_t set)
+{
+	sets->bounding &= ~set;
+	sets->permitted &= ~set;
+	sets->effective &= ~set;
+	sets->inheritable &= ~set;
+	sets->ambient &= ~set;
+}

@@ -69,6 +69,9 @@ int caps_from_options(const struct cap_options *options, uint64_t available, str
  * that it can be warned of. */
 uint64_t caps_restrict(struct cap_sets *sets, uint64_t available);
 
+/* Takes SET out of all five sets. */
+void caps_remove(struct cap_sets *sets, uint64_t set);
+
 /* ---- becoming it, in this order ---- */
 
 /* The first: takes everything else out of the bounding set. Needs CAP_SETPCAP, therefore comes
