@@ -637,6 +637,130 @@ attributes_are_set(void **state)
 	assert_int_equal(in_child(attributes), 0);
 }
 
+/* With narration on, into a file; the text of each call is what strace(1) prints. */
+static void
+told(void)
+{
+	struct attr_options options = {
+		.has_umask = true,
+		.umask = 07,
+		.cpu_affinity = "0",
+		.memory_policy = { .mode = "MPOL_BIND", .nodes = "0", .flags = 1 << 15 },
+	};
+	struct attr_options local = { .memory_policy = { .mode = "MPOL_LOCAL" } };
+	char path[] = "/tmp/boxstep-told-XXXXXX", text[4096] = "";
+	int fd = mkstemp(path), proc = procfs_open();
+
+	expect(fd >= 0 && proc >= 0 && call_tell_to(path) == 0);
+	call_mode = CALL_BRIEF;
+	expect(attr_limit_add(&options, "nofile", 1000, 1024) == 0);
+	expect(attr_limit_add(&options, "stack", 8 << 20, UINT64_MAX) == 0);
+	expect(attrs_apply(&options, proc) == 0 && attrs_apply(&local, proc) == 0);
+	call_mode = CALL_SILENT;
+	expect(pread(open(path, O_RDONLY | O_CLOEXEC), text, sizeof text - 1, 0) > 0);
+	unlink(path);
+	expect(strstr(text, "prlimit64(0, RLIMIT_NOFILE, {rlim_cur=1000, rlim_max=1024}, NULL)"));
+	expect(strstr(text, "{rlim_cur=8192*1024, rlim_max=RLIM64_INFINITY}, NULL) = 0"));
+	expect(strstr(text, "MPOL_BIND|MPOL_F_STATIC_NODES, [0x0000000000000001], 65) = 0"));
+	expect(strstr(text, "set_mempolicy(MPOL_LOCAL, NULL, 0) = 0"));
+	expect(strstr(text, "sched_setaffinity(0, 8, [0]) = 0"));
+	expect(strstr(text, "umask(007) ="));
+}
+
+static void
+attributes_are_told_as_strace_prints_them(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(told), 0);
+}
+
+static void
+file_is(const char *folder, const char *name, const char *wanted)
+{
+	char path[256], text[64] = "";
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_true(read(fd, text, sizeof text - 1) >= 0);
+	close(fd);
+	assert_string_equal(text, wanted);
+}
+
+/* The files of the security modules, in a directory that stands for /proc. */
+static void
+labels_are_written_where_the_modules_look(void **state)
+{
+	static const char *const parts[] = { "self", "self/attr", "self/attr/apparmor",
+					     "self/attr/apparmor/exec", "self/attr/exec" };
+	struct attr_options options = { .apparmor = "box", .selinux = "a:b:c" };
+	char folder[] = "/tmp/boxstep-proc-XXXXXX";
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	int proc = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(mkdirat(proc, parts[i], 0700), 0);
+	assert_int_equal(attrs_label(&options, proc), -1);
+	assert_int_equal(errno, ENOENT);
+	call_forget();
+	for (int i = 3; i < 5; i++)
+		close(openat(proc, parts[i], O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(attrs_label(&options, proc), 0);
+	file_is(folder, parts[3], "exec box");
+	file_is(folder, parts[4], "a:b:c");
+	options.apparmor = "unconfined";
+	options.selinux = "";
+	assert_int_equal(attrs_label(&options, proc), 0);
+	file_is(folder, parts[3], "exec box");
+	for (int i = 5; i-- > 0;)
+		assert_int_equal(unlinkat(proc, parts[i], i < 3 ? AT_REMOVEDIR : 0), 0);
+	close(proc);
+	rmdir(folder);
+}
+
+static void
+labels_of_a_module_that_is_not_on_are_refused(void **state)
+{
+	struct attr_options apparmor = { .apparmor = "box" }, selinux = { .selinux = "a:b:c" };
+
+	(void)state;
+	if (access("/sys/kernel/security/apparmor", F_OK) != 0) {
+		assert_int_equal(attrs_check(&apparmor), -1);
+		assert_int_equal(errno, EOPNOTSUPP);
+	}
+	if (access("/sys/fs/selinux/enforce", F_OK) != 0) {
+		assert_int_equal(attrs_check(&selinux), -1);
+		assert_int_equal(errno, EOPNOTSUPP);
+	}
+	call_forget();
+}
+
+static void
+limits_beyond_ones_rights(void)
+{
+	struct attr_options options = { .has_oom_score_adj = true, .oom_score_adj = -500 };
+	struct attr_options limit = { 0 };
+	int proc = procfs_open();
+
+	expect(proc >= 0 && setuid(1000) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0);
+	expect(attrs_apply(&options, proc) == -1);
+	expect(strstr(call_error()->hint, "CAP_SYS_RESOURCE"));
+	call_forget();
+	expect(attr_limit_add(&limit, "core", 0, 0) == 0 && attrs_apply(&limit, proc) == 0);
+	limit.limits[0].soft = limit.limits[0].hard = 1;
+	expect(attrs_apply(&limit, proc) == -1 && errno == EPERM);
+	expect(strstr(call_error()->hint, "CAP_SYS_RESOURCE"));
+}
+
+static void
+what_needs_a_right_says_which(void **state)
+{
+	(void)state;
+	need_root();
+	assert_int_equal(in_child(limits_beyond_ones_rights), 0);
+}
+
 static void
 bad_attributes_are_refused(void **state)
 {
@@ -862,6 +986,10 @@ main(void)
 		cmocka_unit_test(a_filter_without_no_new_privs_needs_cap_sys_admin),
 		cmocka_unit_test(profile_files_are_read_or_named),
 		cmocka_unit_test(attributes_are_set),
+		cmocka_unit_test(attributes_are_told_as_strace_prints_them),
+		cmocka_unit_test(labels_are_written_where_the_modules_look),
+		cmocka_unit_test(labels_of_a_module_that_is_not_on_are_refused),
+		cmocka_unit_test(what_needs_a_right_says_which),
 		cmocka_unit_test(bad_attributes_are_refused),
 		cmocka_unit_test(options_are_read_strictly),
 		cmocka_unit_test(only_settings_of_a_namespace_are_taken),
