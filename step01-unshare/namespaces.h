@@ -7,6 +7,7 @@
 #ifndef BOXSTEP_NAMESPACES_H
 #define BOXSTEP_NAMESPACES_H
 
+#include <sched.h> /* CLONE_NEW… */
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>

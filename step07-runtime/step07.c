@@ -2,7 +2,7 @@
  * step07: step 6, and then the wall: rights taken away, calls filtered, a user, a log.
  * Follows capabilities(7), seccomp(2), credentials(7). Explained in book/07-runtime.md.
  */
-#include <sched.h>
+#include "step01-unshare/call.h"
 #include "step01-unshare/namespaces.h"
 #include "step02-pidns/init.h"
 #include "step04-cgroups/account.h"
