@@ -94,7 +94,7 @@ run(char **words)
 		return monitor_end(&monitor,
 				   network_close(&network, contents_close(&contents, -1)));
 	/* a device node is worth what the cgroup lets it be; without rules CAP_MKNOD goes */
-	if (wall_devices(&wall, &account.cgroup) == 0 &&
+	if (wall_devices(&wall, &account.cgroup, ns.kinds) == 0 &&
 	    spawn_clone(ns.kinds & ~CLONE_NEWTIME, account.cgroup.fd, &made) == 0)
 		child(&shake);
 	handshake_in_parent(&shake);

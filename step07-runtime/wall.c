@@ -28,14 +28,14 @@ wall_prepare(struct wall *wall, struct view *view, int kinds)
 }
 
 int
-wall_devices(struct wall *wall, const struct cgroup *cgroup)
+wall_devices(struct wall *wall, const struct cgroup *cgroup, int kinds)
 {
 	int done;
 
 	if (wall->rights.privileged)
 		return 0;
 	done = device_rules_apply(device_rules_default, device_rules_default_count, cgroup);
-	if (done == 0)
+	if (done == 0 && !(kinds & CLONE_NEWUSER))
 		caps_remove(&wall->caps, UINT64_C(1) << CAP_MKNOD);
 	return done < 0 ? -1 : 0;
 }

@@ -39,9 +39,10 @@ struct wall {
 int wall_prepare(struct wall *wall, struct view *view, int kinds);
 
 /* Parent, before the clone: only the usual devices may be used by who is in CGROUP. Where that
- * cannot be enforced, CAP_MKNOD goes, because a node of the host's disk would be the host's disk.
+ * cannot be enforced, CAP_MKNOD goes, because a node of the host's disk would be the host's disk
+ * (not so in a user namespace: KINDS).
  */
-int wall_devices(struct wall *wall, const struct cgroup *cgroup);
+int wall_devices(struct wall *wall, const struct cgroup *cgroup, int kinds);
 
 /* Child, before view_enter: kernel settings of its namespaces and attributes of the process,
  * through the host's /proc, which is checked; from then on no other process may look into this one.

@@ -63,7 +63,7 @@ prepare_devices(struct launch *launch)
 
 	if (done < 0)
 		return -1;
-	if (done == 0 && config->device_rule_count)
+	if (done == 0 && config->device_rule_count && !(config->ns.kinds & CLONE_NEWUSER))
 		caps_remove(caps, UINT64_C(1) << CAP_MKNOD);
 	return 0;
 }
