@@ -103,6 +103,11 @@ def canonical(text):
         return f"clone3({flags_sorted(flags[1])})"
     if name == "execve":
         return re.sub(r'\],[^"]*$', "])", text)
+    if name == "bpf":  # the attribute has dozens of members; those that say what is made
+        command = re.match(r"bpf\((\w+)", text)[1]
+        named = "prog_type|insn_cnt|target_fd|attach_bpf_fd|attach_type|attach_flags"
+        members = re.findall(rf"\b(?:{named})=(?!0\b)[^,}}]+", text)
+        return f"bpf({command}, {', '.join(members)})"
     if name == "seccomp":
         return re.sub(r"filter=\w+", "filter=…", flags_sorted(text))
     if name in ("sendto", "sendmsg") and ("nlmsg_type" in text or re.search(r"\b(RTM|NFNL)_", text)):
