@@ -52,7 +52,6 @@ candidate(struct bridge *bridge, unsigned n)
 	bridge->prefix6 = PREFIX6;
 }
 
-/* ANCHOR: choose */
 static int
 choose_network(int rtnl, struct bridge *bridge)
 {
@@ -74,7 +73,6 @@ choose_network(int rtnl, struct bridge *bridge)
 	}
 	return fail(EADDRNOTAVAIL, "the host has routes to all of 10.212.0.0/16");
 }
-/* ANCHOR_END: choose */
 
 /* ---- making and finding ---- */
 
@@ -103,7 +101,6 @@ add_nat(int nfnl, const struct bridge *bridge)
 	return nat_add(nfnl, &network);
 }
 
-/* ANCHOR: make */
 static int
 make(int rtnl, int nfnl, struct bridge *bridge)
 {
@@ -132,7 +129,6 @@ make(int rtnl, int nfnl, struct bridge *bridge)
 	}
 	return 0;
 }
-/* ANCHOR_END: make */
 
 int
 bridge_ensure(int rtnl, int nfnl, const char *name, struct bridge *bridge)

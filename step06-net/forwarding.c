@@ -92,7 +92,6 @@ note_interfaces(const struct plan *plan, const char *conf)
 	return result;
 }
 
-/* ANCHOR: learned */
 /* A default route that a router announced: whoever forwards stops listening to routers. */
 static int
 note_learned(const struct route *route, void *context)
@@ -115,7 +114,6 @@ note_learned(const struct route *route, void *context)
 	close(rtnl);
 	return result;
 }
-/* ANCHOR_END: learned */
 
 int
 forwarding_plan(int rtnl, char *text, size_t size)

@@ -31,7 +31,6 @@ make_parents(char *path)
 	return mkdir(path, 0755) < 0 && errno != EEXIST && errno != ENOENT ? -1 : 0;
 }
 
-/* ANCHOR: book */
 int
 lease_book_open(struct lease_book *book, const char *state, bool make)
 {
@@ -66,7 +65,6 @@ lease_book_open(struct lease_book *book, const char *state, bool make)
 	errno = ENOENT;
 	return -1;
 }
-/* ANCHOR_END: book */
 
 void
 lease_book_close(struct lease_book *book)
@@ -219,7 +217,6 @@ free_number(const struct lease_book *book, const char *id, unsigned count)
 	return 0;
 }
 
-/* ANCHOR: take */
 int
 lease_take(struct lease_book *book, const char *id, unsigned count, struct lease *lease)
 {
@@ -245,7 +242,6 @@ lease_take(struct lease_book *book, const char *id, unsigned count, struct lease
 	}
 	return 0;
 }
-/* ANCHOR_END: take */
 
 int
 lease_hold_for(const struct lease *lease, pid_t pid)

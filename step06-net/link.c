@@ -183,7 +183,6 @@ link_overlaps(int rtnl, const struct address *address, unsigned prefix)
 
 /* ---- changing ---- */
 
-/* ANCHOR: up */
 int
 link_up(int rtnl, const char *name)
 {
@@ -210,7 +209,6 @@ link_lo_up(void)
 	errno = number;
 	return result;
 }
-/* ANCHOR_END: up */
 
 int
 link_set_alias(int rtnl, const char *name, const char *alias)

@@ -16,7 +16,6 @@
 #include "step06-net/nat.h"
 #include "step06-net/nft.h"
 
-/* ANCHOR: maps */
 /* What --publish fills: protocol, host's address and port → container's address and port. The
  * second of each family is for ports published on every address. */
 enum { AT4, ANY4, AT6, ANY6, MAPS };
@@ -28,7 +27,6 @@ static const struct nft_map maps[MAPS] = {
 	{ "at6", KEY3(NFT_PROTOCOL, NFT_IPV6, NFT_SERVICE), 24, KEY2(NFT_IPV6, NFT_SERVICE), 20 },
 	{ "any6", KEY2(NFT_PROTOCOL, NFT_SERVICE), 8, KEY2(NFT_IPV6, NFT_SERVICE), 20 },
 };
-/* ANCHOR_END: maps */
 
 /* ---- parts of rules, named as nft(8) writes them ---- */
 
@@ -129,7 +127,6 @@ add_publish(struct nl_buffer *b, const char *name, int map)
 	nft_rule_end(b, rule);
 }
 
-/* ANCHOR: inward */
 /* Packets to an address of this host: from outside or a container, and from the host itself. */
 static void
 add_inward(struct nl_buffer *b, const char *name)
@@ -167,7 +164,6 @@ add_inward(struct nl_buffer *b, const char *name)
 	nft_verdict(b, NFT_JUMP, "publish");
 	nft_rule_end(b, rule);
 }
-/* ANCHOR_END: inward */
 
 /* oifname NAME ct KEY & BITS accept */
 static void
@@ -226,7 +222,6 @@ add_outward(struct nl_buffer *b, const char *name, const struct address *network
 	nft_rule_end(b, rule);
 }
 
-/* ANCHOR: table */
 int
 nat_add(int nfnl, const struct nat_network *network)
 {
@@ -261,7 +256,6 @@ nat_add(int nfnl, const struct nat_network *network)
 	add_outward(&b, name, &network->v6, network->prefix6);
 	return nft_commit(nfnl, &b, name);
 }
-/* ANCHOR_END: table */
 
 int
 nat_remove(int nfnl, const char *name)

@@ -31,7 +31,6 @@ nl_open(int protocol)
 
 /* ---- writing ---- */
 
-/* ANCHOR: build */
 void
 nl_start(struct nl_buffer *buffer, void *bytes, size_t size)
 {
@@ -40,6 +39,7 @@ nl_start(struct nl_buffer *buffer, void *bytes, size_t size)
 	*buffer = (struct nl_buffer){ .bytes = bytes, .size = size, .number = ++number };
 }
 
+/* ANCHOR: append */
 /* Every part is padded to four bytes; its length, and the message's, count the padding before it
  * but not the padding after it. */
 void
@@ -58,6 +58,7 @@ nl_append(struct nl_buffer *buffer, const void *bytes, size_t size)
 	((struct nlmsghdr *)(void *)(buffer->bytes + buffer->message))->nlmsg_len =
 		(uint32_t)(buffer->length - buffer->message);
 }
+/* ANCHOR_END: append */
 
 void
 nl_message(struct nl_buffer *buffer, int type, int flags, const void *header, size_t size)
@@ -110,7 +111,6 @@ nl_nest_end(struct nl_buffer *buffer, size_t nest)
 	else if (!buffer->full)
 		((struct nlattr *)(void *)(buffer->bytes + nest))->nla_len = (uint16_t)size;
 }
-/* ANCHOR_END: build */
 
 void
 nl_put_text(struct nl_buffer *buffer, int type, const char *text)
@@ -271,7 +271,6 @@ next_message(struct nl_view *rest, uint32_t number, struct nlmsghdr *header,
 	return false;
 }
 
-/* ANCHOR: answer */
 /* An acknowledgement is an error message, with error 0 when all is well. Its sentence, if it has
  * one, stands in an attribute behind the header that caused it. Gives the errno. */
 static int
@@ -294,6 +293,7 @@ acknowledged(const struct nlmsghdr *header, struct nl_view payload)
 	return -answer.error;
 }
 
+/* ANCHOR: talk */
 /* The kernel works while we are inside send(2), so every answer is there when it returns. A batch
  * that is refused as a whole gives fewer answers than it has messages. */
 long
@@ -324,7 +324,7 @@ nl_talk(int fd, struct nl_buffer *buffer)
 	errno = first;
 	return first ? -1 : sent;
 }
-/* ANCHOR_END: answer */
+/* ANCHOR_END: talk */
 
 int
 nl_change(int fd, struct nl_buffer *buffer, const char *type, const char *object)

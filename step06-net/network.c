@@ -123,7 +123,6 @@ sweep_lease(const struct lease *lease, bool alive, void *context)
 	return release(&sweep->sockets, lease->id);
 }
 
-/* ANCHOR: sweep */
 /* Clears away the dead. OWN (NULL: nobody) is the caller's own lease, which is neither dead nor a
  * reason to keep the bridge; LEAVING: its cable and ports go too. */
 static int
@@ -145,7 +144,6 @@ sweep_book(struct lease_book *book, const struct lease *own, bool leaving)
 	sockets_close(&sweep.sockets);
 	return result;
 }
-/* ANCHOR_END: sweep */
 
 int
 network_sweep(const char *state)
@@ -325,7 +323,6 @@ socket_inside(int netns)
 }
 /* ANCHOR_END: inside */
 
-/* ANCHOR: configure */
 static int
 configure(const struct network *network, int netns)
 {
@@ -344,7 +341,6 @@ configure(const struct network *network, int netns)
 	errno = number;
 	return result;
 }
-/* ANCHOR_END: configure */
 
 /* The addresses that the lease's number stands for. */
 static void
@@ -365,7 +361,6 @@ number_addresses(struct network *network, const struct bridge *bridge)
 	network->relay.v6 = network->v6;
 }
 
-/* ANCHOR: attach */
 static int
 attach(struct network *network, const struct sockets *sockets, pid_t pid, int netns)
 {
@@ -388,7 +383,6 @@ attach(struct network *network, const struct sockets *sockets, pid_t pid, int ne
 		return -1;
 	return lease_hold_for(&network->lease, pid);
 }
-/* ANCHOR_END: attach */
 
 static int
 connect_bridge(struct network *network, pid_t pid)

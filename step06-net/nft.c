@@ -22,7 +22,6 @@ message(struct nl_buffer *buffer, int type, int flags)
 	nl_message(buffer, NFNL_SUBSYS_NFTABLES << 8 | type, flags, &family, sizeof family);
 }
 
-/* ANCHOR: batch */
 static void
 mark(struct nl_buffer *buffer, int type)
 {
@@ -44,7 +43,6 @@ nft_commit(int fd, struct nl_buffer *buffer, const char *what)
 	mark(buffer, NFNL_MSG_BATCH_END);
 	return nl_change(fd, buffer, "NFNL_MSG_BATCH_BEGIN", what);
 }
-/* ANCHOR_END: batch */
 
 void
 nft_add_table(struct nl_buffer *buffer, const char *table)

@@ -95,7 +95,6 @@ parse_protocol(const char *text, size_t *length, uint8_t *protocol)
 	return 0;
 }
 
-/* ANCHOR: parse */
 /* From the right, where it is unambiguous: /PROTOCOL, :CONTAINER, :HOST, and what is left is IP. */
 int
 ports_parse(const char *text, struct port_list *list)
@@ -135,7 +134,6 @@ bad:
 		"IPv6 address in brackets",
 		text);
 }
-/* ANCHOR_END: parse */
 
 /* ---- holding ---- */
 

@@ -328,7 +328,8 @@ ascending(const void *a, const void *b)
 static int
 keep_only(const struct port_list *ports)
 {
-	int *keep = calloc(ports->count, sizeof *keep), null = open("/dev/null", O_RDWR);
+	int *keep = calloc(ports->count, sizeof *keep);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	unsigned next = STDERR_FILENO + 1;
 	struct rlimit limit;
 
@@ -351,7 +352,6 @@ keep_only(const struct port_list *ports)
 	return 0;
 }
 
-/* ANCHOR: rights */
 static int
 become_nobody(void)
 {
@@ -364,7 +364,6 @@ become_nobody(void)
 		return -1;
 	return 0;
 }
-/* ANCHOR_END: rights */
 
 int
 relay_start(struct relay *relay, const struct port_list *ports)
