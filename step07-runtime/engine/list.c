@@ -17,6 +17,7 @@
 #include "step05-overlay/collect.h"
 #include "step05-overlay/images.h"
 #include "step05-overlay/json.h"
+#include "step07-runtime/engine/columns.h"
 #include "step07-runtime/engine/commands.h"
 
 struct list_options {
@@ -115,15 +116,14 @@ print_ports(const struct container *c, char *text, size_t size)
 			json_object_get_string(json_object_array_get_idx(ports, i)));
 }
 
-static void
-print_row(const struct container *c, const struct list_options *options)
+static int
+add_row(struct columns *table, const struct container *c, const struct list_options *options)
 {
-	char status[64], ports[512], created[64], command[260];
+	char id[CONTAINER_ID], status[64], ports[512], created[64], command[300];
 
-	if (options->quiet) {
-		printf("%.*s\n", options->no_trunc ? 64 : 12, c->id);
-		return;
-	}
+	snprintf(id, sizeof id, "%.*s", options->no_trunc ? 64 : 12, c->id);
+	if (options->quiet)
+		return printf("%s\n", id) < 0 ? -1 : 0;
 	print_status(c, status, sizeof status);
 	print_ports(c, ports, sizeof ports);
 	snprintf(created, sizeof created, "%s ago", span(parse_time(container_text(c, "created"))));
@@ -131,9 +131,8 @@ print_row(const struct container *c, const struct list_options *options)
 		snprintf(command, sizeof command, "\"%s\"", container_text(c, "command"));
 	else
 		snprintf(command, sizeof command, "\"%.19s…\"", container_text(c, "command"));
-	printf("%-*.*s   %-20s   %-22s   %-22s   %-26s   %-24s   %s\n", options->no_trunc ? 64 : 12,
-	       options->no_trunc ? 64 : 12, c->id, container_text(c, "image"), command, created,
-	       status, ports, c->name);
+	return columns_add(table, (const char *[]){ id, container_text(c, "image"), command,
+						    created, status, ports, c->name });
 }
 
 int
@@ -147,6 +146,7 @@ engine_ps(struct store *store, int argc, char **argv)
 		.examples = { "boxstep ps", "boxstep ps -a", "boxstep ps -aq" },
 	};
 	struct container_list list;
+	struct columns table = { .count = 7 };
 	int first = engine_operands(&help, argc, argv, 0, 0);
 
 	if (first <= 0)
@@ -154,14 +154,14 @@ engine_ps(struct store *store, int argc, char **argv)
 	if (container_all(store, &list) < 0)
 		return -1;
 	if (!options.quiet)
-		printf("%-*s   %-20s   %-22s   %-22s   %-26s   %-24s   %s\n",
-		       options.no_trunc ? 64 : 12, "CONTAINER ID", "IMAGE", "COMMAND", "CREATED",
-		       "STATUS", "PORTS", "NAMES");
+		columns_add(&table, (const char *[]){ "CONTAINER ID", "IMAGE", "COMMAND", "CREATED",
+						      "STATUS", "PORTS", "NAMES" });
 	for (size_t i = 0; i < list.count; i++)
 		if (options.all || container_status(list.item + i) == CONTAINER_RUNNING)
-			print_row(list.item + i, &options);
+			add_row(&table, list.item + i, &options);
+	columns_print(&table);
 	container_list_free(&list);
-	return 0;
+	return call_error()->number ? -1 : 0;
 }
 
 /* ---- images ---- */
@@ -182,23 +182,22 @@ decimal_size(int64_t bytes)
 	return text;
 }
 
-static void
-print_image(const struct image_record *record, const char *name, const struct list_options *options)
+static int
+add_image(struct columns *table, const struct image_record *record, const char *name,
+	  const struct list_options *options)
 {
-	char repository[REFERENCE_TEXT] = "<none>", created[64];
+	char repository[REFERENCE_TEXT] = "<none>", created[64], id[CONTAINER_ID];
 	struct reference reference = { .tag = "<none>" };
-	int digits = options->no_trunc ? 64 : 12;
 
-	if (options->quiet) {
-		printf("%.*s\n", digits, digest_hex(record->config));
-		return;
-	}
+	snprintf(id, sizeof id, "%.*s", options->no_trunc ? 64 : 12, digest_hex(record->config));
+	if (options->quiet)
+		return printf("%s\n", id) < 0 ? -1 : 0;
 	if (name && reference_parse(name, &reference) == 0)
 		reference_familiar(&reference, repository);
 	snprintf(created, sizeof created, "%s ago", span(parse_time(record->created)));
-	printf("%-30s   %-12s   %-*.*s   %-16s   %s\n", repository,
-	       reference.tag[0] ? reference.tag : "<none>", digits, digits,
-	       digest_hex(record->config), created, decimal_size(record->size));
+	return columns_add(table, (const char *[]){ repository,
+						    reference.tag[0] ? reference.tag : "<none>", id,
+						    created, decimal_size(record->size) });
 }
 
 int
@@ -212,6 +211,7 @@ engine_images(struct store *store, int argc, char **argv)
 		.examples = { "boxstep images", "boxstep images -q", "boxstep images --no-trunc" },
 	};
 	struct image_list list;
+	struct columns table = { .count = 5 };
 	int first = engine_operands(&help, argc, argv, 0, 0);
 
 	if (first <= 0)
@@ -219,17 +219,18 @@ engine_images(struct store *store, int argc, char **argv)
 	if (store_images(store, &list) < 0)
 		return -1;
 	if (!options.quiet)
-		printf("%-30s   %-12s   %-*s   %-16s   %s\n", "REPOSITORY", "TAG",
-		       options.no_trunc ? 64 : 12, "IMAGE ID", "CREATED", "SIZE");
+		columns_add(&table,
+			    (const char *[]){ "REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE" });
 	for (size_t i = 0; i < list.count; i++) {
 		char **names = list.item[i].names;
 		if (!names || !names[0])
-			print_image(list.item + i, NULL, &options);
+			add_image(&table, list.item + i, NULL, &options);
 		for (size_t n = 0; names && names[n]; n++)
-			print_image(list.item + i, names[n], &options);
+			add_image(&table, list.item + i, names[n], &options);
 	}
+	columns_print(&table);
 	image_list_free(&list);
-	return 0;
+	return call_error()->number ? -1 : 0;
 }
 
 static void

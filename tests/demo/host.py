@@ -21,7 +21,9 @@ def processes():
     found = set()
     for name in os.listdir("/proc"):
         comm = " ".join(leaks.lines(f"/proc/{name}/comm")) if name.isdigit() else ""
-        if comm.startswith(OURS):
+        # one that has ended and waits for its parent (the host's PID 1 here) to ask is gone already
+        ended = any(line.startswith("State:\tZ") for line in leaks.lines(f"/proc/{name}/status")) if comm else True
+        if comm.startswith(OURS) and not ended:
             found.add(f"{name} {comm}")
     return found
 
