@@ -238,6 +238,58 @@ def _():
     equal(ask(["--seccomp", path, "--cap-drop", "chown"], ("add_key", ""))[0], "EBADFD")
 
 
+# ---- an ordinary user, and what a setuid program may do -------------------------------------------
+
+
+def setuid_probe():
+    path = f"{TMP}/probe"
+    shutil.copy(PROBE, path)
+    os.chown(path, 0, 0)
+    os.chmod(path, 0o4755)
+    return ["--run-as", "1000:1000", "--bind", f"{path}:/tmp/probe"]
+
+
+@test("an ordinary user inside has no capability, and the bounding set is as small as root's")
+def _():
+    found = sets(wall("--run-as", "1000:1000"))
+    for name in ("effective", "permitted", "inheritable", "ambient"):
+        equal(found[name], 0, name)
+    equal(found["bounding"], DEFAULT & available())
+
+
+@test("a setuid program gains nothing behind no_new_privs, and does without it")
+def _():
+    r = wall(*setuid_probe(), cmd=["/tmp/probe", "ids", "caps"])
+    equal(r.status, 0)
+    contains(r.out, "uid 1000")
+    equal(sets(r)["effective"], 0)
+    r = wall("--no-new-privileges=false", *setuid_probe(), cmd=["/tmp/probe", "ids", "caps"])
+    equal(sets(r)["effective"], DEFAULT & available(), "setuid gives what the bounding set lets through, no more")
+
+
+# ---- attributes and settings ---------------------------------------------------------------------
+
+
+@test("--ulimit, --umask and --oom-score-adj are the command's")
+def _():
+    options = "--ulimit nofile=77:99 --ulimit core=0 --umask 027 --oom-score-adj 321".split()
+    r = wall(*options, cmd=["/bin/sh", "-c", "probe limits; umask; cat /proc/self/oom_score_adj"])
+    equal(r.status, 0)
+    contains(r.out, "limit nofile 77 99\n")
+    contains(r.out, "limit core 0 0\n")
+    equal(r.lines[-2:], ["0027", "321"])
+
+
+@test("--sysctl sets what belongs to the container's namespaces, and the host does not notice")
+def _():
+    keys = ["net/ipv4/ip_default_ttl", "kernel/shmmni", "fs/mqueue/msg_max"]
+    before = [read(f"/proc/sys/{key}") for key in keys]
+    options = "--sysctl net.ipv4.ip_default_ttl=33 --sysctl kernel.shmmni=44 --sysctl fs/mqueue/msg_max=55".split()
+    r = wall(*options, cmd=["/bin/cat", *[f"/proc/sys/{key}" for key in keys]])
+    equal(r.lines, ["33", "44", "55"])
+    equal([read(f"/proc/sys/{key}") for key in keys], before, "on the host")
+
+
 # ---- told ----------------------------------------------------------------------------------------
 
 
@@ -265,6 +317,16 @@ bad(
 )
 bad("a profile that is not there", lambda: SEVEN.argv("--seccomp", "/no/file", cmd=["true"]), "open", "/no/file")
 bad("a profile that is a directory", lambda: SEVEN.argv("--seccomp", "/proc", cmd=["true"]), "/proc")
+for key in ("kernel.core_pattern=|/x", "vm.overcommit_memory=1", "kernel.hostname=x", "net/../kernel/core_pattern=x"):
+    bad(f"--sysctl {key}", lambda k=key: SEVEN.argv("--sysctl", k, cmd=["true"]), "sysctl", key.split("=")[0][-6:])
+bad(
+    "a setting of a network that is the host's",
+    lambda: SEVEN.argv("--network", "host", "--sysctl", "net.ipv4.ip_forward=1", cmd=["true"]),
+    "ip_forward",
+    "CLONE_NEWNET",
+)
+for value in ("nofile", "nofile=2:1", "fun=1", "nofile=1k"):
+    bad(f"--ulimit {value}", lambda v=value: SEVEN.argv("--ulimit", v, cmd=["true"]), value.split("=")[0])
 bad("--no-new-privileges=maybe", lambda: SEVEN.argv("--no-new-privileges=maybe", cmd=["true"]), "maybe")
 
 
