@@ -1,0 +1,255 @@
+/*
+ * The life of a real cgroup, as the OCI runtime drives it: made by path, frozen, signalled, killed,
+ * removed, swept. Needs no controller, but the right to make cgroups; skipped without.
+ * Tests step04-cgroups/cgroup.c, parent.c, sweep.c, explained in book/04-cgroups.md.
+ */
+#include "step01-unshare/call.h"
+#include "step04-cgroups/cgroup.h"
+#include "step04-cgroups/sweep.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static struct cgroup group;
+static char id[64];
+
+static int
+make(void **state)
+{
+	static const struct cgroup_options options = { 0 };
+
+	(void)state;
+	call_forget();
+	snprintf(id, sizeof id, "%s-life", sweep_run_id());
+	group.fd = -1;
+	return cgroup_create(&options, id, 0, 0, &group);
+}
+
+static int
+unmake(void **state)
+{
+	(void)state;
+	call_forget();
+	return cgroup_remove(&group);
+}
+
+/* A process in the cgroup that only waits. */
+static pid_t
+waiter(const struct cgroup *where)
+{
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe(ready), 0);
+	if ((pid = fork()) == 0) {
+		if (cgroup_enter(where, 0) < 0 || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+static int
+ended_by(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void
+frozen_and_thawed_and_signalled(void **state)
+{
+	pid_t one, two, *pids;
+	size_t count;
+
+	(void)state;
+	if (group.fd < 0)
+		skip();
+	assert_int_equal(cgroup_populated(&group), 0);
+	one = waiter(&group);
+	two = waiter(&group);
+	assert_int_equal(cgroup_populated(&group), 1);
+	assert_int_equal(cgroup_processes(&group, &pids, &count), 0);
+	assert_int_equal(count, 2);
+	assert_true((pids[0] == one && pids[1] == two) || (pids[0] == two && pids[1] == one));
+	free(pids);
+	assert_int_equal(cgroup_freeze(&group, true), 0);
+	assert_int_equal(cgroup_is_frozen(&group), 1);
+	assert_int_equal(waitpid(one, NULL, WNOHANG), 0);
+	/* what has no handler and is deadly reaches a frozen process too */
+	assert_int_equal(cgroup_signal(&group, SIGTERM), 0);
+	assert_int_equal(ended_by(one), SIGTERM);
+	assert_int_equal(ended_by(two), SIGTERM);
+	assert_int_equal(cgroup_freeze(&group, false), 0);
+	assert_int_equal(cgroup_is_frozen(&group), 0);
+	one = waiter(&group);
+	assert_int_equal(cgroup_signal(&group, SIGUSR1), 0);
+	assert_int_equal(cgroup_is_frozen(&group), 0);
+	assert_int_equal(ended_by(one), SIGUSR1);
+	one = waiter(&group);
+	assert_int_equal(cgroup_signal(&group, SIGKILL), 0);
+	assert_int_equal(ended_by(one), SIGKILL);
+}
+
+static void
+found_by_path_and_by_process(void **state)
+{
+	struct cgroup same = CGROUP_NONE;
+	pid_t one;
+
+	(void)state;
+	if (group.fd < 0)
+		skip();
+	one = waiter(&group);
+	assert_int_equal(cgroup_open_of(one, &same), 0);
+	assert_string_equal(same.path, group.path);
+	cgroup_close(&same);
+	kill(one, SIGKILL);
+	ended_by(one);
+	assert_int_equal(cgroup_open_of(one, &same), -1); /* there is no such process any more */
+	assert_int_equal(cgroup_open("/sys/fs/cgroup/nosuch", &same), -1);
+}
+
+static void
+a_name_in_use_and_an_unusable_one_are_refused(void **state)
+{
+	struct cgroup_options by_id = { 0 }, root = { .path = "/" }, up = { .parent = "a/../.." },
+			      here = { .path = strrchr(group.path, '/') };
+	struct cgroup other = CGROUP_NONE;
+	pid_t one;
+
+	(void)state;
+	if (group.fd < 0)
+		skip();
+	assert_int_equal(cgroup_create(&by_id, id, 0, 0, &other), -1);
+	assert_int_equal(errno, EEXIST);
+	assert_int_equal(cgroup_create(&by_id, "a/b", 0, 0, &other), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(cgroup_create(&by_id, "", 0, 0, &other), -1);
+	assert_int_equal(cgroup_create(&root, id, 0, 0, &other), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(cgroup_create(&up, id, 0, 0, &other), -1);
+	assert_int_equal(errno, EINVAL);
+	/* an exact path that is there already serves, unless somebody is in it */
+	one = waiter(&group);
+	assert_int_equal(cgroup_create(&here, id, 0, 0, &other), -1);
+	assert_int_equal(errno, EBUSY);
+	cgroup_close(&other);
+	kill(one, SIGKILL);
+	ended_by(one);
+	assert_int_equal(cgroup_create(&here, id, 0, 0, &other), 0);
+	cgroup_close(&other);
+}
+
+static void
+removed_with_nested_ones_while_frozen(void **state)
+{
+	char path[PATH_MAX + 32];
+	struct cgroup inner = CGROUP_NONE;
+	pid_t one;
+
+	(void)state;
+	if (group.fd < 0)
+		skip();
+	for (int i = 0; i < 8; i++) {
+		snprintf(path, sizeof path, "%s/n%d", group.path, i);
+		assert_int_equal(mkdir(path, 0755), 0);
+	}
+	snprintf(path, sizeof path, "%s/n3/deep", group.path);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(cgroup_open(path, &inner), 0);
+	one = waiter(&inner);
+	assert_int_equal(cgroup_freeze(&group, true), 0);
+	cgroup_close(&inner);
+	strcpy(path, group.path);
+	assert_int_equal(cgroup_remove(&group), 0);
+	assert_int_equal(group.fd, -1);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(ended_by(one), SIGKILL);
+	assert_int_equal(cgroup_remove(&group), 0); /* once more does nothing */
+}
+
+/* ---- the sweep ---- */
+
+static bool
+is_test(const char *name)
+{
+	return strncmp(name, "unit-test-", 10) == 0;
+}
+
+static void
+swept_when_its_owner_is_gone_and_nobody_is_in_it(void **state)
+{
+	struct cgroup_options options = { 0 };
+	struct cgroup left = CGROUP_NONE, again = CGROUP_NONE;
+	char path[PATH_MAX], name[64];
+	pid_t one;
+
+	(void)state;
+	if (group.fd < 0)
+		skip();
+	snprintf(name, sizeof name, "unit-test-%d", getpid());
+	assert_int_equal(cgroup_create(&options, name, 0, 0, &left), 0);
+	strcpy(path, left.path);
+	/* its maker holds the lock */
+	assert_int_equal(sweep_cgroups(&options, is_test, true), 0);
+	cgroup_close(&left);
+	/* without an opinion about such names it is left alone; a living run id is too */
+	sweep_cgroups(&options, NULL, false);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(access(group.path, F_OK), 0);
+	/* somebody in it: only with KILL */
+	assert_int_equal(cgroup_open(path, &again), 0);
+	one = waiter(&again);
+	cgroup_close(&again);
+	assert_int_equal(sweep_cgroups(&options, is_test, false), 0);
+	assert_int_equal(sweep_cgroups(&options, is_test, true), 1);
+	assert_int_equal(ended_by(one), SIGKILL);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+static void
+a_run_id_names_this_process(void **state)
+{
+	char begin[32];
+
+	(void)state;
+	snprintf(begin, sizeof begin, "run-%d-", getpid());
+	assert_int_equal(strncmp(sweep_run_id(), begin, strlen(begin)), 0);
+	assert_true(strtoll(sweep_run_id() + strlen(begin), NULL, 10) > 0);
+}
+
+#define WITH_GROUP(test) cmocka_unit_test_setup_teardown(test, make, unmake)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_GROUP(frozen_and_thawed_and_signalled),
+		WITH_GROUP(found_by_path_and_by_process),
+		WITH_GROUP(a_name_in_use_and_an_unusable_one_are_refused),
+		WITH_GROUP(removed_with_nested_ones_while_frozen),
+		WITH_GROUP(swept_when_its_owner_is_gone_and_nobody_is_in_it),
+		cmocka_unit_test(a_run_id_names_this_process),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
