@@ -24,17 +24,18 @@ copy_installed() {
     done | tar -C / -c -f - -T - | tar -C "$new" -x -f -
 }
 
-if download "$@" 2>/dev/null || { apt-get -qq update >/dev/null && download "$@"; }; then
+if download "$@" 2>/dev/null || { apt-get -qq update && download "$@"; } >"$new/.log" 2>&1; then
     for deb in "$new"/.debs/*.deb; do
         dpkg-deb -x "$deb" "$new"
     done
 elif dpkg -s "$@" >/dev/null 2>&1; then
     copy_installed "$@"
 else
-    echo "packages.sh: none of these could be downloaded, and not all are installed: $*" >&2
+    cat "$new/.log" >&2
+    echo "packages.sh: not all of these could be downloaded, nor are they installed: $*" >&2
     exit 1
 fi
-rm -rf "$new/.debs"
+rm -rf "$new/.debs" "$new/.log"
 echo "$*" >"$new/.packages"
 rm -rf "$dir"
 mv "$new" "$dir"
