@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -120,9 +122,15 @@ is_whiteout(const struct stat *st)
 int
 below_whiteout(int parent, const char *last)
 {
-	if (mknodat(parent, last, S_IFCHR | 0600, makedev(0, 0)) < 0)
-		return fail(errno, "mknodat(\"%s\", S_IFCHR, makedev(0, 0))", last);
-	return 0;
+	struct statfs on;
+
+	if (mknodat(parent, last, S_IFCHR | 0600, makedev(0, 0)) == 0)
+		return 0;
+	fail(errno, "mknodat(\"%s\", S_IFCHR, makedev(0, 0))", last);
+	if (fstatfs(parent, &on) == 0 && on.f_type == OVERLAYFS_SUPER_MAGIC)
+		return call_hint("the store is itself on overlayfs, whose upperdir cannot be; set "
+				 "--root to a directory on ext4, xfs or tmpfs");
+	return -1;
 }
 
 int

@@ -159,6 +159,36 @@ add_up(struct layer_report *all, const struct layer_report *one)
 	all->nodes_left += one->nodes_left;
 }
 
+/* Both digests, and what was applied (APPLIED: as layer_apply said). Data that were changed on the
+ * way may fail anywhere; that they were changed is the thing to say, so even then the rest is read.
+ */
+static int
+verify(struct unpacking *now, const struct descriptor *blob, size_t index, struct inflate *inflate,
+       int applied)
+{
+	struct call_error first = *call_error();
+	struct descriptor got = { 0 };
+	char diff_id[DIGEST_TEXT];
+
+	if (applied < 0 && first.number != EINVAL && first.number != EILSEQ) {
+		inflate_cancel(inflate);
+		return -1;
+	}
+	call_forget();
+	if (inflate_finish(inflate, &got, diff_id) < 0)
+		applied = -1;
+	if (strcmp(got.digest, blob->digest) != 0) {
+		call_forget();
+		return fail(EBADMSG, "layer %s: its digest is %s", blob->digest, got.digest);
+	}
+	if (first.number)
+		call_adopt(&first);
+	if (applied == 0 && strcmp(diff_id, now->config.diff_id[index]) != 0)
+		return fail(EBADMSG, "layer %s: unpacked it is %s, not the config's %s",
+			    blob->digest, diff_id, now->config.diff_id[index]);
+	return applied;
+}
+
 /* ANCHOR: layer */
 /* Unpacks BLOB into DIRECTORY; the two digests come out of the same pass over the data. */
 static int
@@ -173,30 +203,20 @@ unpack_blob(struct unpacking *now, const struct descriptor *blob, size_t index, 
 					     .flat = now->options->flat,
 					     .limits = &limits };
 	struct inflate_limits plain = inflate_limits;
-	struct descriptor got = { 0 };
 	struct inflate *inflate = NULL;
 	struct archive *archive = NULL;
-	char diff_id[DIGEST_TEXT];
 	int fd = source_blob(&now->source, blob), result = -1;
 
 	if (now->options->bytes)
 		limits.bytes = plain.bytes = now->options->bytes;
 	if (now->options->entries)
 		limits.entries = now->options->entries;
-	if (fd < 0 || !(inflate = inflate_start(fd, &plain)))
-		goto out;
-	archive = inflate_archive(inflate);
-	if (!archive || layer_apply(archive, &target, report) < 0) {
-		inflate_cancel(inflate);
-		goto out;
+	if (fd >= 0 && (inflate = inflate_start(fd, &plain))) {
+		archive = inflate_archive(inflate);
+		if (archive)
+			result = layer_apply(archive, &target, report);
+		result = verify(now, blob, index, inflate, result);
 	}
-	result = inflate_finish(inflate, &got, diff_id);
-	if (result == 0 && strcmp(got.digest, blob->digest) != 0)
-		result = fail(EBADMSG, "layer %s: its digest is %s", blob->digest, got.digest);
-	if (result == 0 && strcmp(diff_id, now->config.diff_id[index]) != 0)
-		result = fail(EBADMSG, "layer %s: unpacked it is %s, not the config's %s",
-			      blob->digest, diff_id, now->config.diff_id[index]);
-out:
 	if (archive)
 		archive_read_free(archive);
 	if (fd >= 0)
