@@ -76,7 +76,7 @@ platform_here(struct platform *platform)
 int
 platform_parse(const char *text, struct platform *platform)
 {
-	int end = 0;
+	int end = 0, rest = 0;
 
 	platform_here(platform);
 	if (!text)
@@ -84,10 +84,9 @@ platform_parse(const char *text, struct platform *platform)
 	*platform = (struct platform){ 0 };
 	if (sscanf(text, "%31[a-z0-9]/%31[a-z0-9_]%n", platform->os, platform->architecture,
 		   &end) == 2 &&
-	    end > 0 &&
-	    (text[end] == '\0' || (sscanf(text + end, "/%31[a-z0-9]%n", platform->variant, &end) &&
-				   text[strlen(platform->os) + strlen(platform->architecture) + 2 +
-					strlen(platform->variant)] == '\0')))
+	    (text[end] == '\0' ||
+	     (sscanf(text + end, "/%31[a-z0-9]%n", platform->variant, &rest) == 1 &&
+	      text[end + rest] == '\0')))
 		return 0;
 	return fail(EINVAL, "platform \"%s\": not OS/ARCHITECTURE[/VARIANT], as linux/arm64/v8",
 		    text);
