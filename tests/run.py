@@ -124,6 +124,8 @@ def stage():
     for name in ("rootfs", "images"):
         if os.path.isdir(f"{harness.BUILD}/{name}"):
             subprocess.run(["cp", "-a", f"{harness.BUILD}/{name}", top], check=True)
+    if os.path.isdir(top + "/rootfs/bin"):
+        shutil.copy(harness.BUILD + "/probe", top + "/rootfs/bin/probe")
     fresh()
 
 
@@ -415,6 +417,7 @@ def run_units():
             result(f"unit: {module}", "failed", "not done after 300 s")
             continue
         unit_results(module, r, time.monotonic() - began)
+        reap()
 
 
 def unit_results(module, r, seconds):
