@@ -169,6 +169,7 @@ TOKEN = re.compile(r"""
   | (?P<ptr>  0x[0-9a-f]{6,} )
   | (?P<id>   (?<!\w) (?=\d*[a-f]) (?=[a-f]*\d) (?:[0-9a-f]{64}|[0-9a-f]{12}) (?!\w) )
   | (?P<tmp>  tmp\.\w{10} )
+  | (?P<run>  \b run-\d+-\d+ )
   | (?P<num>  \d+ )
   | (?P<text> \D )
 """, re.X)
