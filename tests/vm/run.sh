@@ -48,7 +48,7 @@ chmod 755 "$dir/initrd/init"
 printf '%q ' "$@" >"$dir/initrd/command.sh"
 {
     printf 'work=%q version=%q interactive=%q\n' "$work" "$version" "$interactive"
-    [ -z "$interactive" ] || printf 'size=%q term=%q\n' "$(stty size 2>/dev/null || echo '24 80')" "${TERM:-linux}"
+    [ -z "$interactive" ] || printf 'size=%q term=%q\n' "$(stty size | sed 's/^0 0$/24 80/')" "${TERM:-linux}"
 } >"$dir/initrd/settings"
 {
     cat "$vm/initrd.cpio"
