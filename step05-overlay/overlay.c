@@ -318,6 +318,7 @@ configure(const struct overlay *overlay, int fs, bool by_descriptor)
 	return call(fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0),
 		    "fsconfig(%d, FSCONFIG_CMD_CREATE, NULL, NULL, 0)", fs);
 }
+/* ANCHOR_END: mount */
 
 static int
 mount_new(const struct overlay *overlay, bool by_descriptor)
@@ -342,7 +343,6 @@ mount_new(const struct overlay *overlay, bool by_descriptor)
 	errno = error;
 	return mount;
 }
-/* ANCHOR_END: mount */
 
 static bool
 kernel_at_least(int major, int minor)
@@ -448,15 +448,32 @@ old_options(const struct overlay *overlay, char *text, size_t size)
 	return used < size ? 0 : fail(E2BIG, "%zu layers: too many for one page", overlay->lowers);
 }
 
+/* A path, from /proc/self/fd, to the directory FD and on to what is mounted there: the link of
+ * FD alone always leads to the directory below the mount. */
+static int
+path_over(int fd, char *path, size_t size)
+{
+	char link[32], target[PATH_MAX];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, target, sizeof(target) - 1);
+	if (length < 0)
+		return fail(errno, "readlink(\"%s\")", link);
+	target[length] = '\0';
+	snprintf(path, size, "%d/../%s", fd, strrchr(target, '/') + 1);
+	return 0;
+}
+
 int
 overlay_mount_old(const struct overlay *overlay)
 {
-	char options[4000], place[32];
+	char options[4000], place[NAME_MAX + 32];
 	int here = open(".", O_PATH | O_CLOEXEC), mounted = -1, copy = -1;
 
 	/* mount(2) wants a place: over a lower directory, until the mount has been taken hold of */
-	snprintf(place, sizeof(place), "%d", overlay->lower[overlay->lowers - 1]);
-	if (old_options(overlay, options, sizeof(options)) < 0)
+	if (path_over(overlay->lower[overlay->lowers - 1], place, sizeof(place)) < 0 ||
+	    old_options(overlay, options, sizeof(options)) < 0)
 		goto out;
 	if (here < 0 || chdir("/proc/self/fd") < 0) {
 		fail(errno, "chdir(\"/proc/self/fd\")");
