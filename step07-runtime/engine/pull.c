@@ -28,7 +28,8 @@ static const struct option_row pull_rows[] = {
 };
 
 static int
-fetch(const struct store *store, const char *reference, const char *platform, bool quiet)
+fetch(const struct store *store, const char *reference, const char *platform, bool quiet,
+      bool to_stderr)
 {
 	char path[4096];
 	char *argv[] = { path, "--root", (char *)store->path, NULL, NULL, NULL, NULL, NULL };
@@ -46,6 +47,9 @@ fetch(const struct store *store, const char *reference, const char *platform, bo
 	argv[n] = (char *)reference;
 	child = fork();
 	if (child == 0) {
+		/* before a run, standard output is the command's alone */
+		if (to_stderr && dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+			_exit(EXIT_OURS);
 		execv(path, argv);
 		_exit(127);
 	}
@@ -60,7 +64,7 @@ fetch(const struct store *store, const char *reference, const char *platform, bo
 int
 engine_fetch(const struct store *store, const char *reference, const char *platform)
 {
-	int status = fetch(store, reference, platform, false);
+	int status = fetch(store, reference, platform, false, true);
 
 	if (status > 0)
 		return fail(EIO, "the image %s could not be pulled (boxstep-pull ended with %d)",
@@ -81,5 +85,6 @@ engine_pull(struct store *store, int argc, char **argv)
 	};
 	int first = engine_operands(&help, argc, argv, 1, 1);
 
-	return first <= 0 ? first : fetch(store, argv[first], options.platform, options.quiet);
+	return first <= 0 ? first
+			  : fetch(store, argv[first], options.platform, options.quiet, false);
 }

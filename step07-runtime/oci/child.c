@@ -263,6 +263,22 @@ child_resolve_user(const char *name, struct oci_process *process)
 
 /* ---- from GO to exec ---- */
 
+/* The gate's directory is held by the descriptor that has the state's lock, and an flock lives as
+ * long as any copy of its descriptor does: a child at the gate would keep everybody out. So it gets
+ * a descriptor of its own. */
+static int
+let_go_of_lock(struct launch *launch)
+{
+	int dir;
+
+	if (launch->gate < 0)
+		return 0;
+	dir = openat(launch->gate, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	close(launch->gate);
+	launch->gate = dir;
+	return dir < 0 ? fail(errno, "open of the gate's directory") : 0;
+}
+
 int
 child_exec(const struct oci_process *process, const struct seccomp *seccomp, int proc, bool init,
 	   unsigned keep, char **env, const char *path, struct handshake *shake)
@@ -287,8 +303,8 @@ launch_child(struct launch *launch)
 	int proc = -1, gate = -1;
 
 	handshake_in_child(&launch->shake);
-	if (handshake_wait_go(&launch->shake) < 0 || (proc = procfs_open()) < 0 ||
-	    build_world(launch, proc) < 0 ||
+	if (let_go_of_lock(launch) < 0 || handshake_wait_go(&launch->shake) < 0 ||
+	    (proc = procfs_open()) < 0 || build_world(launch, proc) < 0 ||
 	    child_resolve_user(config->user_name, &config->process) < 0 ||
 	    child_rights(&config->process, &launch->seccomp, proc) < 0)
 		handshake_fail(&launch->shake);
@@ -299,10 +315,10 @@ launch_child(struct launch *launch)
 	if (exec_find(config->process.args[0], env, path, true) < 0 ||
 	    handshake_ready(&launch->shake) < 0)
 		handshake_fail(&launch->shake);
-	if (launch->gate >= 0)
+	/* the second GO: the container is written down. If the runtime died before, nobody knows of
+	 * this process, and it ends too. */
+	if (handshake_wait_go(&launch->shake) == 0 && launch->gate >= 0)
 		gate = gate_wait(launch->gate);
-	else
-		handshake_wait_go(&launch->shake);
 	if (!call_error()->number)
 		child_exec(&config->process, &launch->seccomp, proc, config->init, launch->keep,
 			   env, path, &launch->shake);

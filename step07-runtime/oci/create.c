@@ -165,11 +165,14 @@ build(struct job *job)
 		return -1;
 	if (job->options.console && (launch->console = console_connect(job->options.console)) < 0)
 		return -1;
-	if (launch_prepare(launch) < 0 || launch_clone(launch) < 0 || launch_ready(launch) < 0)
+	if (launch_prepare(launch) < 0 || launch_clone(launch) < 0)
 		return -1;
+	/* before GO: if this process is killed, the child that waits for GO ends, and one that has
+	 * come to the gate is known */
 	if (oci_state_write(&job->state, &job->config, job->bundle,
 			    launch->cgroup.fd >= 0 ? launch->cgroup.path : "",
-			    launch->child.pid) < 0)
+			    launch->child.pid) < 0 ||
+	    launch_ready(launch) < 0)
 		return -1;
 	return pid_file_write(job->pid_file, launch->child.pid);
 }
@@ -206,9 +209,11 @@ command_create(const struct globals *globals, int argc, char **argv)
 	if (begun == 0)
 		return 0;
 	job.launch.gate = job.state.dir;
-	if (begun < 0 || build(&job) < 0)
+	if (begun < 0 || build(&job) < 0 || launch_release(&job.launch) < 0)
 		return give_up(globals, &job);
 	launch_close(&job.launch);
+	/* the lock belongs to the open directory, and the child has that too, for the gate */
+	oci_state_unlock(&job.state);
 	oci_state_close(&job.state);
 	oci_config_free(&job.config);
 	return 0;
@@ -234,7 +239,10 @@ command_run(const struct globals *globals, int argc, char **argv)
 	if (begun == 0)
 		return 0;
 	if (begun < 0 || spawn_block_signals() < 0 || build(&job) < 0 ||
-	    launch_start(&job.launch) < 0 || spawn_wait(&job.launch.child, &info) < 0)
+	    launch_start(&job.launch) < 0)
+		return give_up(globals, &job);
+	oci_state_unlock(&job.state); /* for state, kill and exec */
+	if (spawn_wait(&job.launch.child, &info) < 0)
 		return give_up(globals, &job);
 	status = spawn_status(&info);
 	cgroup_remove(&job.launch.cgroup);

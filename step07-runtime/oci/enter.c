@@ -77,6 +77,7 @@ hold(const struct enter *enter, struct held *held, int kinds)
 	*held = (struct held){
 		.pidfd = -1, .proc = -1, .cgroup_namespace = -1, .cgroup = CGROUP_NONE
 	};
+	caps_restrict(&enter->process->caps, caps_available(kinds & CLONE_NEWUSER));
 	if ((held->pidfd = oci_state_pidfd(enter->state)) < 0 || (held->proc = procfs_open()) < 0 ||
 	    launch_seccomp(enter->config, enter->process, &held->seccomp) < 0)
 		return -1;

@@ -105,6 +105,7 @@ run(struct exec_options *options, struct oci_state *state, char *const command[]
 		goto out;
 	if (options->console && (enter.console = console_connect(options->console)) < 0)
 		goto out;
+	oci_state_unlock(state); /* others may stop or enter the container meanwhile */
 	if ((!options->detach && spawn_block_signals() < 0) || enter_run(&enter) < 0 ||
 	    pid_file_write(pid_file, enter.child.pid) < 0)
 		goto out;

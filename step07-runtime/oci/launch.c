@@ -6,10 +6,12 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step04-cgroups/sweep.h"
 #include "step07-runtime/oci/gate.h"
 #include "step07-runtime/oci/launch.h"
 #include "step07-runtime/security/profile.h"
@@ -68,6 +70,16 @@ prepare_devices(struct launch *launch)
 	return 0;
 }
 
+/* This id's directory of states was just made, so a cgroup of that name is what a killed create
+ * left. */
+static const char *own_id;
+
+static bool
+is_own(const char *id)
+{
+	return strcmp(id, own_id) == 0;
+}
+
 static int
 prepare_cgroup(struct launch *launch)
 {
@@ -76,7 +88,8 @@ prepare_cgroup(struct launch *launch)
 
 	if (launch->no_cgroup)
 		return prepare_devices(launch);
-	if (limits_check(limits) < 0 ||
+	own_id = launch->id;
+	if (limits_check(limits) < 0 || sweep_cgroups(&launch->config->cgroup, is_own, true) < 0 ||
 	    cgroup_create(&launch->config->cgroup, launch->id, limits_controllers(limits), wanted,
 			  &launch->cgroup) < 0)
 		return -1;
@@ -121,7 +134,12 @@ launch_prepare(struct launch *launch)
 		return fail(EINVAL, "hostname %s without a UTS namespace", config->ns.hostname);
 	if (!launch->layers && stat(config->root.path, &root) < 0)
 		return fail(errno, "root.path \"%s\"", config->root.path);
-	if (sysctl_check(&config->sysctl, kinds_not_of_host(config)) < 0 ||
+	/* what this host's root does not have cannot be handed on: left out, as the specification
+	 * says */
+	caps_restrict(&config->process.caps,
+		      caps_available(kinds_not_of_host(config) & CLONE_NEWUSER));
+	if (attrs_check(&config->process.attrs) < 0 ||
+	    sysctl_check(&config->sysctl, kinds_not_of_host(config)) < 0 ||
 	    launch_seccomp(config, &config->process, &launch->seccomp) < 0 ||
 	    prepare_cgroup(launch) < 0)
 		return -1;
@@ -165,6 +183,12 @@ launch_ready(struct launch *launch)
 	if (handshake_go(&launch->shake, launch->child.pid) < 0)
 		return -1;
 	return handshake_wait_ready(&launch->shake);
+}
+
+int
+launch_release(struct launch *launch)
+{
+	return handshake_go(&launch->shake, launch->child.pid);
 }
 
 int

@@ -56,6 +56,8 @@ int launch_prepare(struct launch *launch);
 int launch_clone(struct launch *launch);
 int launch_ready(struct launch *launch);
 int launch_start(struct launch *launch); /* only without `gate` */
+/* With `gate`, once the state is written: the container stays, and waits there for `start`. */
+int launch_release(struct launch *launch);
 
 /* After a failure: kills the child, removes the cgroup, frees what was prepared. */
 void launch_abort(struct launch *launch);
