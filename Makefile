@@ -203,6 +203,8 @@ vm: ## a shell in a virtual machine with cgroup v2, this tree shared (RUN="COMMA
 
 test: ## install what is missing, build, run every test (TESTS="step03 -k word", MUST_WORK=1)
 	@tests/install.sh test
+	@# before the runner cuts itself off from the network of the host
+	@tests/vm/setup.sh $(or $(VM_DIR),build/vm)
 	@$(MAKE) --no-print-directory check
 
 check: ready ## every test, with what is installed (TESTS="step03 -k word")
