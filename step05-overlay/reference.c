@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "step01-unshare/call.h"
+#include "step01-unshare/options.h"
 
 #define LOWER  "abcdefghijklmnopqrstuvwxyz"
 #define DIGITS "0123456789"
@@ -60,6 +61,7 @@ static bool
 domain_valid(const char *domain)
 {
 	size_t length;
+	int64_t port;
 
 	if (domain[0] == '[') {
 		length = strspn(domain + 1, DIGITS "abcdefABCDEF:.") + 1;
@@ -73,9 +75,8 @@ domain_valid(const char *domain)
 	}
 	if (domain[length] == '\0')
 		return true;
-	return domain[length] == ':' && domain[length + 1] &&
-	       strspn(domain + length + 1, DIGITS) == strlen(domain + length + 1) &&
-	       strlen(domain + length + 1) <= 5;
+	return domain[length] == ':' &&
+	       number_parse(domain + length + 1, 1, UINT16_MAX, &port) == 0;
 }
 
 static bool
