@@ -90,7 +90,6 @@ set_attributes(struct applying *now, int fd)
 
 /* ---- the kinds of entries ---- */
 
-/* ANCHOR: file */
 static int
 write_data(struct applying *now, int fd)
 {
@@ -137,7 +136,6 @@ make_file(struct applying *now, int parent, const char *last)
 	close(fd);
 	return result;
 }
-/* ANCHOR_END: file */
 
 /* A directory that is there stays, with what is in it; anything else gives way. */
 static int
