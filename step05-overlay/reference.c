@@ -56,6 +56,21 @@ path_valid(const char *path)
 	}
 }
 
+/* Labels with dots between, none empty, none with a hyphen at an end (RFC 1123). */
+static bool
+labels_valid(const char *domain, size_t length)
+{
+	for (size_t i = 0; i <= length; i++) {
+		bool begins = i == 0 || domain[i - 1] == '.',
+		     ends = i == length || domain[i] == '.';
+
+		if ((begins && ends) || (begins && domain[i] == '-') ||
+		    (ends && domain[i - 1] == '-'))
+			return false;
+	}
+	return true;
+}
+
 /* host, host:port, [::1]:port */
 static bool
 domain_valid(const char *domain)
@@ -70,7 +85,7 @@ domain_valid(const char *domain)
 		length++;
 	} else {
 		length = strspn(domain, LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS ".-");
-		if (length == 0 || domain[0] == '-' || domain[0] == '.')
+		if (!labels_valid(domain, length))
 			return false;
 	}
 	if (domain[length] == '\0')
