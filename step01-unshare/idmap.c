@@ -83,6 +83,15 @@ subordinate(const char *path, uid_t id, struct id_range *range)
 	return found;
 }
 
+bool
+idmap_has_range(void)
+{
+	struct id_range range;
+
+	return geteuid() == 0 || (subordinate("/etc/subuid", geteuid(), &range) == 0 &&
+				  subordinate("/etc/subgid", geteuid(), &range) == 0);
+}
+
 /* Fills LINES (two at most) for one of the two maps; gives how many, or −1. */
 static int
 automatic_map(const char *path, uint32_t id, struct id_range lines[2])
@@ -218,10 +227,10 @@ write_as(const struct idmap_options *options, pid_t pid, uint32_t uid, uint32_t 
 	stage("idmap",
 	      "Ids are numbers; a map says which number outside each one inside stands for.",
 	      "cat /proc/%d/uid_map", pid ? pid : getpid());
-	if (options->uid_count)
+	if (options->uid_count && uid == 0)
 		return write_maps(pid, options->uid, options->uid_count, options->gid,
 				  options->gid_count);
-	if (options->automatic)
+	if (!options->uid_count && options->automatic)
 		return write_ranges(pid);
 	/* Who lacks CAP_SETGID outside gives up setgroups first: membership of a group can also
 	 * take rights away, and dropping it would give them back. Who maps itself always lacks it.
@@ -229,6 +238,9 @@ write_as(const struct idmap_options *options, pid_t pid, uint32_t uid, uint32_t 
 	proc_file(path, sizeof path, pid, "setgroups");
 	if ((pid == 0 || uid != 0) && call_write(path, "deny") < 0)
 		return ns_hint_rights(CLONE_NEWUSER);
+	if (options->uid_count)
+		return write_maps(pid, options->uid, options->uid_count, options->gid,
+				  options->gid_count);
 	return write_maps(pid, &one_uid, 1, &one_gid, 1);
 }
 

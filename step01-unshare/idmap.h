@@ -31,6 +31,10 @@ extern const struct option_row idmap_options[]; /* --map-root, --map-auto */
 /* CLONE_NEWUSER when a map is asked for, because there is nothing to map without one; else 0. */
 int idmap_kind(const struct idmap_options *options);
 
+/* Whether /etc/subuid and /etc/subgid give the caller a range, for --map-auto; root always has one.
+ */
+bool idmap_has_range(void);
+
 /*
  * Writes the maps of process PID, which is in a new user namespace, from its parent's namespace:
  * `deny` to setgroups first where the kernel demands it (a writer without CAP_SETGID), then

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "step01-unshare/call.h"
+#include "step01-unshare/idmap.h"
 #include "step07-runtime/engine/commands.h"
 
 #define VERSION "0.1.0"
@@ -88,6 +89,8 @@ dispatch(int argc, char **argv)
 
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		if (strcmp(argv[0], verbs[i].name) == 0) {
+			/* without a range of ids owners cannot be kept: layers of another kind */
+			where.flat = !idmap_has_range();
 			if (store_open(&where, &store) < 0)
 				return -1;
 			status = verbs[i].run(&store, argc, argv);

@@ -21,7 +21,7 @@
 struct run_options {
 	bool detach, interactive, tty, remove, init, read_only;
 	const char *name, *hostname, *entrypoint, *user, *workdir, *platform, *pull, *stop_signal;
-	const char *cidfile, *pid, *ipc, *uts;
+	const char *cidfile, *pid, *ipc, *uts, *userns;
 	struct text_list env, env_file, volume, tmpfs, label;
 	int64_t shm_size;
 	struct network_options network;
@@ -31,6 +31,9 @@ struct run_options {
 	struct seccomp_options seccomp;
 	struct attr_options attrs;
 	struct sysctl_options sysctl;
+	/* what userns comes to, by ids_choose */
+	struct idmap_options maps;
+	int user_kinds; /* CLONE_NEWUSER or 0 */
 };
 
 /* Writes config.json into the container's directory. COMMAND: the words after the image. */

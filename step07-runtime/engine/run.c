@@ -20,6 +20,7 @@
 #include "step04-cgroups/limit_flags.h"
 #include "step07-runtime/engine/commands.h"
 #include "step07-runtime/engine/enforce.h"
+#include "step07-runtime/engine/ids.h"
 #include "step07-runtime/engine/supervise.h"
 #include "step07-runtime/monitor.h"
 #include "step07-runtime/terminal.h"
@@ -60,6 +61,8 @@ static const struct option_row run_rows[] = {
 	{ "ipc", 0, "MODE", "CLONE_NEWIPC", "host: the host's IPC objects", option_text, AT(ipc),
 	  0 },
 	{ "uts", 0, "MODE", "CLONE_NEWUTS", "host: the host's name", option_text, AT(uts), 0 },
+	{ "userns", 0, "MODE", "CLONE_NEWUSER", "host (default for root), auto: own ids",
+	  option_text, AT(userns), 0 },
 	{ "stop-signal", 0, "SIGNAL", "kill(2)", "what `stop` sends first", option_text,
 	  AT(stop_signal), 0 },
 	{ "label", 'l', "NAME=VALUE", "-", "for people and programs; may be repeated", option_list,
@@ -96,14 +99,15 @@ obtain(struct store *store, const struct run_options *options, const char *word,
 
 	if (strcmp(pull, "always") == 0 && engine_fetch(store, word, options->platform) < 0)
 		return -1;
-	if (image_obtain(store, &how, word, NULL, false, image) == 0)
+	if (image_obtain(store, &how, word, &options->maps, options->user_kinds != 0, image) == 0)
 		return 0;
 	if (call_error()->number != ENOENT || strcmp(pull, "missing") != 0)
 		return -1;
 	call_forget();
 	fprintf(stderr, "%s is not here yet: pulling it\n", word);
 	return engine_fetch(store, word, options->platform) < 0 ||
-			       image_obtain(store, &how, word, NULL, false, image) < 0
+			       image_obtain(store, &how, word, &options->maps,
+					    options->user_kinds != 0, image) < 0
 		       ? -1
 		       : 0;
 }
@@ -126,7 +130,9 @@ record(struct container *container, const struct run_options *options, const str
 	container_set_text(container, "imageId", image->record.config);
 	container_set_text(container, "command", text);
 	container_set_text(container, "network",
-			   options->network.mode ? options->network.mode : "bridge");
+			   options->network.mode ? options->network.mode
+			   : geteuid() == 0	 ? "bridge"
+						 : "none");
 	container_set_flag(container, "tty", options->tty);
 	container_set_flag(container, "remove", options->remove);
 	container_set_number(container, "stopSignal",
@@ -242,7 +248,8 @@ engine_run(struct store *store, int argc, char **argv)
 	if (first <= 0)
 		return first;
 	count = (size_t)(argc - first - 1);
-	if (check(&options) < 0 || obtain(store, &options, argv[first], &image) < 0)
+	if ((options.user_kinds = ids_choose(options.userns, &options.maps)) < 0 ||
+	    check(&options) < 0 || obtain(store, &options, argv[first], &image) < 0)
 		return -1;
 	enforce_what_can_be(&options.limits);
 	if (container_make(store, options.name, &container) < 0)

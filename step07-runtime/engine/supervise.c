@@ -48,9 +48,13 @@ prepare_root(const struct supervise *s, struct running *r)
 	if (mkdirat(s->container->dir, "upper", 0755) < 0 && errno != EEXIST)
 		return fail(errno, "mkdir(\"%s\")", r->upper);
 	overlay_init(&r->overlay);
-	if (image_add_layers(s->store, s->image, &r->overlay) < 0)
+	if (image_add_layers(s->store, s->image, &r->overlay) < 0 ||
+	    overlay_map_ids(&r->overlay, s->store, s->options->user_kinds, &s->options->maps) < 0 ||
+	    overlay_open_upper(&r->overlay, &options, s->store) < 0)
 		return -1;
-	return overlay_open_upper(&r->overlay, &options, s->store);
+	/* of a user namespace made by root: only out here it can be mounted */
+	r->launch.root_tree = overlay_in_parent(&r->overlay);
+	return r->launch.root_tree == -1 ? -1 : 0;
 }
 
 /* What the command's 0, 1 and 2 are, and where they come out again. */
@@ -124,6 +128,8 @@ start(const struct supervise *s, struct running *r)
 	    oci_state_make(oci_root_default(), id, &r->state) < 0 || prepare_stdio(s, r) < 0)
 		return -1;
 	r->launch.layers = &r->overlay;
+	r->config.idmap = s->options->maps;
+	r->config.ns.kinds |= s->options->user_kinds;
 	r->launch.die_with_parent = true; /* without a monitor nobody would learn of its end */
 	r->networked = true;
 	/* the ports are held, and the files that the container will read are named, before the

@@ -142,7 +142,7 @@ build_root(struct launch *launch, int proc)
 
 	if (mounts_open(&config->mounts) < 0)
 		return -1;
-	if (launch->layers && (tree = overlay_mount(launch->layers)) < 0)
+	if (launch->layers && tree < 0 && (tree = overlay_mount(launch->layers)) < 0)
 		return -1;
 	if ((root = rootfs_attach(&config->root, tree)) < 0)
 		return -1;
@@ -263,20 +263,19 @@ child_resolve_user(const char *name, struct oci_process *process)
 
 /* ---- from GO to exec ---- */
 
-/* The gate's directory is held by the descriptor that has the state's lock, and an flock lives as
- * long as any copy of its descriptor does: a child at the gate would keep everybody out. So it gets
- * a descriptor of its own. */
+/* The state's directory is open on the descriptor that has its lock, and an flock lives as long as
+ * any copy of its descriptor does: a child at the gate would keep everybody out. */
 static int
 let_go_of_lock(struct launch *launch)
 {
-	int dir;
+	int fifo;
 
 	if (launch->gate < 0)
 		return 0;
-	dir = openat(launch->gate, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fifo = gate_hold(launch->gate);
 	close(launch->gate);
-	launch->gate = dir;
-	return dir < 0 ? fail(errno, "open of the gate's directory") : 0;
+	launch->gate = fifo;
+	return fifo < 0 ? -1 : 0;
 }
 
 int
@@ -318,7 +317,7 @@ launch_child(struct launch *launch)
 	/* the second GO: the container is written down. If the runtime died before, nobody knows of
 	 * this process, and it ends too. */
 	if (handshake_wait_go(&launch->shake) == 0 && launch->gate >= 0)
-		gate = gate_wait(launch->gate);
+		gate = gate_wait(proc, launch->gate);
 	if (!call_error()->number)
 		child_exec(&config->process, &launch->seccomp, proc, config->init, launch->keep,
 			   env, path, &launch->shake);
