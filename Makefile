@@ -15,10 +15,10 @@ STATIC   := -static
 EXTRA    :=
 OUT      := build
 
-ifdef SAN                               # ASan and UBSan; they need a dynamic program
+ifdef SAN                               # ASan and UBSan: a dynamic program; they blur what gcc knows of sizes
 OUT      := build/san
 OPTIMIZE := -O1 -fno-omit-frame-pointer
-EXTRA    := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+EXTRA    := -fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-format-truncation
 STATIC   :=
 endif
 ifdef COV                               # counters in a shared mapping: they survive clone, chroot, exec

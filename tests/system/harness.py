@@ -299,6 +299,8 @@ class Process:
 
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
+            for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+                signal.signal(number, signal.SIG_DFL)  # a script's background jobs ignore INT and QUIT
             if user and AS_ROOT:
                 os.setgroups([])
                 os.setresgid(USER_ID, USER_ID, USER_ID)
