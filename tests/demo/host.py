@@ -36,8 +36,14 @@ def processes():
     return found
 
 
+def files():
+    """Of the usual state directories; the network's leases are there, and locks, which are no state."""
+    walks = [walk for top in leaks.STATE for walk in os.walk(top)]
+    return {f"{folder}/{name}" for folder, _, names in walks for name in names if not name.endswith("lock")}
+
+
 leaks.KINDS["process"] = processes
-leaks.KINDS["file"] = lambda: {top for top in leaks.STATE if os.path.exists(top)}
+leaks.KINDS["file"] = files
 
 
 def counted(state):
