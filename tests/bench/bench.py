@@ -135,8 +135,10 @@ def explain_off(rounds, env):
 def main(rounds):
     scratch = tempfile.mkdtemp(prefix="boxstep-bench.", dir="/var/tmp")
     os.mkdir(scratch + "/floor")
-    env = {"PATH": os.environ["PATH"], "BOXSTEP_ROOT": scratch + "/store", "BOXSTEP_RUN": scratch + "/run"}
-    env["BOXSTEP_NET"] = scratch + "/run/net"
+    # /run is in memory on a host with systemd; where it is not, another place in memory stands for it
+    state = tempfile.mkdtemp(prefix="boxstep-bench.", dir="/dev/shm")
+    env = {"PATH": os.environ["PATH"], "BOXSTEP_ROOT": scratch + "/store", "BOXSTEP_RUN": state + "/run"}
+    env["BOXSTEP_NET"] = state + "/run/net"
     if cgroup_parent():
         env["CGROUP"] = cgroup_parent()
     try:
@@ -144,6 +146,7 @@ def main(rounds):
         explain_off(rounds, env)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(state, ignore_errors=True)
 
 
 if __name__ == "__main__":
