@@ -216,8 +216,8 @@ set_io_priority(const struct attr_io_priority *wanted)
 {
 	if (!wanted->class)
 		return 0;
-	int value = (int)IOPRIO_PRIO_VALUE((unsigned)FIND(io_classes, wanted->class),
-					   (unsigned)wanted->level);
+	/* not IOPRIO_PRIO_VALUE: a macro of unsigned numbers once, a function of ints since 6.5 */
+	int value = FIND(io_classes, wanted->class) << IOPRIO_CLASS_SHIFT | wanted->level;
 	return call((int)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, value),
 		    "ioprio_set(IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(%s, %d))", wanted->class,
 		    wanted->level);
