@@ -122,7 +122,7 @@ path_obstacle(const char *path, char *cause, size_t size)
 
 	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
-		if (faccessat(AT_FDCWD, part, X_OK, AT_EACCESS) < 0)
+		if (faccessat(AT_FDCWD, part, X_OK, AT_EACCESS) < 0 && errno == EACCES)
 			return snprintf(cause, size, "%s may not be entered by uid %u", part,
 					geteuid()) > 0;
 	}
@@ -204,6 +204,14 @@ exec_prepare(unsigned keep)
 		return fail(errno, "sigprocmask");
 	return call(close_range(first, ~0U, CLOSE_RANGE_CLOEXEC),
 		    "close_range(%u, 4294967295, CLOSE_RANGE_CLOEXEC)", first);
+}
+
+void
+exec_default_signals(void)
+{
+	/* those that cannot be set, KILL, STOP and the C library's own two, fail and are as they are */
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
 }
 
 /* ANCHOR: exec */

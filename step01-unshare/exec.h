@@ -25,6 +25,10 @@ int exec_find(const char *name, char *const envp[], char path[EXEC_PATH], bool c
  */
 int exec_prepare(unsigned keep);
 
+/* Signals that somebody outside ignored (as nohup(1) does) act again: for the first process of a
+ * container, to which the host's habits are none. */
+void exec_default_signals(void);
+
 /* The call alone: execve(2) of PATH. Returns only on failure, −1 with the cause as the hint. After
  * a seccomp filter this is all that is left to do. */
 int exec_now(const char *path, char *const argv[], char *const envp[]);

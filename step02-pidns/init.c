@@ -62,6 +62,7 @@ void
 init_or_exec(bool no_init, char *const argv[], char *const envp[], unsigned keep,
 	     struct handshake *shake)
 {
+	exec_default_signals();
 	if (no_init)
 		exec_command(argv, envp, keep);
 	else

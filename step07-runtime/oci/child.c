@@ -284,6 +284,7 @@ child_exec(const struct oci_process *process, const struct seccomp *seccomp, int
 {
 	if (attrs_label(&process->attrs, proc) < 0)
 		return -1;
+	exec_default_signals();
 	if (!init && exec_prepare(keep) < 0)
 		return -1;
 	/* nothing of ours is left to be allowed by the filter but execve */

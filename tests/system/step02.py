@@ -138,6 +138,12 @@ def _(s):
     p.wait()
 
 
+@test("a signal that was ignored outside acts inside", steps=STEPS)
+def _(s):
+    argv = s.argv(cmd=["/bin/sh", "-c", "trap 'echo got; exit 0' QUIT; kill -QUIT $$; echo lost"])
+    equal(run(["sh", "-c", 'trap "" QUIT; exec "$@"', "sh", *argv]).out, "got\n")
+
+
 # ---- shared PID namespaces -----------------------------------------------------------------------
 
 
