@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,20 +15,32 @@
 int
 gate_make(int dir, unsigned uid, unsigned gid)
 {
-	if (mkfifoat(dir, "exec.fifo", 0600) < 0 ||
+	/* whoever the container's user is writes through it; its directory keeps others out */
+	if (mkfifoat(dir, "exec.fifo", 0600) < 0 || fchmodat(dir, "exec.fifo", 0622, 0) < 0 ||
 	    fchownat(dir, "exec.fifo", uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return fail(errno, "mkfifo(\"exec.fifo\")");
 	return 0;
 }
 
 int
-gate_wait(int dir)
+gate_hold(int dir)
 {
+	int fd = openat(dir, "exec.fifo", O_PATH | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? fail(errno, "open(\"exec.fifo\", O_PATH)") : fd;
+}
+
+int
+gate_wait(int proc, int fifo)
+{
+	char name[32];
 	int fd;
 
-	/* the directory is held by descriptor: after pivot_root no path leads there */
+	/* after pivot_root and setresuid neither a path nor a right leads to the directory: what is
+	 * held by descriptor is opened anew through its magic link */
+	snprintf(name, sizeof name, "self/fd/%d", fifo);
 	do
-		fd = openat(dir, "exec.fifo", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+		fd = openat(proc, name, O_WRONLY | O_CLOEXEC);
 	while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		fail(errno, "open(\"exec.fifo\")");

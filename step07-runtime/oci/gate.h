@@ -11,8 +11,11 @@
 /* Before the clone: makes exec.fifo in DIR, owned by UID (that of root in the container). */
 int gate_make(int dir, unsigned uid, unsigned gid);
 
-/* Child: waits. Gives the descriptor for gate_fail, which the exec closes; −1 with the error. */
-int gate_wait(int dir);
+/* Child, as long as it may: an O_PATH descriptor of the fifo; −1 with the error. */
+int gate_hold(int dir);
+/* Child: waits; PROC is a checked procfs, FIFO from gate_hold. Gives the descriptor for gate_fail,
+ * which the exec closes; −1 with the error. */
+int gate_wait(int proc, int fifo);
 /* Child: sends the recorded error through. */
 void gate_fail(int gate);
 
