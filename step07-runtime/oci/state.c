@@ -177,6 +177,37 @@ swept(int root, const char *id)
 	return dead;
 }
 
+/* The directory ID made and locked. Between the two, another create may take it for what a killed
+ * one left, and remove it: then once more. It may also have made it anew and be through with it:
+ * then it is taken. */
+static int
+make_locked(int root, const char *id)
+{
+	struct stat file;
+	int fd;
+
+	for (int tries = 0; tries < 100; tries++) {
+		if (mkdirat(root, id, 0700) < 0) {
+			if (errno != EEXIST)
+				return -1;
+			if (swept(root, id))
+				continue;
+			errno = EEXIST; /* the look at its lock may have left another */
+			return -1;
+		}
+		fd = lock_dir(root, id, LOCK_EX);
+		if (fd < 0 && errno == ENOENT)
+			continue;
+		if (fd < 0 || fstatat(fd, "state.json", &file, 0) < 0)
+			return fd;
+		close(fd);
+		errno = EEXIST;
+		return -1;
+	}
+	errno = EAGAIN;
+	return -1;
+}
+
 int
 oci_state_make(const char *root, const char *id, struct oci_state *state)
 {
@@ -185,14 +216,11 @@ oci_state_make(const char *root, const char *id, struct oci_state *state)
 	*state = (struct oci_state){ .dir = -1, .id = id, .cgroup = "" };
 	if (oci_id_check(id) < 0 || make_path(root) < 0 || (fd = open_root(root)) < 0)
 		return -1;
-	if (mkdirat(fd, id, 0700) < 0 &&
-	    (errno != EEXIST || !swept(fd, id) || mkdirat(fd, id, 0700) < 0)) {
-		if (errno == EEXIST)
-			fail(EEXIST, "container %s already exists in %s", id, root);
-		else
-			fail(errno, "mkdir(\"%s/%s\")", root, id);
-	} else if ((state->dir = lock_dir(fd, id, LOCK_EX)) < 0)
-		fail(errno, "lock of \"%s/%s\"", root, id);
+	state->dir = make_locked(fd, id);
+	if (state->dir < 0 && errno == EEXIST)
+		fail(EEXIST, "container %s already exists in %s", id, root);
+	else if (state->dir < 0)
+		fail(errno, "mkdir(\"%s/%s\")", root, id);
 	close(fd);
 	return state->dir < 0 ? -1 : 0;
 }
