@@ -31,14 +31,37 @@ set_log(const struct option_row *row, const char *value, void *into)
 	return log_fd < 0 ? fail(errno, "open(\"%s\") for --log", value) : 0;
 }
 
+/* A word of a few; callers that ask for another must not get what they did not ask for. */
+static int
+set_one_of(const struct option_row *row, const char *value, const char *one, const char *other)
+{
+	if (strcmp(value, one) != 0 && strcmp(value, other) != 0)
+		return fail(EINVAL, "--%s %s: neither %s nor %s", row->name, value, one, other);
+	return 0;
+}
+
+static int
+set_log_format(const struct option_row *row, const char *value, void *into)
+{
+	((struct globals *)into)->log_format = value;
+	return set_one_of(row, value, "text", "json");
+}
+
+static int
+set_manager(const struct option_row *row, const char *value, void *into)
+{
+	((struct globals *)into)->cgroup_manager = value;
+	return set_one_of(row, value, "cgroupfs", "disabled");
+}
+
 #define AT(field) offsetof(struct globals, field)
 static const struct option_row global_rows[] = {
 	{ "root", 0, "DIR", "-", "where the containers' states are; default /run/boxstep/oci",
 	  option_text, AT(root), 0 },
 	{ "log", 0, "FILE", "-", "append errors to FILE", set_log, 0, 0 },
-	{ "log-format", 0, "FORMAT", "-", "text or json", option_text, AT(log_format), 0 },
-	{ "cgroup-manager", 0, "NAME", "cgroups(7)", "cgroupfs (default) or disabled", option_text,
-	  AT(cgroup_manager), 0 },
+	{ "log-format", 0, "FORMAT", "-", "text or json", set_log_format, 0, 0 },
+	{ "cgroup-manager", 0, "NAME", "cgroups(7)", "cgroupfs (default) or disabled", set_manager,
+	  0, 0 },
 	{ "systemd-cgroup", 0, NULL, "-", "refused: cgroups are written by this program",
 	  option_flag, AT(systemd_cgroup), 0 },
 	{ "rootless", 0, "BOOL", "-", "accepted: it is seen from the user id", option_text,

@@ -130,6 +130,8 @@ read_mounts(struct json_object *list, struct oci_config *config, bool *bad)
 		if (!json_object_is_type(item, json_type_object))
 			return fail(EINVAL, "mounts: entry %zu is no object", i);
 		spec.target = json_text(item, "destination", bad);
+		if (!spec.target)
+			return fail(EINVAL, "mounts: entry %zu has no destination", i);
 		spec.type = json_text(item, "type", bad);
 		spec.source = json_text(item, "source", bad);
 		options = json_vector(item, "options", bad);
@@ -177,7 +179,7 @@ read_devices(struct json_object *list, struct devices_options *devices, bool *ba
 		node[i].major = (unsigned)json_number(item, "major", bad);
 		node[i].minor = (unsigned)json_number(item, "minor", bad);
 		node[i].mode = json_object_object_get_ex(item, "fileMode", &member)
-				       ? (mode_t)json_object_get_int(member) & 0777
+				       ? (mode_t)json_number(item, "fileMode", bad) & 0777
 				       : 0666;
 		node[i].uid = (uid_t)json_number(item, "uid", bad);
 		node[i].gid = (gid_t)json_number(item, "gid", bad);
@@ -291,7 +293,7 @@ refuse(struct json_object *json, const char *key, const char *name)
 static int
 read_root(struct json_object *json, const char *bundle_path, struct oci_config *config, bool *bad)
 {
-	struct json_object *read_only;
+	struct json_object *read_only = NULL;
 	const char *path = json ? json_text(json, "path", bad) : NULL;
 	char *absolute = NULL;
 
@@ -301,8 +303,10 @@ read_root(struct json_object *json, const char *bundle_path, struct oci_config *
 		     path[0] == '/' ? "" : "/", path) < 0)
 		return fail(ENOMEM, "memory for root.path");
 	config->root.path = absolute;
-	config->root.read_only = json_object_object_get_ex(json, "readonly", &read_only) &&
-				 json_object_get_boolean(read_only);
+	if (json_object_object_get_ex(json, "readonly", &read_only) &&
+	    !json_object_is_type(read_only, json_type_boolean))
+		return fail(EINVAL, "root.readonly: not true or false");
+	config->root.read_only = json_object_get_boolean(read_only);
 	return 0;
 }
 
@@ -313,6 +317,16 @@ annotated(struct json_object *annotations, const char *key, const char *value)
 
 	return annotations && json_object_object_get_ex(annotations, key, &member) &&
 	       strcmp(json_object_get_string(member), value) == 0;
+}
+
+/* New or joined. */
+static bool
+has_namespace(const struct oci_config *config, int flag)
+{
+	for (size_t i = 0; i < config->joins; i++)
+		if (config->join[i].flag == flag)
+			return true;
+	return config->ns.kinds & flag;
 }
 
 static int
@@ -337,6 +351,17 @@ read_all(struct json_object *json, const char *bundle_path, struct oci_config *c
 		return -1;
 	config->ns.hostname = json_text(json, "hostname", &bad);
 	config->domainname = json_text(json, "domainname", &bad);
+	if (!(config->ns.kinds & CLONE_NEWUSER) &&
+	    (config->idmap.uid_count || config->idmap.gid_count))
+		return fail(EINVAL,
+			    "linux.uidMappings, gidMappings: without a new user namespace there "
+			    "is nothing to map");
+	if ((config->ns.kinds & CLONE_NEWUSER) &&
+	    (!config->idmap.uid_count || !config->idmap.gid_count))
+		return fail(EINVAL, "linux.uidMappings, gidMappings: a user namespace needs both");
+	if (config->domainname && !has_namespace(config, CLONE_NEWUTS))
+		return fail(EINVAL, "domainname %s without a UTS namespace would be the host's",
+			    config->domainname);
 	config->annotations = json_member(json, "annotations", &bad);
 	config->init = annotated(config->annotations, "boxstep.init", "true");
 	config->seccomp_default = annotated(config->annotations, "boxstep.seccomp", "default");

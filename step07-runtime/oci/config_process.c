@@ -89,6 +89,9 @@ read_rlimits(struct json_object *list, struct attr_options *attrs, bool *bad)
 		    !json_object_object_get_ex(item, "hard", &hard))
 			return fail(EINVAL, "process.rlimits: entry %zu needs type, soft and hard",
 				    i);
+		if (!json_object_is_type(soft, json_type_int) ||
+		    !json_object_is_type(hard, json_type_int))
+			return fail(EINVAL, "process.rlimits: %s is no number", type);
 		if (attr_limit_add(attrs, type, json_object_get_uint64(soft),
 				   json_object_get_uint64(hard)) < 0)
 			return -1;

@@ -27,6 +27,15 @@ struct control_options {
 	const char *format;
 };
 
+static int
+set_format(const struct option_row *row, const char *value, void *into)
+{
+	((struct control_options *)into)->format = value;
+	if (strcmp(value, "json") != 0 && strcmp(value, "table") != 0)
+		return fail(EINVAL, "--%s %s: neither json nor table", row->name, value);
+	return 0;
+}
+
 #define AT(field) offsetof(struct control_options, field)
 static const struct option_row kill_rows[] = {
 	{ "all", 'a', NULL, "cgroup.procs", "every process of the container", option_flag, AT(all),
@@ -39,7 +48,7 @@ static const struct option_row delete_rows[] = {
 	{ 0 },
 };
 static const struct option_row list_rows[] = {
-	{ "format", 'f', "FORMAT", "-", "json or table", option_text, AT(format), 0 },
+	{ "format", 'f', "FORMAT", "-", "json or table", set_format, 0, 0 },
 	{ "quiet", 'q', NULL, "-", "ids only", option_flag, AT(quiet), 0 },
 	{ 0 },
 };
