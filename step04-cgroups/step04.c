@@ -25,9 +25,7 @@ static struct view view; /* what the container sees, see step03.c */
 static struct account account = { .cgroup = CGROUP_NONE };
 
 static const struct option_table tables[] = {
-	{ "root", rootfs_options, &view.rootfs },
-	{ "mounts", mounts_options, &view.mounts },
-	{ "hidden paths", devices_options, &view.devices },
+	VIEW_TABLES(view),
 	{ "limits", limits_options, &account.limits },
 	{ "cgroup", cgroup_options, &account.group },
 	{ "counters", stats_options, &account.stats },
