@@ -185,9 +185,12 @@ run_newidmap(const char *program, pid_t pid, const struct id_range *lines, int c
 		return fail(errno, "fork for %s", program);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+		fail(ENOENT, "%s, which writes a range of ids for an ordinary user", program);
+		return call_hint("install the package uidmap");
+	}
 	fail(EPERM, "%s for process %d ended with status %d", program, pid, WEXITSTATUS(status));
-	return call_hint(WEXITSTATUS(status) == 127 ? "it is in the package uidmap"
-						    : "see subuid(5)");
+	return call_hint("see subuid(5)");
 }
 
 /* Both maps of --map-auto. */
