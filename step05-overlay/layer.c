@@ -47,9 +47,13 @@ set_owner(struct applying *now, int fd)
 	}
 	if (fchownat(fd, "", (uid_t)uid, (gid_t)gid, AT_EMPTY_PATH) == 0)
 		return 0;
-	if (!now->target->user || (errno != EINVAL && errno != EPERM))
-		return fail(errno, "fchown(\"%.200s\", %lld, %lld)", now->path, (long long)uid,
-			    (long long)gid);
+	if (!now->target->user || (errno != EINVAL && errno != EPERM)) {
+		fail(errno, "fchown(\"%.200s\", %lld, %lld)", now->path, (long long)uid,
+		     (long long)gid);
+		return errno == EPERM ? call_hint("files have many owners, which root gives, or "
+						  "a user namespace: --user --map-auto")
+				      : -1;
+	}
 	now->report->owners_left++;
 	return 0;
 }

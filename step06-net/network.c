@@ -183,10 +183,13 @@ read_mode(struct network *network, int kinds)
 		return fail(EINVAL,
 			    "--network %s: not one of bridge, host, none, container:PID, ns:PATH",
 			    mode);
-	if (options->publish.count && network->mode != NETWORK_BRIDGE)
-		return fail(EINVAL,
-			    "--publish %s: only a container on a bridge has ports to publish",
-			    options->publish.item[0]);
+	if (options->publish.count && network->mode != NETWORK_BRIDGE) {
+		fail(EINVAL, "--publish %s: only a container on a bridge has ports to publish",
+		     options->publish.item[0]);
+		return geteuid() == 0 ? -1
+				      : call_hint("a bridge needs root; --network host shares "
+						  "the ports of the host");
+	}
 	if (network->mode == NETWORK_BRIDGE && geteuid() != 0) {
 		fail(EPERM, "--network bridge");
 		return call_hint("interfaces of the host are root's (CAP_NET_ADMIN); an ordinary "

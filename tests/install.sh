@@ -8,7 +8,7 @@ rootfs="busybox-static"
 vm="qemu-system-x86 busybox-static cpio kmod xz-utils zstd iproute2 procps python3"
 book="python3 codespell procps iproute2 uidmap"
 test="$build $vm $book libcmocka-dev libseccomp-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl docker-registry openssl"
-demo="$build $rootfs python3 iproute2 nftables curl ca-certificates"
+demo="$build $rootfs python3 iproute2 procps nftables uidmap curl ca-certificates"
 
 case ${1:-} in
 build) want=$build ;;
@@ -32,6 +32,7 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     exit 0
 fi
 for package in $want; do
+    case " $missing " in *" $package "*) continue ;; esac
     case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true) in
     installed*) ;;
     *) missing="$missing $package" ;;
