@@ -30,18 +30,54 @@ call_pid(void)
 
 /* ---- text ---- */
 
-/* Text as a JSON string. Bytes above 0x7f are passed on as the UTF-8 that they are. */
+/* How many bytes the character at C has, in UTF-8 as RFC 3629 allows it; 0: it is none. */
+static size_t
+character(const unsigned char *c)
+{
+	size_t length = *c < 0x80 ? 1 : *c < 0xc2 ? 0 : *c < 0xe0 ? 2 : *c < 0xf0 ? 3 : 4;
+
+	if (*c > 0xf4 || (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ||
+	    (*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f))
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((c[i] & 0xc0) != 0x80)
+			return 0;
+	return length;
+}
+
+/* Words come from images and callers: what would end the line, or steer the terminal that shows it,
+ * and what is no UTF-8, becomes \\n or \\33, as strace prints it. */
+static void
+one_line(char *to, size_t size, const char *from)
+{
+	const unsigned char *c = (const unsigned char *)from;
+	size_t used = 0;
+
+	while (*c && used + 5 < size) {
+		size_t length = character(c);
+		bool control = *c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0);
+		if (*c == '\n' || *c == '\t') {
+			to[used++] = '\\';
+			to[used++] = *c == '\n' ? 'n' : 't';
+		} else if (!length || control)
+			used += (size_t)snprintf(to + used, size - used, "\\%0*o",
+						 c[1] >= '0' && c[1] <= '9' ? 3 : 1, *c);
+		else
+			used = (size_t)((char *)mempcpy(to + used, c, length) - to);
+		c += length && !control ? length : 1;
+	}
+	to[used] = '\0';
+}
+
+/* Text of one line as a JSON string. */
 static void
 put_json(FILE *out, const char *text)
 {
 	fputc('"', out);
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-		if (*c == '"' || *c == '\\')
-			fprintf(out, "\\%c", *c);
-		else if (*c < 0x20 || *c == 0x7f)
-			fprintf(out, "\\u%04x", *c);
-		else
-			fputc(*c, out);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			fputc('\\', out);
+		fputc(*text, out);
 	}
 	fputc('"', out);
 }
@@ -111,12 +147,13 @@ void
 call_told(const char *file, int line, long value, bool matters, const char *format, ...)
 {
 	int number = errno;
-	char text[4096]; /* capset(2) names every capability twice */
+	char raw[4096], text[4096]; /* capset(2) names every capability twice */
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
+	vsnprintf(raw, sizeof raw, format, args);
 	va_end(args);
+	one_line(text, sizeof text, raw);
 	if (value < 0 && matters && !error.number) {
 		error.number = number;
 		error.status = EXIT_OURS;
@@ -131,15 +168,16 @@ call_told(const char *file, int line, long value, bool matters, const char *form
 void
 call_stage(const char *name, const char *why, const char *check, ...)
 {
-	char text[1024], enter[8];
+	char text[1024], raw[256], enter[8];
 	int number = errno, terminal;
 	va_list args;
 
 	now.name = name;
 	now.why = why;
 	va_start(args, check);
-	vsnprintf(now.check, sizeof now.check, check, args);
+	vsnprintf(raw, sizeof raw, check, args);
 	va_end(args);
+	one_line(now.check, sizeof now.check, raw);
 	if (call_mode == CALL_FULL || call_mode == CALL_PAUSE) {
 		snprintf(text, sizeof text, "\n%s: %s\n         look: %s\n", name, why, now.check);
 		put_record(strdup(text), strlen(text));
@@ -157,22 +195,18 @@ call_stage(const char *name, const char *why, const char *check, ...)
 
 /* ---- control files ---- */
 
-/* Control characters as strace prints them, so that a record stays one line. */
-static const char *
-quoted(const char *value)
+/* What stands between quotes, as strace prints it; one_line() sees to the rest. */
+static void
+quote(char *to, size_t size, const char *value)
 {
-	static char text[512];
 	size_t used = 0;
 
-	for (; *value && used < sizeof text - 3; value++) {
-		if (*value == '\n' || *value == '\t' || *value == '"' || *value == '\\') {
-			text[used++] = '\\';
-			text[used++] = *value == '\n' ? 'n' : *value == '\t' ? 't' : *value;
-		} else
-			text[used++] = *value;
+	for (; *value && used + 3 < size; value++) {
+		if (*value == '"' || *value == '\\')
+			to[used++] = '\\';
+		to[used++] = *value;
 	}
-	text[used] = '\0';
-	return text;
+	to[used] = '\0';
 }
 
 int
@@ -181,6 +215,7 @@ call_written(const char *file, int line, int dirfd, const char *name, const char
 {
 	int fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 	ssize_t n = -1;
+	char text[512];
 	int number;
 
 	if (fd >= 0)
@@ -192,9 +227,12 @@ call_written(const char *file, int line, int dirfd, const char *name, const char
 	}
 	if (fd >= 0)
 		close(fd);
+	if (n < 0 || call_mode != CALL_SILENT) {
+		quote(text, sizeof text, value);
+		errno = number;
+		call_told(file, line, n, true, "write(\"%s\", \"%s\")", shown, text);
+	}
 	errno = number;
-	if (n < 0 || call_mode != CALL_SILENT)
-		call_told(file, line, n, true, "write(\"%s\", \"%s\")", shown, quoted(value));
 	return n < 0 ? -1 : 0;
 }
 
@@ -203,6 +241,7 @@ call_written(const char *file, int line, int dirfd, const char *name, const char
 int
 fail(int number, const char *format, ...)
 {
+	char text[sizeof error.what];
 	va_list args;
 
 	if (!error.number) {
@@ -210,8 +249,9 @@ fail(int number, const char *format, ...)
 		error.sentence = number == EINVAL;
 		error.status = EXIT_OURS;
 		va_start(args, format);
-		vsnprintf(error.what, sizeof error.what, format, args);
+		vsnprintf(text, sizeof text, format, args);
 		va_end(args);
+		one_line(error.what, sizeof error.what, text);
 	}
 	errno = number;
 	return -1;
@@ -220,13 +260,15 @@ fail(int number, const char *format, ...)
 int
 call_hint(const char *format, ...)
 {
+	char text[sizeof error.hint];
 	int number = errno;
 	va_list args;
 
 	if (error.number && !error.hint[0]) {
 		va_start(args, format);
-		vsnprintf(error.hint, sizeof error.hint, format, args);
+		vsnprintf(text, sizeof text, format, args);
 		va_end(args);
+		one_line(error.hint, sizeof error.hint, text);
 	}
 	errno = number;
 	return -1;
@@ -294,12 +336,14 @@ call_argv(char *const argv[])
 {
 	static char text[512];
 	size_t used = (size_t)snprintf(text, sizeof text, "[");
+	char word[81];
 
-	for (int i = 0; argv[i] && used < sizeof text - 8; i++)
-		used += (size_t)snprintf(text + used, sizeof text - used, "%s\"%.80s\"",
-					 i ? ", " : "", argv[i]);
-	if (used > sizeof text - 5)
-		used = sizeof text - 5;
+	for (int i = 0; argv[i] && used < sizeof text - 16; i++) {
+		size_t room = sizeof text - used - 8;
+		used += (size_t)snprintf(text + used, 8, "%s\"", i ? ", " : "");
+		quote(word, room < sizeof word ? room : sizeof word, argv[i]);
+		used += (size_t)snprintf(text + used, sizeof text - used, "%s\"", word);
+	}
 	snprintf(text + used, sizeof text - used, "]");
 	return text;
 }
