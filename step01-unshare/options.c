@@ -3,12 +3,15 @@
  * Follows getopt_long(3) in what it accepts. Explained in book/01-unshare.md.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "step01-unshare/call.h"
 #include "step01-unshare/options.h"
@@ -104,11 +107,26 @@ options_parse(const struct program *program, int argc, char **argv)
 }
 /* ANCHOR_END: parse */
 
+void
+program_begin(void)
+{
+	int null;
+
+	/* ignored, children leave no status behind, and waiting for them fails */
+	signal(SIGCHLD, SIG_DFL);
+	/* a free 0, 1 or 2 would become the next file that is opened, and messages go there */
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && (null = open("/dev/null", O_RDWR)) > fd)
+			close(null);
+}
+
 int
 program_main(const struct program *program, int argc, char **argv, int (*run)(char **words))
 {
-	int first = options_parse(program, argc, argv), status = -1;
+	int first, status = -1;
 
+	program_begin();
+	first = options_parse(program, argc, argv);
 	if (first == 0)
 		return 0;
 	if (first > 0 && !argv[first] && program->operand) {

@@ -48,6 +48,10 @@ struct program {
  */
 int options_parse(const struct program *program, int argc, char **argv);
 
+/* First of all in every main(): what a caller can leave behind, and nobody expects: closed standard
+ * descriptors, and an ignored SIGCHLD. */
+void program_begin(void);
+
 /*
  * The whole of a main(): parses, calls RUN with the words after the options, and gives the status
  * to leave with: RUN's own, 0 after --help, that of the reported error (125) when something failed.

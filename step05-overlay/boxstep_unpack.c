@@ -69,8 +69,10 @@ int
 main(int argc, char **argv)
 {
 	char manifest[DIGEST_TEXT] = "";
-	int first = options_parse(&program, argc, argv), result;
+	int first, result;
 
+	program_begin();
+	first = options_parse(&program, argc, argv);
 	if (first == 0)
 		return 0;
 	if (first > 0 && argc - first != 1)

@@ -106,6 +106,7 @@ main(int argc, char **argv)
 {
 	int first, status;
 
+	program_begin();
 	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
 		printf("boxstep version " VERSION "\n");
 		return 0;

@@ -151,6 +151,7 @@ main(int argc, char **argv)
 {
 	int first, status;
 
+	program_begin();
 	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0)) {
 		printf("boxstep-oci version " VERSION "\ncommit: " VERSION "\nspec: 1.2.0\n");
 		return 0;
