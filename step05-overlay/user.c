@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step01-unshare/idmap.h"
 #include "step03-mounts/inside.h"
 #include "step05-overlay/user.h"
 
@@ -201,21 +202,6 @@ user_free(struct user *user)
 
 /* ---- becoming it ---- */
 
-/* In a user namespace whose maps an ordinary user wrote, setgroups(2) is denied for good. */
-static bool
-groups_denied(void)
-{
-	char word[8] = "";
-	int fd = open("/proc/self/setgroups", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	if (read(fd, word, sizeof word - 1) < 0)
-		word[0] = '\0';
-	close(fd);
-	return strncmp(word, "deny", 4) == 0;
-}
-
 const char *
 user_groups_text(const struct user *user)
 {
@@ -238,8 +224,7 @@ user_become(const struct user *user)
 	const char *no_map = "the id has no map in this user namespace: --map-auto gives a range";
 
 	/* groups, then gid, then uid: each needs a right that the next takes away */
-	if (!groups_denied() && call(setgroups(user->count, user->groups), "setgroups(%zu, %s)",
-				     user->count, user_groups_text(user)) < 0)
+	if (idmap_set_groups(user->count, user->groups, user_groups_text(user)) < 0)
 		return call_hint("%s", no_map);
 	if (call(setresgid(user->gid, user->gid, user->gid), "setresgid(%u, %u, %u)", user->gid,
 		 user->gid, user->gid) < 0 ||

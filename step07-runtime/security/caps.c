@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step01-unshare/idmap.h"
 #include "step07-runtime/security/caps.h"
 
 #define BIT(number) (UINT64_C(1) << (number))
@@ -232,36 +233,23 @@ caps_drop_bounding(const struct cap_sets *sets)
 
 /* A user namespace that an ordinary user mapped keeps its groups for good: who is denied something
  * as a member of a group must not be able to leave it. */
-static bool
-setgroups_denied(void)
-{
-	char text[8] = "";
-	int fd = open("/proc/self/setgroups", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	ssize_t n = read(fd, text, sizeof text - 1);
-	close(fd);
-	return n >= 4 && memcmp(text, "deny", 4) == 0;
-}
-
 static int
 set_groups(const gid_t *groups, size_t count)
 {
-	char text[256] = "";
-	size_t length = 0;
+	char text[256] = "[";
+	size_t length = 1;
+	int done;
 
-	if (setgroups_denied()) {
-		if (!count)
-			return 0;
-		fail(EPERM, "setgroups(%zu, …)", count);
-		return call_hint("this user namespace denies it; map a range (--map-auto)");
-	}
-	for (size_t i = 0; i < count && length < sizeof text; i++)
+	for (size_t i = 0; i < count && length < sizeof text - 16; i++)
 		length += (size_t)snprintf(text + length, sizeof text - length, "%s%u",
 					   i ? ", " : "", groups[i]);
-	return call(setgroups(count, groups ?: (const gid_t[]){ 0 }), "setgroups(%zu, [%s])", count,
-		    text);
+	strcpy(text + length, "]");
+	done = idmap_set_groups(count, groups ?: (const gid_t[]){ 0 }, text);
+	if (done == 1 && count) {
+		fail(EPERM, "setgroups(%zu, %s)", count, text);
+		return call_hint("this user namespace denies it; map a range (--map-auto)");
+	}
+	return done < 0 ? -1 : 0;
 }
 
 /* ANCHOR: become */
