@@ -238,7 +238,10 @@ ns_different_kinds(pid_t pid)
 		char theirs[64], ours[64];
 		snprintf(theirs, sizeof theirs, "/proc/%d/ns/%s", pid, ns_kinds[i].name);
 		snprintf(ours, sizeof ours, "/proc/self/ns/%s", ns_kinds[i].name);
-		if (access(theirs, F_OK) == 0 && !same_namespace(theirs, ours))
+		/* one that may not be looked at must not pass for one's own: the link says whether
+		 * this kernel has the kind */
+		if (faccessat(AT_FDCWD, theirs, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    !same_namespace(theirs, ours))
 			kinds |= ns_kinds[i].flag;
 	}
 	return kinds;
