@@ -117,6 +117,8 @@ all: $(LINKED:%=$(O)/%) $(O)/probe $(if $(CROSS),$(SOURCES:%.c=$(O)/obj/%.o))
 # Changed flags rebuild the objects, a changed list of sources the archives.
 stamp = mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
 $(O)/.flags: FORCE
+	@command -v $(firstword $(CC)) >/dev/null || { echo "no $(firstword $(CC)) here: \
+	tests/install.sh build (or ci: clang, arm64) installs what is needed" >&2; exit 1; }
 	@$(call stamp,$(CC) $(ALL_C) $(CPPFLAGS) $(LDFLAGS) $(STATIC))
 $(O)/.libexec: FORCE
 	@$(call stamp,$(LIBEXECDIR))

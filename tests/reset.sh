@@ -12,7 +12,7 @@ fi
 say() { echo "reset: $*"; }
 
 # Containers that are known are removed in the ordinary way.
-if [ -x "$build/boxstep" ]; then
+if [ -x "$build/boxstep" ] && [ -d "${state%% *}" ]; then
     for id in $("$build/boxstep" ps -aq 2>/dev/null); do
         say "container $id"
         "$build/boxstep" rm -f "$id" >/dev/null 2>&1 || true

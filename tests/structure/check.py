@@ -246,10 +246,12 @@ def the_run_path_needs_no_shared_library():
 
 
 def tracked():
-    listing = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, check=False
-    )
-    names = listing.stdout.splitlines() or glob.glob("**/*", recursive=True)
+    command = ["git", "ls-files", "-co", "--exclude-standard"]
+    try:
+        names = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    except FileNotFoundError:  # a tree without git, or a copy that is no clone
+        names = []
+    names = names or [name for name in glob.glob("**/*", recursive=True) if not name.startswith("build/")]
     return [name for name in names if os.path.isfile(name) and not os.path.islink(name)]
 
 
