@@ -8,7 +8,7 @@ import contextlib
 
 from harness import *
 from harness import Step, environment
-from help import help_of, rows
+from help import help_of, help_text, rows
 
 OWN = "--user --map-root".split()
 RANGE = "--user --map-auto".split()
@@ -18,8 +18,9 @@ RESTRICTION = "/proc/sys/user/max_user_namespaces"
 class Case:
     """An option with a value to try; COMMAND inside, and what its output has to match."""
 
-    def __init__(self, words, command="true", shows=""):
+    def __init__(self, words, command="true", shows="", image=False):
         self.words, self.command, self.shows = words.split(), command, shows
+        self.image = image  # run in IMAGE, not in ROOTFS
 
 
 def kind(name):
@@ -78,6 +79,17 @@ def cases():
         "cgroup-conf": limit("--cgroup-conf memory.high=32m", "memory.high", "33554432"),
         "cgroup-parent": Case("--cgroup-parent CGROUP", "true"),
         "stats": Case("--stats", "true", "memory"),
+        # step 5
+        "lower": Case("--lower ROOTFS", "ls -d /bin/probe", "probe", image=None),
+        "upper": Case("--lower ROOTFS --upper UPPER", "ls -d /bin/probe", "probe", image=None),
+        "keep": Case("--keep", "touch /made", "", image=True),
+        "diff": Case("--diff", "touch /made", "^A /made", image=True),
+        "platform": Case(f"--platform linux/{MACHINE}", "true", "", image=True),
+        "entrypoint": Case("--entrypoint /bin/echo", "as told", "as told", image=True),
+        "env": Case("--env A=b", "env", "^A=b", image=True),
+        "workdir": Case("--workdir /tmp", "pwd", "^/tmp", image=True),
+        "run-as": Case("--run-as 1000", "id -u", "^1000$", image=True),
+        "root": Case("--root STORE", "true", "", image=True),
         # step 6; one row for each kind of network
         "network": {
             "--network bridge": Case("--network bridge", "cat /proc/net/dev", "eth0"),
@@ -106,42 +118,121 @@ def cases():
     }
 
 
+def engine_cases():
+    """The options of `boxstep run` that no step has, or that mean something else there."""
+    return {
+        "interactive": Case("--interactive"),
+        "tty": Case("--tty", "tty", "/dev/pts/0"),
+        "rm": Case("--rm"),
+        "name": Case("--name tried"),
+        "init": Case("--init", "cat /proc/1/comm", "boxstep"),
+        "env-file": Case("--env-file ENV", "env", "^A=b"),
+        "volume": Case("--volume /etc:/srv:ro", "ls /srv", "hosts"),
+        "user": Case("--user 1000", "id -u", "^1000$"),
+        "hostname": Case("--hostname box", "hostname", "^box$"),
+        "pid": Case("--pid host", "cat /proc/SELF/comm", "python3"),
+        "ipc": Case("--ipc host", "readlink /proc/self/ns/ipc", re.escape(os.readlink("/proc/self/ns/ipc"))),
+        "uts": Case("--uts host", "hostname", f"^{os.uname().nodename}$"),
+        "userns": Case("--userns auto", "cat /proc/self/uid_map", r"^ +0 +[1-9]"),
+        "stop-signal": Case("--stop-signal INT"),
+        "label": Case("--label a=b"),
+        "cidfile": Case("--cidfile CID"),
+        "pull": Case("--pull never"),
+        "detach": Case("--detach", "true", r"^[0-9a-f]{64}$"),
+        "seccomp": Case("--seccomp unconfined", "grep Seccomp: /proc/self/status", r"\s0$"),
+    }
+
+
+MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+
+
+class Engine:
+    """`boxstep run`, where the steps are programs."""
+
+    n, name = "boxstep run", "boxstep"
+
+    def argv(self, words, case, command):
+        rest = [] if "--rm" in words or "--detach" in words else ["--rm"]
+        return [program("boxstep"), "run", *rest, *words, IMAGE, *command]
+
+
+class Program(Step):
+    def argv(self, words, case, command):
+        if "--show" in words:
+            return [self.path, *words]
+        if case.image is False:
+            return super().argv(*words, cmd=command)
+        network = ["--network", "none"] if self.n >= 6 else []
+        return [self.path, *words, *network, *([IMAGE] if case.image else []), *command]
+
+
 # ---- trying ----
 
 
 def attempt(s, case, prefix, user, cgroup=None):
     """Whether the option did what it says, in one situation."""
-    told = f"{STAGE}/{'user' if user else 'home'}/told"
-    parent = "/rights/own" if cgroup else "/rights"
-    known = {"SELF": os.getpid(), "TOLD": told, "CGROUP": parent}
+    home = STAGE + ("/user" if user else "/home")
+    told = home + "/told"
+    known = {"SELF": os.getpid(), "TOLD": told, "CGROUP": "/rights/own" if cgroup else "/rights",
+             "ROOTFS": ROOTFS, "UPPER": store(user) + "/upper", "STORE": store(user) + "/other",
+             "ENV": TMP + "/env", "CID": home + "/cid"}
     words = [str(known.get(word, word)) for word in case.words]
     words = prefix + [w for w in words if w not in prefix]
-    shell = re.search(r"[|&<$*]", case.command)
-    command = [s.shell, "-c", case.command] if shell else case.command.split()
-    argv = [s.path, *words] if "--show" in words else s.argv(*words, cmd=command)
+    asked = case.command.replace("SELF", str(os.getpid()))
+    command = ["/bin/sh", "-c", asked] if re.search(r"[|&<$*]", asked) else asked.split()
+    argv = s.argv(words, case, command)
+    env = {"BOXSTEP_ROOT": store(user) + "/store"}
     if cgroup:
-        r = run([*enter(cgroup), *argv], env=environment(user=True), cwd=STAGE + "/user")
+        r = run([*enter(cgroup), *argv], env={**environment(user=True), **env}, cwd=STAGE + "/user")
     else:
-        r = (run_as_user if user else run)(argv)
-    text = r.out + r.err + (read(told) if os.path.exists(told) else "")
+        r = (run_as_user if user else run)(argv, env=env, pty="--tty" in words)
+    text = r.out + r.err
+    for path in (told, home + "/cid"):
+        if os.path.exists(path):
+            text += read(path)
+            os.unlink(path)
     works = r.status == 0 and re.search(case.shows, text, re.M) is not None
     if not works and r.status == 125:
         matches(r.err, rf"^{s.name}: .+", "a refusal is a sentence")
     return works
 
 
+def store(user):
+    return STAGE + ("/disk/user" if user else "/disk/root")
+
+
 def verdict(s, case, user):
+    engine = isinstance(s, Engine)
     ways = [("yes", [])]
-    if user and "--user" not in case.words:
+    if user and not engine and "--user" not in case.words:
         ways += [("with `--user --map-root`", OWN), ("with `--user --map-auto`", RANGE)]
     for words, prefix in ways:
         if attempt(s, case, prefix, user):
             return words
-    if len(ways) > 1:
+    if user and (engine or len(ways) > 1):
         with handed_over() as cgroup:
-            if attempt(s, case, OWN, user, cgroup):
-                return "with `--user --map-root`, in a cgroup that was handed over"
+            if attempt(s, case, [] if engine else OWN, user, cgroup):
+                return ("" if engine else "with `--user --map-root`, ") + "in a cgroup that was handed over"
     return "no"
+
+
+@contextlib.contextmanager
+def disk():
+    """A disk for the stores: tmpfs has no extended attributes of users before Linux 6.6."""
+    image, where = TMP + "/disk.img", STAGE + "/disk"
+    with open(image, "w") as file:
+        file.truncate(512 << 20)
+    os.makedirs(where)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, where], check=True)
+    try:
+        for user in (False, True):
+            os.makedirs(store(user))
+        os.chown(store(True), USER_ID, USER_ID)
+        yield
+    finally:
+        subprocess.run(["umount", where], check=True)
+        os.rmdir(where)
 
 
 @contextlib.contextmanager
@@ -183,39 +274,47 @@ class Restricted:
 
 def table(results):
     """Options of one step that fared alike stand in one row."""
-    lines = ["| step | options | as root | as a user | where user namespaces are restricted |",
+    lines = ["| program | options | as root | as a user | where user namespaces are restricted |",
              "|---|---|---|---|---|"]
     groups = {}
     for n, label, outcome in results:
         groups.setdefault((n, outcome), []).append(f"`{label}`")
     for (n, outcome), names in groups.items():
-        lines.append(f"| {n} | {', '.join(names)} | {' | '.join(outcome)} |")
+        name = n if isinstance(n, str) else f"step{n:02d}"
+        lines.append(f"| {name} | {', '.join(names)} | {' | '.join(outcome)} |")
     return "\n".join(lines) + "\n"
 
 
-def new_options(last=7):
-    """Each option with the first step that has it."""
-    seen = {}
-    for n in range(1, last + 1):
-        if os.path.exists(f"{STAGE}/bin/step{n:02d}"):
-            for name, *_ in rows(help_of(Step(n))):
-                seen.setdefault(name, n)
-    return seen
+def wanted():
+    """(program, label, case) for every option: of the first step that has it, and of boxstep run."""
+    known, seen = cases(), set()
+    for n in range(1, 8):
+        options = [name for name, *_ in rows(help_of(Step(n))) if name not in seen]
+        equal(sorted(set(options) - set(known)), [], f"options of step {n} without a case here")
+        seen.update(options)
+        for name in options:
+            one = known[name]
+            for label, case in (one if isinstance(one, dict) else {f"--{name}": one}).items():
+                yield Program(n), label, case
+    known = {**known, **engine_cases()}
+    options = [name for name, *_ in rows(help_text([program("boxstep"), "run"]))]
+    equal(sorted(set(options) - set(known)), [], "options of boxstep run without a case here")
+    for name in options:
+        one = known[name]
+        for label, case in (one if isinstance(one, dict) else {f"--{name}": one}).items():
+            yield Engine(), label, case
 
 
 @test("the README says rightly who may use which option", needs="root cgroup2 nft vm", timeout=600)
 def _():
-    known, options = cases(), new_options()
-    equal(sorted(set(options) - set(known)), [], "options without a case here")
     results = []
-    for name, n in options.items():
-        one = known[name]
-        for label, case in (one if isinstance(one, dict) else {f"--{name}": one}).items():
-            s = Step(n)
+    write(TMP + "/env", "A=b\n")
+    with disk():
+        for s, label, case in wanted():
             outcome = [verdict(s, case, False), verdict(s, case, True)]
             with Restricted():
                 outcome.append(verdict(s, case, True))
-            results.append((n, label, tuple(outcome)))
+            results.append((s.n, label, tuple(outcome)))
     made = table(results)
     write(ROOT + "/build/rights.md", made)
     said = re.search(r"<!-- generated: rights -->\n(.*?)<!-- end -->", read(ROOT + "/README.md"), re.S)
