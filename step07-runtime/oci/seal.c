@@ -1,0 +1,86 @@
+/*
+ * seal.c: the runtime's own file out of reach of those it becomes (CVE-2019-5736).
+ * Follows proc(5), execveat(2), mount_setattr(2), memfd_create(2). Explained in book/07-runtime.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step07-runtime/oci/seal.h"
+
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/* Whether this program runs from something that cannot be written: a read-only mount, a sealed
+ * copy, or a file of somebody else. */
+static bool
+is_safe(int self)
+{
+	int seals = fcntl(self, F_GET_SEALS);
+
+	return (seals >= 0 && (seals & SEALS) == SEALS) ||
+	       faccessat(AT_FDCWD, "/proc/self/exe", W_OK, AT_EACCESS) < 0;
+}
+
+/* ANCHOR: seal */
+/* The same file through a mount of its own that is read-only, and that nobody can change, because
+ * it is attached nowhere. */
+static int
+read_only_view(void)
+{
+	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+	int view = open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (view >= 0 && mount_setattr(view, "", AT_EMPTY_PATH, &read_only, sizeof read_only) == 0)
+		return view;
+	if (view >= 0)
+		close(view);
+	return -1;
+}
+/* ANCHOR_END: seal */
+
+/* Without the right to mount: a copy in memory. */
+static int
+sealed_copy(int self)
+{
+	int copy = memfd_create("boxstep-oci", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct stat status;
+	ssize_t n = 1;
+
+	if (copy < 0 || fstat(self, &status) < 0)
+		return copy;
+	for (off_t done = 0; n > 0 && done < status.st_size; done += n)
+		n = sendfile(copy, self, NULL, (size_t)(status.st_size - done));
+	if (n > 0 && fcntl(copy, F_ADD_SEALS, SEALS) == 0)
+		return copy;
+	close(copy);
+	return -1;
+}
+
+int
+seal_self(char *const argv[], char *const envp[])
+{
+	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), safe;
+
+	if (self < 0)
+		return fail(errno, "open(\"/proc/self/exe\")");
+	if (is_safe(self)) {
+		close(self);
+		prctl(PR_SET_NAME, "boxstep-oci", 0, 0, 0); /* else it is that of a descriptor */
+		return 0;
+	}
+	if ((safe = read_only_view()) < 0)
+		safe = sealed_copy(self);
+	if (safe >= 0)
+		syscall(SYS_execveat, safe, "", argv, envp, AT_EMPTY_PATH);
+	return fail(errno, "execveat of a copy of this program that cannot be written");
+}
