@@ -1,0 +1,262 @@
+"""What a container, an image or a caller may do to the runtime itself: to its file, to its groups, to
+what it says, and to the process that enters."""
+
+import hashlib
+
+import harness
+
+from harness import *
+from oci import OCI, alive, reap
+from roots import make_rootfs
+
+
+def script(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+    os.chmod(path, 0o755)
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+# ---- the runtime's own file (CVE-2019-5736) ------------------------------------------------------
+
+# Finds the process that runs something else than the image's own programs, opens its program, lets
+# it go on (it hangs at a FIFO that it was told to log to), and writes as soon as nobody runs it.
+OVERWRITE = """#!/bin/sh
+busybox mkfifo /tmp/fifo
+echo ready
+while :; do
+    for p in /proc/[0-9]*; do
+        case "$(busybox readlink $p/exe)" in *busybox | '') ;; *) break 2 ;; esac
+    done
+done
+exec 9< $p/exe
+echo opened
+cat /tmp/fifo > /dev/null &
+n=0
+while [ $n -lt 200 ]; do
+    if (echo overwritten > /proc/self/fd/9) 2> /dev/null; then echo written; exit; fi
+    busybox usleep 10000
+    n=$((n + 1))
+done
+echo refused
+"""
+
+
+class Copied(OCI):
+    """The runtime is a copy that may be overwritten."""
+
+    def argv(self, *words, **options):
+        return [TMP + "/boxstep-oci", *super().argv(*words, **options)[1:]]
+
+
+def overwrite(image, user=False):
+    shutil.copy(program("boxstep-oci"), TMP + "/boxstep-oci")
+    script(image + "/attack", OVERWRITE)
+    script(image + "/entered", "#!/proc/self/exe --log=/tmp/fifo\n")
+    return digest(TMP + "/boxstep-oci")
+
+
+@test("a container that is entered through #!/proc/self/exe cannot write into the runtime's file")
+def _():
+    image = make_rootfs()
+    before = overwrite(image)
+    with Copied("/attack", rootfs=image) as box:
+        box.created().ok("start")
+        wait_for(lambda: "ready" in box.out, "the attacker")
+        box.call("exec", after=["/entered"])
+        wait_for(lambda: "refused" in box.out or "written" in box.out, "the attack")
+        contains(box.out, "opened")
+        contains(box.out, "refused")
+    equal(digest(TMP + "/boxstep-oci"), before, "the runtime's file")
+
+
+@test("a container whose command is #!/proc/self/exe cannot write into the runtime's file")
+def _():
+    image = make_rootfs()
+    before = overwrite(image)
+    with Copied("/entered", rootfs=image) as box:
+        os.mkfifo(image + "/tmp/fifo")
+        box.created().ok("start")
+        script(image + "/attack", OVERWRITE.replace("busybox mkfifo /tmp/fifo\n", ""))
+        r = box.call("exec", after=["/attack"], timeout=20)
+        contains(r.out, "opened")  # and process 1 goes on to its error, and takes the others along
+        absent(r.out, "written")
+    equal(digest(TMP + "/boxstep-oci"), before, "the runtime's file")
+
+
+# ---- groups of the caller (CVE-2022-36109) -------------------------------------------------------
+
+
+def fake_deny(image):
+    """An image that says in a /proc of its own that groups cannot be given up here."""
+    os.makedirs(image + "/proc/self")
+    with open(image + "/proc/self/setgroups", "w") as file:
+        file.write("deny\n")
+
+
+def in_groups():
+    os.setgroups([4, 24])
+
+
+@test("an image that has a /proc/self/setgroups of its own does not keep the caller's groups")
+def _():
+    image = make_rootfs()
+    fake_deny(image)
+    box = OCI("/bin/probe", "ids", rootfs=image)
+    del box.config["mounts"][0]
+    r = box.run(prepare=in_groups)
+    equal(r.status, 0)
+    contains(r.lines, "groups")
+
+
+@test("nor does it for who enters, and a FIFO there holds nobody up")
+def _():
+    image = make_rootfs()
+    fake_deny(image)
+    with OCI("/bin/probe", "sleep", "60", rootfs=image) as box:
+        del box.config["mounts"][0]
+        box.created().ok("start")
+        r = box.call("exec", after=["/bin/probe", "ids"], prepare=in_groups)
+        contains(r.lines, "groups")
+        os.unlink(image + "/proc/self/setgroups")
+        os.mkfifo(image + "/proc/self/setgroups")
+        r = box.call("exec", after=["/bin/probe", "ids"], prepare=in_groups)
+        contains(r.lines, "groups")
+
+
+# ---- entering ------------------------------------------------------------------------------------
+
+
+@test("a FIFO in place of /etc/passwd or /etc/group holds up nobody who enters")
+def _():
+    image = make_rootfs()
+    with OCI("/bin/probe", "sleep", "60", rootfs=image) as box:
+        box.created().ok("start")
+        for name in ("passwd", "group"):
+            os.mkfifo(f"{image}/etc/{name}")
+            r = box.call("exec", after=["/bin/probe", "ids"])
+            equal(r.status, 0, name)
+
+
+@test("nobody who enters gets out by a working directory that is a descriptor (CVE-2024-21626)")
+def _():
+    image = make_rootfs()
+    with OCI("/bin/probe", "sleep", "60", rootfs=image) as box:
+        box.created().ok("start")
+        for n in range(3, 16):
+            os.symlink(f"/proc/self/fd/{n}", f"{image}/cwd{n}")
+            for cwd in (f"/proc/self/fd/{n}", f"/cwd{n}", f"/proc/self/fd/{n}/../../.."):
+                r = box.call("exec", "--cwd", cwd, after=["/bin/probe", "cwd", "list", "."])
+                absent(r.out, "config.json", cwd)
+                absent(r.out, "boxstep", cwd)
+                if r.status == 0:  # no descriptor of the runtime's: one that a `..` led back from
+                    matches(r.lines[0], r"^cwd /")
+
+
+@test("whoever enters has no descriptor but the three, whatever the caller had open")
+def _():
+    image = make_rootfs()
+    with OCI("/bin/probe", "sleep", "60", rootfs=image) as box:
+        box.created().ok("start")
+        fds = tuple(os.open("/", os.O_RDONLY) for _ in range(5))
+        r = box.call("exec", after=["/bin/probe", "fds"], fds=fds)
+        for fd in fds:
+            os.close(fd)
+        equal(sorted(int(line.split()[1]) for line in r.lines if line.startswith("fd ")), [0, 1, 2])
+
+
+@test("a process that its user may not look at is entered or refused, but the command never runs here", needs="user")
+def _():
+    home, me = STAGE + ("/user" if harness.AS_ROOT else "/home"), USER_ID if harness.AS_ROOT else os.getuid()
+    box = OCI("/bin/probe", "sleep", "60").namespace("user")
+    box.bundle, box.root = home + "/bundle", home + "/oci"
+    os.makedirs(box.bundle)
+    box.linux["uidMappings"] = box.linux["gidMappings"] = [{"containerID": 0, "hostID": me, "size": 1}]
+    box.process["capabilities"] = {}
+    box.write()
+    os.chmod(box.bundle, 0o777)
+    created = box.create(user=True)  # it waits at the gate, and is not dumpable
+    equal((created.status, box.out), (0, ""))
+    r = box.call("exec", after=[PROBE, "ns"], user=True)
+    box.call("delete", "--force", user=True)
+    reap()
+    shutil.rmtree(box.bundle)
+    shutil.rmtree(box.root)
+    absent(r.out, os.readlink("/proc/self/ns/mnt"), "the namespaces of the command")
+
+
+# ---- what a caller leaves behind -----------------------------------------------------------------
+
+
+def ignoring_children():
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+
+@test("a caller that ignores SIGCHLD gets the command's status, not a hang", steps=for_steps(2, 7))
+def _(s):
+    r = run(s.argv(cmd=[s.probe, "exit", "7"]), prepare=ignoring_children, timeout=20)
+    equal(r.status, 7)
+
+
+@test("with 0, 1 and 2 closed nothing is written into a file that took their place", steps=for_steps(1, 7))
+def _(s):
+    def closed():
+        os.closerange(0, 3)
+
+    path = TMP + "/told"
+    argv = s.argv("--explain-to", path, cmd=["/no/such/command"])
+    child = subprocess.Popen(argv, env=harness.environment(), preexec_fn=closed)
+    equal(child.wait(20), 127)
+    for line in read(path).splitlines():
+        json.loads(line)
+
+
+# ---- what it says --------------------------------------------------------------------------------
+
+WORDS = [
+    'a\n      1  umount2("/", 0) = 0',
+    '"}\n{"who":1,"call":"forged"',
+    "\x1b[2J\x1b]0;title\x07",
+    b"\xff\xfe\xc3",
+    "\u009b31m",
+    "\\",
+    "é" * 60,
+    b"x" * 79 + "é".encode(),
+    "w" * 5000,
+]
+
+
+@test("--explain=json is one JSON object a line, whatever the words", steps=for_steps(1, 7))
+def _(s):
+    path = TMP + "/told"
+    for words in [[w] for w in WORDS] + [WORDS]:
+        r = run(s.argv("--explain=json", "--explain-to", path, cmd=[s.probe, "args", *words][: len(words) + 2]))
+        with open(path, "rb") as file:
+            told = [json.loads(line.decode()) for line in file.read().splitlines()]
+        check(told and all("forged" not in t["call"] or t["call"].startswith("execve(") for t in told))
+        os.unlink(path)
+
+
+@test("told as text, a call is a line, and no word of the command steers the terminal", steps=for_steps(1, 7))
+def _(s):
+    for word in WORDS[:6]:
+        r = subprocess.run(
+            s.argv("--explain=brief", cmd=[s.probe, "exit", "0", word]), env=harness.environment(), capture_output=True, timeout=30
+        )
+        text = r.stderr.decode()  # strict: bytes that are no UTF-8 are written as numbers
+        for line in text.splitlines():
+            matches(line, r"^ *\d+  [a-z]\w*\(")
+        check(not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text), "control characters")
+
+
+@test("an error that names a caller's word is one line, without control characters", steps=for_steps(1, 7))
+def _(s):
+    for argv in (["--no\x1b[31m\nx"], ["--hostname", "a\nb\x1b[2J" * 30, "--uts"], ["--explain=\x1b[1m"]):
+        r = run(s.argv(*argv, cmd=[s.probe]))
+        equal(r.status, 125)
+        equal(r.err.count("\n"), 1)
+        check(not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", r.err), "control characters")
