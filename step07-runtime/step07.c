@@ -42,7 +42,7 @@ static const struct program program = {
 	.tables = tables,
 	.examples = { "step07 build/images/demo:latest grep -E 'Cap|Seccomp' /proc/self/status",
 		      "step07 --cap-drop ALL --network none --rootfs build/rootfs -- id",
-		      "step07 --log log.json build/images/demo:latest echo hello" },
+		      "step07 --log build/log.json build/images/demo:latest echo hello" },
 };
 
 /* ANCHOR: child */

@@ -6,7 +6,8 @@ build=${BUILD:-build}
 state="${BOXSTEP_ROOT:-/var/lib/boxstep} ${BOXSTEP_RUN:-/run/boxstep}"
 if [ "$(id -u)" != 0 ]; then
     state="${BOXSTEP_ROOT:-${XDG_DATA_HOME:-$HOME/.local/share}/boxstep}"
-    [ -z "${XDG_RUNTIME_DIR:-}" ] || state="$state ${BOXSTEP_RUN:-$XDG_RUNTIME_DIR/boxstep}"
+    run=${BOXSTEP_RUN:-${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/boxstep}}
+    state="$state ${run:-/tmp/boxstep-$(id -u) /tmp/boxstep-oci-$(id -u)}"
 fi
 
 say() { echo "reset: $*"; }

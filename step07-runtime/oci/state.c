@@ -32,6 +32,8 @@ oci_status_name(enum oci_status status)
 	return names[status];
 }
 
+#define OWN_IN_TMP "/tmp/boxstep-oci-" /* for a login that has no XDG_RUNTIME_DIR, such as su */
+
 const char *
 oci_root_default(void)
 {
@@ -42,6 +44,8 @@ oci_root_default(void)
 		snprintf(path, sizeof path, "%s/oci", run);
 	else if (geteuid() != 0 && user && user[0])
 		snprintf(path, sizeof path, "%s/boxstep/oci", user);
+	else if (geteuid() != 0)
+		snprintf(path, sizeof path, OWN_IN_TMP "%u", geteuid());
 	else
 		snprintf(path, sizeof path, "/run/boxstep/oci");
 	return path;
@@ -78,11 +82,17 @@ make_path(const char *path)
 static int
 open_root(const char *root)
 {
-	int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool in_tmp = strncmp(root, OWN_IN_TMP, sizeof OWN_IN_TMP - 1) == 0;
+	int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (in_tmp ? O_NOFOLLOW : 0));
+	struct stat st;
 
 	if (fd < 0)
-		fail(errno, "open(\"%s\")", root);
-	return fd;
+		return fail(errno, "open(\"%s\")", root);
+	/* anybody may make anything in /tmp: a directory that is not our own is a trap */
+	if (!in_tmp || (fstat(fd, &st) == 0 && st.st_uid == geteuid()))
+		return fd;
+	close(fd);
+	return fail(EPERM, "open(\"%s\"): it belongs to somebody else", root);
 }
 
 /* ---- processes ---- */

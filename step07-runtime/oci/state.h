@@ -32,7 +32,10 @@ struct oci_state {
 	const char *bundle, *cgroup; /* cgroup: path of its directory, "" for none */
 };
 
-/* "/run/boxstep/oci", or below $BOXSTEP_RUN, or without root below $XDG_RUNTIME_DIR; static. */
+/*
+ * "/run/boxstep/oci", or below $BOXSTEP_RUN, or without root below $XDG_RUNTIME_DIR, or, where that
+ * is not set either, a directory of the user's own in /tmp; static.
+ */
 const char *oci_root_default(void);
 
 /* 1…255 of [A-Za-z0-9_.+-], not "." or ".."; −1 with EINVAL. */
