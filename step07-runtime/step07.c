@@ -66,7 +66,6 @@ child(struct handshake *shake)
 }
 /* ANCHOR_END: child */
 
-/* ANCHOR: parent */
 static int
 run(char **words)
 {
@@ -75,6 +74,7 @@ run(char **words)
 	siginfo_t info;
 	int status;
 
+	/* ANCHOR: parent */
 	/* -d: a monitor goes on from here, and the caller is done once the command runs */
 	if (monitor_begin(&monitor, &status))
 		return status;
@@ -110,8 +110,8 @@ run(char **words)
 	spawn_end(&made);
 	status = account_close(&account, status < 0 ? NULL : &info, program.name) < 0 ? -1 : status;
 	return monitor_end(&monitor, network_close(&network, contents_close(&contents, status)));
+	/* ANCHOR_END: parent */
 }
-/* ANCHOR_END: parent */
 
 int
 main(int argc, char **argv)

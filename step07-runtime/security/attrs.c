@@ -463,7 +463,6 @@ attrs_apply(const struct attr_options *options, int proc)
 	return 0;
 }
 
-/* ANCHOR: label */
 int
 attrs_label(const struct attr_options *options, int proc)
 {
@@ -482,7 +481,6 @@ attrs_label(const struct attr_options *options, int proc)
 		return procfs_write(proc, "self/attr/exec", options->selinux);
 	return 0;
 }
-/* ANCHOR_END: label */
 
 /* ---- options ---- */
 
