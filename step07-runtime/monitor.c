@@ -32,7 +32,8 @@ monitor_init(struct monitor *monitor)
 				     .input_to = -1,
 				     .ends = { -1, -1 },
 				     .report = -1,
-				     .control = -1 };
+				     .control = -1,
+				     .window = -1 };
 }
 
 int
@@ -86,6 +87,8 @@ carry_output(struct monitor *monitor, int stream)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n <= 0) { /* end of file; EIO on a pty whose last terminal is closed */
+		if (monitor->input_to == monitor->from[stream])
+			monitor->input = monitor->input_to = -1;
 		stop(&monitor->from[stream]);
 		return;
 	}
@@ -107,8 +110,11 @@ carry_input(struct monitor *monitor)
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
-	if (n <= 0 || !write_all(monitor->input_to, bytes, n))
-		monitor->input = -1;
+	if (n > 0 && write_all(monitor->input_to, bytes, n))
+		return;
+	monitor->input = -1;
+	if (monitor->input_to != monitor->from[0])
+		stop(&monitor->input_to); /* a pipe: its reader sees the end too */
 }
 
 static void
@@ -120,12 +126,21 @@ hear_client(struct monitor *monitor)
 	if (n == (ssize_t)sizeof size && monitor->from[0] >= 0)
 		ioctl(monitor->from[0], TIOCSWINSZ, &size);
 	else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-		stop(&monitor->control);
+		monitor->control = -1; /* the caller's descriptor: a number used again would lie */
 		monitor->to[0] = monitor->to[1] = monitor->input = -1;
 	}
 }
 
-/* ANCHOR: loop */
+static void
+follow_window(const struct monitor *monitor)
+{
+	struct winsize size;
+
+	if (monitor->window >= 0 && monitor->from[0] >= 0 &&
+	    ioctl(monitor->window, TIOCGWINSZ, &size) == 0)
+		ioctl(monitor->from[0], TIOCSWINSZ, &size);
+}
+
 int
 monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *info)
 {
@@ -133,6 +148,7 @@ monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *info
 
 	if (signals < 0)
 		return -1;
+	/* ANCHOR: loop */
 	for (;;) {
 		struct pollfd events[6] = {
 			{ monitor->from[0], POLLIN, 0 }, { monitor->from[1], POLLIN, 0 },
@@ -150,8 +166,10 @@ monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *info
 			carry_input(monitor);
 		if (ready > 0 && events[3].revents)
 			hear_client(monitor);
-		if (ready > 0 && events[4].revents)
+		if (ready > 0 && events[4].revents) {
+			follow_window(monitor); /* it may be SIGWINCH */
 			spawn_pass_on(child, signals);
+		}
 		if (ready > 0 && events[5].revents) {
 			if (waitid(P_PIDFD, (id_t)child->pidfd, info, WEXITED) < 0)
 				break;
@@ -163,10 +181,10 @@ monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *info
 		if (ended && (ready == 0 || (monitor->from[0] < 0 && monitor->from[1] < 0)))
 			break;
 	}
+	/* ANCHOR_END: loop */
 	close(signals);
 	return ended ? 0 : fail(errno, "the wait for process %d", child->pid);
 }
-/* ANCHOR_END: loop */
 
 /* ---- detached ---- */
 
@@ -179,8 +197,12 @@ monitor_fork(int *report)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return fail(errno, "socketpair for the monitor");
 	pid = fork();
-	if (pid < 0)
-		return fail(errno, "fork for the monitor");
+	if (pid < 0) {
+		fail(errno, "fork for the monitor");
+		close(ends[0]);
+		close(ends[1]);
+		return -1;
+	}
 	close(ends[pid == 0 ? 0 : 1]);
 	*report = ends[pid == 0 ? 1 : 0];
 	if (pid == 0)
