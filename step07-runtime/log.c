@@ -24,6 +24,22 @@ log_open(struct log *log, int dirfd, const char *name)
 	return 0;
 }
 
+/* One write for one line: whoever follows the file sees it whole, or not at all: what fitted on a
+ * full disk is taken back. */
+static int
+append(int fd, const char *line, size_t length)
+{
+	off_t before = lseek(fd, 0, SEEK_END);
+	ssize_t n = write(fd, line, length);
+	int error = n < 0 ? errno : ENOSPC;
+
+	if (n == (ssize_t)length)
+		return 0;
+	if (n > 0 && before >= 0 && ftruncate(fd, before) < 0)
+		error = errno;
+	return fail(error, "write to the log");
+}
+
 static int
 write_line(struct log *log, enum log_stream stream)
 {
@@ -31,20 +47,23 @@ write_line(struct log *log, enum log_stream stream)
 		json_object_new_string_len(log->part[stream].text, (int)log->part[stream].used);
 	struct timespec now;
 	struct tm parts;
-	char when[32];
-	int done;
+	char when[32], *line;
+	int length, done;
 
 	log->part[stream].used = 0;
 	if (!text)
 		return fail(ENOMEM, "memory for a line of the log");
 	clock_gettime(CLOCK_REALTIME, &now);
 	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", gmtime_r(&now.tv_sec, &parts));
-	/* one write for one line: whoever follows the file sees it whole */
-	done = dprintf(log->fd, "{\"log\":%s,\"stream\":\"%s\",\"time\":\"%s.%09ldZ\"}\n",
-		       json_object_to_json_string_ext(text, JSON_C_TO_STRING_NOSLASHESCAPE),
-		       stream == LOG_STDOUT ? "stdout" : "stderr", when, now.tv_nsec);
+	length = asprintf(&line, "{\"log\":%s,\"stream\":\"%s\",\"time\":\"%s.%09ldZ\"}\n",
+			  json_object_to_json_string_ext(text, JSON_C_TO_STRING_NOSLASHESCAPE),
+			  stream == LOG_STDOUT ? "stdout" : "stderr", when, now.tv_nsec);
 	json_object_put(text);
-	return done < 0 ? fail(errno, "write to the log") : 0;
+	if (length < 0)
+		return fail(ENOMEM, "memory for a line of the log");
+	done = append(log->fd, line, (size_t)length);
+	free(line);
+	return done;
 }
 
 int
@@ -100,8 +119,10 @@ print_line(const char *line, const struct log_print *how)
 
 	if (json && json_object_object_get_ex(json, "log", &text)) {
 		if (json_object_object_get_ex(json, "stream", &stream) &&
-		    strcmp(json_object_get_string(stream), "stderr") == 0)
+		    strcmp(json_object_get_string(stream), "stderr") == 0) {
+			fflush(stdout); /* both may be one file: in the order of the log */
 			out = stderr;
+		}
 		if (how->times && json_object_object_get_ex(json, "time", &when))
 			fprintf(out, "%s ", json_object_get_string(when));
 		fwrite(json_object_get_string(text), 1, (size_t)json_object_get_string_len(text),
@@ -118,19 +139,23 @@ log_print(int fd, const struct log_print *how)
 	ssize_t length;
 	off_t from;
 	FILE *file;
+	int copy;
 
 	if (how->tail >= 0 && seek_tail(fd, how->tail) < 0)
 		return -1;
-	if ((from = lseek(fd, 0, SEEK_CUR)) < 0 ||
-	    !(file = fdopen(fcntl(fd, F_DUPFD_CLOEXEC, 3), "r")))
-		return fail(errno, "read of the log");
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0 || (from = lseek(fd, 0, SEEK_CUR)) < 0 || !(file = fdopen(copy, "r"))) {
+		fail(errno, "read of the log");
+		if (copy >= 0)
+			close(copy);
+		return -1;
+	}
 	while ((length = getline(&line, &size, file)) > 0 && line[length - 1] == '\n') {
 		print_line(line, how);
 		from += length;
 	}
 	free(line);
 	fclose(file);
-	fflush(stdout);
 	lseek(fd, from, SEEK_SET); /* shared with the duplicate, which has read ahead */
-	return 0;
+	return fflush(stdout) == 0 ? 0 : fail(errno, "write of the log's lines");
 }
