@@ -70,8 +70,9 @@ prepare_devices(struct launch *launch)
 	return 0;
 }
 
-/* This id's directory of states was just made, so a cgroup of that name is what a killed create
- * left. */
+/* This id's directory of states was just made, so an empty cgroup of that name is what a killed
+ * create left. One with processes in it can be a container of another --root: only the engine's
+ * ids, 64 digits of chance, are nobody else's. */
 static const char *own_id;
 
 static bool
@@ -89,7 +90,8 @@ prepare_cgroup(struct launch *launch)
 	if (launch->no_cgroup)
 		return prepare_devices(launch);
 	own_id = launch->id;
-	if (limits_check(limits) < 0 || sweep_cgroups(&launch->config->cgroup, is_own, true) < 0 ||
+	if (limits_check(limits) < 0 ||
+	    sweep_cgroups(&launch->config->cgroup, is_own, launch->layers) < 0 ||
 	    cgroup_create(&launch->config->cgroup, launch->id, limits_controllers(limits), wanted,
 			  &launch->cgroup) < 0)
 		return -1;
