@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step01-unshare/idmap.h"
 #include "step06-net/relay.h"
 
 enum { CONNECTIONS = 1024, BUFFER = 16384, IDLE = 120, NOBODY = 65534 }; /* IDLE: seconds, UDP */
@@ -357,7 +358,8 @@ become_nobody(void)
 {
 	if (geteuid() != 0)
 		return 0;
-	if (call(setresgid(NOBODY, NOBODY, NOBODY), "setresgid(%d, %d, %d)", NOBODY, NOBODY,
+	if (idmap_set_groups(0, NULL, "NULL") < 0 ||
+	    call(setresgid(NOBODY, NOBODY, NOBODY), "setresgid(%d, %d, %d)", NOBODY, NOBODY,
 		 NOBODY) < 0 ||
 	    call(setresuid(NOBODY, NOBODY, NOBODY), "setresuid(%d, %d, %d)", NOBODY, NOBODY,
 		 NOBODY) < 0)
