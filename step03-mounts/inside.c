@@ -106,6 +106,7 @@ static int
 make(int root, char *path, mode_t mode, int links)
 {
 	int fd = inside_open(root, path[0] ? path : "/", O_PATH), directory, made, number;
+	mode_t mask;
 	char *name;
 
 	if (fd >= 0 || errno != ENOENT)
@@ -118,9 +119,13 @@ make(int root, char *path, mode_t mode, int links)
 	if (directory < 0)
 		return -1;
 	/* Below a directory that is held, by a name without a slash: there is nothing to resolve.
-	 */
+	 * What the caller denies to others on the host, users inside would not get past. */
+	mask = umask(022);
 	made = S_ISDIR(mode) ? mkdirat(directory, name, mode & 07777)
 			     : make_file(directory, name, mode & 07777);
+	number = errno;
+	umask(mask);
+	errno = number;
 	if (made == 0 || errno == EEXIST)
 		fd = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (made < 0 && fd >= 0) {

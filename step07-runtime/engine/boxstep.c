@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "step01-unshare/call.h"
 #include "step01-unshare/idmap.h"
@@ -107,6 +108,7 @@ main(int argc, char **argv)
 	int first, status;
 
 	program_begin();
+	umask(022); /* in a container too, as from other engines: the caller's is not its affair */
 	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
 		printf("boxstep version " VERSION "\n");
 		return 0;

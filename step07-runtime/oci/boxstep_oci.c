@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -165,6 +166,7 @@ main(int argc, char **argv)
 	int first, status;
 
 	program_begin();
+	umask(022); /* in a container too, as from other engines: the caller's is not its affair */
 	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0)) {
 		printf("boxstep-oci version " VERSION "\ncommit: " VERSION "\nspec: 1.2.0\n");
 		return 0;
