@@ -316,6 +316,7 @@ annotated(struct json_object *annotations, const char *key, const char *value)
 	struct json_object *member;
 
 	return annotations && json_object_object_get_ex(annotations, key, &member) &&
+	       json_object_is_type(member, json_type_string) &&
 	       strcmp(json_object_get_string(member), value) == 0;
 }
 
