@@ -57,28 +57,6 @@ digest_of(const void *data, size_t length, char text[DIGEST_TEXT])
 	digest_end(&digest, text);
 }
 
-int
-digest_of_file(int fd, char text[DIGEST_TEXT])
-{
-	enum { CHUNK = 1 << 18 };
-	struct digest digest;
-	char *buffer = malloc(CHUNK);
-	off_t at = 0;
-	ssize_t got = -1;
-
-	if (!buffer || digest_begin(&digest) < 0) {
-		free(buffer);
-		return -1;
-	}
-	while ((got = pread(fd, buffer, CHUNK, at)) > 0) {
-		digest_add(&digest, buffer, (size_t)got);
-		at += got;
-	}
-	digest_end(&digest, text);
-	free(buffer);
-	return got < 0 ? -1 : 0;
-}
-
 void
 digest_chain(const char *parent, const char *diff_id, char chain[DIGEST_TEXT])
 {

@@ -22,8 +22,6 @@ void digest_end(struct digest *digest, char *text);
 
 /* Of a piece of memory. */
 void digest_of(const void *data, size_t length, char text[DIGEST_TEXT]);
-/* Of everything in an open file, from its beginning. 0, or −1 with errno (not recorded). */
-int digest_of_file(int fd, char text[DIGEST_TEXT]);
 
 /* The name of a layer together with all below it: its diff id when it is the lowest (PARENT NULL),
  * else the digest of "PARENT DIFF_ID". */

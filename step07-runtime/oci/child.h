@@ -10,10 +10,6 @@
 #include "step07-runtime/oci/config.h"
 #include "step07-runtime/security/seccomp.h"
 
-/* TERMINAL becomes the controlling terminal and 0, 1, 2 of a new session; its size is set before.
- */
-int child_use_terminal(int terminal, const struct oci_process *process);
-
 /* "boxstep.user": NAME[:GROUP] looked up in the root that is `/` now, into PROCESS. NULL: nothing.
  */
 int child_resolve_user(const char *name, struct oci_process *process);
