@@ -189,6 +189,22 @@ def _():
     absent(r.out, os.readlink("/proc/self/ns/mnt"), "the namespaces of the command")
 
 
+# ---- other containers ----------------------------------------------------------------------------
+
+
+@test("a create with the id of a container of another --root does not touch that one")
+def _():
+    with OCI("/bin/sleep", "60") as box:
+        box.created().ok("start")
+        first, box.root = box.root, TMP + "/other"
+        r = box.create()
+        equal(r.status, 1)
+        contains(box.out, "EEXIST")
+        equal(os.listdir(box.root), [])
+        box.root = first
+        equal(box.status, "running")
+
+
 # ---- what a caller leaves behind -----------------------------------------------------------------
 
 
@@ -213,6 +229,51 @@ def _(s):
     equal(child.wait(20), 127)
     for line in read(path).splitlines():
         json.loads(line)
+
+
+def closed_to_others():
+    os.umask(0o077)
+
+
+@test("whatever the caller's umask, a user inside gets through to what was made for it", steps=for_steps(3, 7))
+def _(s):
+    r = run(s.argv("--tmpfs", "/tmp/made/deep", cmd=[s.probe, "stat", "/tmp/made", "stat", "/dev/null"]), prepare=closed_to_others)
+    contains(r.lines[0], "directory 0755")
+    contains(r.lines[1], "0666")
+    shutil.rmtree(ROOTFS + "/tmp/made")
+
+
+@test("a container has the umask 022 of other runtimes, and what was made for it is open to its users")
+def _():
+    box = OCI("/bin/sh", "-c", "umask; stat -c %a /tmp/made", rootfs=make_rootfs()).mount("/tmp/made/deep")
+    os.symlink("busybox", TMP + "/image/bin/stat")
+    r = box.run(prepare=closed_to_others)
+    equal(r.out, "0022\n755\n")
+
+
+@test("the relay of published ports has nobody's ids and no group", needs="root net")
+def _():
+    p = start(harness.Step(6).argv("--network", "bridge", "--publish", "127.0.0.1:18431:80", cmd=["/bin/probe", "sleep", "30"]), prepare=in_groups)
+    relay = lambda: [c for c in children(p.pid) if read(f"/proc/{c}/comm") == "boxstep-relay\n"]
+    wait_for(relay, "the relay")
+    status = read(f"/proc/{relay()[0]}/status")
+    matches(status, r"(?m)^Uid:\t65534\t65534\t65534\t65534$")
+    matches(status, r"(?m)^Gid:\t65534\t65534\t65534\t65534$")
+    matches(status, r"(?m)^Groups:\s*$")
+    p.send(signal.SIGTERM)
+    p.wait()
+
+
+def children(pid):
+    return read(f"/proc/{pid}/task/{pid}/children").split()
+
+
+@test("an annotation that is null, a number or an object is no crash")
+def _():
+    for value in (None, 1, {}, [], True):
+        box = OCI("/bin/probe", "exit", "3")
+        box.config["annotations"] = {"boxstep.init": value, "boxstep.seccomp": value}
+        equal(box.run().status, 3, repr(value))
 
 
 # ---- what it says --------------------------------------------------------------------------------
