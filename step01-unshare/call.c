@@ -4,10 +4,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
@@ -165,10 +168,40 @@ call_told(const char *file, int line, long value, bool matters, const char *form
 }
 /* ANCHOR_END: told */
 
+/*
+ * Standard input belongs to the command, so Enter is read from the terminal itself. Signals are
+ * held back until there is a command to have them. That of Ctrl-C ends the pauses, and is sent
+ * again as one that is to be passed on: what a terminal sends, the command would have had itself.
+ */
+static bool
+wait_for_enter(int terminal)
+{
+	static const char ask[] = "         Enter goes on: ";
+	struct pollfd events[2] = { { terminal, POLLIN, 0 }, { -1, POLLIN, 0 } };
+	struct signalfd_siginfo info;
+	char enter[8];
+	sigset_t ends;
+	bool pressed;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGQUIT);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGHUP);
+	events[1].fd = signalfd(-1, &ends, SFD_CLOEXEC);
+	pressed = write(terminal, ask, sizeof ask - 1) > 0 && poll(events, 2, -1) > 0 &&
+		  !events[1].revents && read(terminal, enter, sizeof enter) > 0;
+	if (events[1].revents && read(events[1].fd, &info, sizeof info) == (ssize_t)sizeof info)
+		kill(getpid(), (int)info.ssi_signo);
+	if (events[1].fd >= 0)
+		close(events[1].fd);
+	return pressed;
+}
+
 void
 call_stage(const char *name, const char *why, const char *check, ...)
 {
-	char text[1024], raw[256], enter[8];
+	char text[1024], raw[256];
 	int number = errno, terminal;
 	va_list args;
 
@@ -182,12 +215,9 @@ call_stage(const char *name, const char *why, const char *check, ...)
 		snprintf(text, sizeof text, "\n%s: %s\n         look: %s\n", name, why, now.check);
 		put_record(strdup(text), strlen(text));
 	}
-	/* Standard input belongs to the command, so Enter is read from the terminal itself. */
 	if (call_mode == CALL_PAUSE && (terminal = open("/dev/tty", O_RDWR | O_CLOEXEC)) >= 0) {
-		static const char ask[] = "         Enter goes on: ";
-		if (write(terminal, ask, sizeof ask - 1) < 0 ||
-		    read(terminal, enter, sizeof enter) < 0)
-			call_mode = CALL_FULL; /* no terminal to wait at */
+		if (!wait_for_enter(terminal))
+			call_mode = CALL_FULL;
 		close(terminal);
 	}
 	errno = number;

@@ -209,7 +209,7 @@ exec_prepare(unsigned keep)
 void
 exec_default_signals(void)
 {
-	/* those that cannot be set, KILL, STOP and the C library's own two, fail and are as they are */
+	/* KILL, STOP and the two of the C library cannot be set: they stay as they are */
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
 }
