@@ -137,7 +137,8 @@ spawn_pass_on(const struct spawn *child, int signals)
 
 	if (read(signals, &info, sizeof info) != (ssize_t)sizeof info)
 		return fail(errno, "read from the signalfd");
-	if (info.ssi_signo == SIGCHLD || info.ssi_code == SI_KERNEL)
+	/* SIGPIPE is about a write of this process, not of the command */
+	if (info.ssi_signo == SIGCHLD || info.ssi_signo == SIGPIPE || info.ssi_code == SI_KERNEL)
 		return 0;
 	number = (int)info.ssi_signo;
 	if (number == SIGTERM && stop_signal)
