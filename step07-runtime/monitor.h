@@ -23,12 +23,14 @@ struct monitor {
 	int from[2]; /* what the command's stdout and stderr are read from; from[0] may be a pty's
 			master */
 	int to[2];   /* where it is shown as well; −1: nowhere */
-	int input, input_to; /* bytes from INPUT go to INPUT_TO (a pty's master); −1: none */
+	int input, input_to; /* bytes from INPUT go to INPUT_TO (a pty's master, or a pipe, which
+				is closed after the last one); −1: none */
 	/* for monitor_begin … monitor_end: */
 	struct monitor_options options;
 	int ends[2]; /* the command's ends of the pipes; −1 */
 	int report;  /* of monitor_fork; −1 */
 	int control; /* socket of a client, see monitor_wait; −1: none */
+	int window;  /* the caller's terminal, whose size the pty follows; −1: none */
 };
 
 /* Nothing is carried: all −1. */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +35,28 @@ static const struct option_row exec_rows[] = {
 	{ 0 },
 };
 
+/* NAME=VALUE takes the place of the one that is there: getenv(3) finds the first. NAME alone: as
+ * the caller has it. */
+static void
+set_variable(struct json_object *env, const char *word)
+{
+	size_t name = strcspn(word, "="), i;
+	char *value = NULL;
+
+	if (!word[name]) {
+		if (!getenv(word) || asprintf(&value, "%s=%s", word, getenv(word)) < 0)
+			return;
+		word = value;
+	}
+	for (i = 0; i < json_object_array_length(env); i++) {
+		const char *old = json_object_get_string(json_object_array_get_idx(env, i));
+		if (strncmp(old, word, name + 1) == 0)
+			break;
+	}
+	json_object_array_put_idx(env, i, json_object_new_string(word));
+	free(value);
+}
+
 /* The container's own process object with another command. */
 static struct json_object *
 process_json(const struct exec_options *options, const struct oci_config *config,
@@ -54,27 +77,63 @@ process_json(const struct exec_options *options, const struct oci_config *config
 		json_object_object_add(json, "cwd", json_object_new_string(options->workdir));
 	env = json_object_object_get(json, "env");
 	for (size_t i = 0; i < options->env.count && env; i++)
-		json_object_array_add(env, json_object_new_string(options->env.item[i]));
+		set_variable(env, options->env.item[i]);
 	return json;
 }
 
-/* Shows the pty until the command ends, or waits without one. */
+/*
+ * The caller's 0, 1 and 2 as they are, but no terminal: a process of the container that holds one
+ * could read what is typed later, and type itself (TIOCSTI). Its bytes go through pipes.
+ */
 static int
-attend(struct enter *enter, int socket)
+prepare_stdio(const struct exec_options *options, struct enter *enter, struct monitor *monitor)
 {
-	struct monitor monitor;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), ends[2];
+
+	if (null < 0)
+		return fail(errno, "open(\"/dev/null\")");
+	if (options->detach || !options->interactive)
+		enter->stdio[0] = null;
+	else if (isatty(STDIN_FILENO)) {
+		if (pipe2(ends, O_CLOEXEC) < 0)
+			return fail(errno, "pipe for the command's input");
+		enter->stdio[0] = ends[0];
+		monitor->input = STDIN_FILENO;
+		monitor->input_to = ends[1];
+	}
+	if (options->detach)
+		enter->stdio[1] = enter->stdio[2] = null;
+	else if (isatty(STDOUT_FILENO) || isatty(STDERR_FILENO)) {
+		monitor->to[0] = STDOUT_FILENO;
+		monitor->to[1] = STDERR_FILENO;
+		return monitor_pipes(monitor, enter->stdio + 1);
+	}
+	return 0;
+}
+
+/* Carries until the command ends. */
+static int
+attend(const struct exec_options *options, struct enter *enter, struct monitor *monitor, int socket)
+{
 	siginfo_t info = { 0 };
 
-	monitor_init(&monitor);
+	for (int i = 0; i < 3; i++) /* a pipe ends when its last writer is gone: this one too */
+		if (enter->stdio[i] >= 0)
+			close(enter->stdio[i]);
 	if (socket >= 0) {
-		monitor.from[0] = terminal_receive(socket);
-		monitor.to[0] = STDOUT_FILENO;
-		monitor.input = STDIN_FILENO;
-		monitor.input_to = monitor.from[0];
-		if (monitor.from[0] < 0 || terminal_raw(STDIN_FILENO) < 0)
+		monitor->from[0] = terminal_receive(socket);
+		monitor->to[0] = STDOUT_FILENO;
+		monitor->window = STDIN_FILENO;
+		if (monitor->from[0] < 0)
 			return -1;
+		if (options->interactive) {
+			monitor->input = STDIN_FILENO;
+			monitor->input_to = monitor->from[0];
+			if (terminal_raw(STDIN_FILENO) < 0)
+				return -1;
+		}
 	}
-	if (monitor_wait(&monitor, &enter->child, &info) < 0)
+	if (monitor_wait(monitor, &enter->child, &info) < 0)
 		return -1;
 	terminal_restore();
 	return spawn_status(&info);
@@ -88,6 +147,7 @@ run(const struct exec_options *options, const struct container *container, struc
 	struct oci_config config;
 	struct oci_process process = { 0 };
 	struct json_object *json;
+	struct monitor monitor;
 	struct enter enter;
 	int console[2] = { -1, -1 }, status = -1;
 
@@ -100,16 +160,16 @@ run(const struct exec_options *options, const struct container *container, struc
 	process.columns = size.ws_col;
 	enter_init(&enter, state, &config, &process);
 	enter.user_name = options->user ? options->user : config.user_name;
-	if (options->tty && terminal_sockets(console) < 0)
+	monitor_init(&monitor);
+	if ((options->tty ? terminal_sockets(console) : prepare_stdio(options, &enter, &monitor)) <
+	    0)
 		goto out;
 	enter.console = console[1];
-	if (!options->tty && !options->interactive)
-		enter.stdio[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	enter.die_with_parent = !options->detach;
 	/* others may stop or enter the container meanwhile */
 	oci_state_unlock(state);
 	if (spawn_block_signals() == 0 && enter_run(&enter) == 0)
-		status = options->detach ? 0 : attend(&enter, console[0]);
+		status = options->detach ? 0 : attend(options, &enter, &monitor, console[0]);
 out:
 	oci_process_free(&process);
 	oci_config_free(&config);
