@@ -24,6 +24,7 @@
 #include "step05-overlay/json.h"
 #include "step05-overlay/tree.h"
 #include "step07-runtime/engine/container.h"
+#include "step07-runtime/engine/leftover.h"
 #include "step07-runtime/engine/names.h"
 
 const char *
@@ -118,6 +119,23 @@ container_save(const struct container *container)
 
 /* ---- finding ---- */
 
+/* One try. EWOULDBLOCK: somebody has it; ENOENT: the container is gone. Nothing is recorded. */
+static int
+take_lock(struct container *container, int create)
+{
+	int error;
+
+	container->lock = openat(container->dir, "lock", O_RDWR | O_CLOEXEC | create, 0600);
+	if (container->lock >= 0 && flock(container->lock, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	error = errno;
+	if (container->lock >= 0)
+		close(container->lock);
+	container->lock = -1;
+	errno = error;
+	return -1;
+}
+
 /* Reads ID's record. −1 with ENOENT, nothing recorded, while it is being made. */
 static int
 load(int all, const char *id, struct container *container)
@@ -145,20 +163,52 @@ load(int all, const char *id, struct container *container)
 	return 0;
 }
 
-/* A monitor that was killed could not write down the end; the lock that it let go of tells. */
-static void
-bury(struct container *container)
+/* The record as it is now, for the holder of the lock. */
+static int
+reload(int all, const char *id, struct container *container)
 {
-	if (strcmp(container_text(container, "status"), "running") != 0 ||
-	    container_lock(container) < 0)
-		return;
-	container_set_text(container, "status", "exited");
-	container_set_number(container, "exitCode", 137);
-	container_set_text(container, "error", "the monitor was killed");
-	container_set_now(container, "finishedAt");
-	container_save(container);
+	struct container now;
+	int lock = container->lock;
+
+	if (load(all, id, &now) < 0)
+		return -1;
+	container->lock = -1;
+	container_close(container);
+	*container = now;
+	container->lock = lock;
+	return 0;
+}
+
+/*
+ * A monitor that was killed could not write down the end; the lock that it let go of tells. The
+ * record is read again under the lock: the monitor may have written it, or removed it, between the
+ * first look and now. False: the container is gone.
+ */
+static bool
+bury(int all, struct container *container)
+{
+	char id[CONTAINER_ID];
+
+	if (container_status(container) == CONTAINER_EXITED)
+		return true;
+	if (take_lock(container, 0) < 0)
+		return errno != ENOENT;
+	memcpy(id, container->id, sizeof id);
+	if (reload(all, id, container) < 0)
+		return false;
+	if (container_status(container) != CONTAINER_EXITED) {
+		leftover_clear(id);
+		container_set_text(container, "status", "exited");
+		container_set_number(container, "pid", 0);
+		container_set_number(container, "exitCode", 137);
+		container_set_text(container, "error", "the monitor was killed");
+		container_set_now(container, "finishedAt");
+		container_save(container);
+		call_forget(); /* on a full disk the next command tries again */
+	}
 	close(container->lock);
 	container->lock = -1;
+	return true;
 }
 
 static int
@@ -175,6 +225,8 @@ container_all(const struct store *store, struct container_list *list)
 	struct dirent *entry;
 
 	*list = (struct container_list){ 0 };
+	if (all >= 0 && !dir)
+		fail(errno, "reading of \"%s/containers\"", store->path);
 	while (dir && (entry = readdir(dir))) {
 		struct container container, *grown;
 		if (load(all, entry->d_name, &container) < 0) {
@@ -188,8 +240,12 @@ container_all(const struct store *store, struct container_list *list)
 			break;
 		}
 		list->item = grown;
-		list->item[list->count] = container;
-		bury(&list->item[list->count++]);
+		if (bury(all, &container))
+			list->item[list->count++] = container;
+		else {
+			container_close(&container);
+			call_forget();
+		}
 	}
 	if (dir)
 		closedir(dir);
@@ -254,17 +310,16 @@ container_close(struct container *container)
 int
 container_lock(struct container *container)
 {
-	int error;
+	struct timespec pause = { 0, 10000000 };
 
-	container->lock = openat(container->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (container->lock < 0)
-		return fail(errno, "open of the lock of %s", container->name);
-	if (flock(container->lock, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	error = errno;
-	close(container->lock);
-	container->lock = -1;
-	errno = error;
+	/* whoever looks holds it for a moment; a monitor holds it for good */
+	for (int tries = 0; tries < 100; tries++) {
+		if (take_lock(container, 0) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK)
+			break;
+		nanosleep(&pause, NULL);
+	}
 	return -1;
 }
 
@@ -374,8 +429,10 @@ container_make(const struct store *store, const char *name, struct container *co
 		goto out;
 	}
 	container->json = json_object_new_object();
-	if (!container->json || container_lock(container) < 0)
+	if (!container->json || take_lock(container, O_CREAT) < 0) {
+		fail(errno, "making of the record of %s", container->name);
 		goto out;
+	}
 	container_set_text(container, "id", container->id);
 	container_set_text(container, "name", container->name);
 	container_set_text(container, "status", "created");

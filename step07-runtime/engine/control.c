@@ -13,10 +13,9 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step04-cgroups/cgroup.h"
 #include "step05-overlay/image_config.h"
-#include "step06-net/network.h"
 #include "step07-runtime/engine/commands.h"
+#include "step07-runtime/engine/leftover.h"
 #include "step07-runtime/log.h"
 
 struct control_options {
@@ -88,6 +87,16 @@ send_signal(const struct container *container, int number)
 	return done;
 }
 
+/* After a signal that found nobody: it may have ended by itself a moment before. */
+static int
+has_ended(const struct container *container)
+{
+	if (container_wait_end(container, 1) != 1)
+		return -1;
+	call_forget();
+	return 0;
+}
+
 static int
 stop_one(const struct store *store, struct container *container, void *with)
 {
@@ -99,12 +108,12 @@ stop_one(const struct store *store, struct container *container, void *with)
 	if (container_status(container) != CONTAINER_RUNNING)
 		return 0;
 	if (send_signal(container, number > 0 ? number : SIGTERM) < 0)
-		return -1;
+		return has_ended(container);
 	if (container_wait_end(container, (int)options->time) == 1)
 		return 0;
 	/* PID 1 drops a signal for which it has no handler; nothing drops this one */
 	if (send_signal(container, SIGKILL) < 0)
-		return -1;
+		return has_ended(container);
 	container_wait_end(container, -1);
 	return 0;
 }
@@ -161,26 +170,11 @@ engine_kill(struct store *store, int argc, char **argv)
 
 /* ---- rm ---- */
 
-/* What a killed monitor left of a container whose processes are gone: state, network, cgroup. */
-static void
-sweep_after(const struct container *container)
-{
-	struct cgroup cgroup = CGROUP_NONE;
-	struct oci_state state;
-
-	if (oci_state_open(oci_root_default(), container->id, &state) == 0) {
-		if (state.cgroup[0] && cgroup_open(state.cgroup, &cgroup) == 0)
-			cgroup_remove(&cgroup);
-		oci_state_remove(oci_root_default(), &state);
-		network_remove(container->id, NULL);
-	}
-	call_forget();
-}
-
 static int
 remove_one(const struct store *store, struct container *container, void *with)
 {
 	const struct control_options *options = with;
+	bool killed = container_status(container) != CONTAINER_EXITED;
 
 	if (container_status(container) == CONTAINER_RUNNING) {
 		if (!options->force) {
@@ -193,9 +187,13 @@ remove_one(const struct store *store, struct container *container, void *with)
 	}
 	if (faccessat(container->dir, "container.json", F_OK, 0) < 0)
 		return 0; /* --rm: its monitor has removed it */
-	if (container_lock(container) < 0)
+	if (container_lock(container) < 0) {
+		if (errno == ENOENT)
+			return 0; /* by another rm, just now */
 		return fail(EBUSY, "container %s is in use by another command", container->name);
-	sweep_after(container);
+	}
+	if (killed)
+		leftover_clear(container->id); /* its monitor may have been killed meanwhile */
 	return container_remove(store, container);
 }
 
@@ -230,7 +228,7 @@ engine_logs(struct store *store, int argc, char **argv)
 	struct log_print how = { .tail = -1 };
 	struct timespec pause = { 0, 50000000 };
 	struct container container;
-	int first = engine_operands(&help, argc, argv, 1, 1), fd, ended;
+	int first = engine_operands(&help, argc, argv, 1, 1), fd = -1, ended;
 
 	if (first <= 0)
 		return first;
@@ -240,12 +238,14 @@ engine_logs(struct store *store, int argc, char **argv)
 	how.times = options.timestamps;
 	if (container_find(store, argv[first], &container) < 0)
 		return -1;
-	fd = openat(container.dir, "log.json", O_RDONLY | O_CLOEXEC);
 	do { /* once more after the end is seen: the last words come before it */
 		ended = !options.follow || container_wait_end(&container, 0);
+		if (fd < 0) /* one that is being started has none yet */
+			fd = openat(container.dir, "log.json", O_RDONLY | O_CLOEXEC);
 		if (fd >= 0 && log_print(fd, &how) < 0)
 			break;
-		how.tail = -1;
+		if (fd >= 0)
+			how.tail = -1;
 		if (!ended)
 			nanosleep(&pause, NULL);
 	} while (!ended);

@@ -1,0 +1,27 @@
+/*
+ * leftover.c: by the state that the runtime wrote down, and by the id. The processes are gone with
+ * the monitor (PR_SET_PDEATHSIG). Follows prctl(2), cgroups(7). Explained in book/07-runtime.md.
+ */
+#include "step01-unshare/call.h"
+#include "step04-cgroups/cgroup.h"
+#include "step06-net/network.h"
+#include "step07-runtime/engine/leftover.h"
+#include "step07-runtime/oci/state.h"
+
+void
+leftover_clear(const char *id)
+{
+	struct call_error error = *call_error();
+	struct cgroup cgroup = CGROUP_NONE;
+	struct oci_state state;
+
+	if (oci_state_open(oci_root_default(), id, &state) == 0) {
+		if (state.cgroup[0] && cgroup_open(state.cgroup, &cgroup) == 0)
+			cgroup_remove(&cgroup);
+		oci_state_remove(oci_root_default(), &state);
+	}
+	network_remove(id, NULL);
+	call_forget();
+	if (error.number)
+		call_adopt(&error);
+}
