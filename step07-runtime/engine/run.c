@@ -76,11 +76,24 @@ static const struct option_row run_rows[] = {
 
 /* ---- before ---- */
 
+/* A namespace is the container's own or the host's; another word must not be taken for the first.
+ */
+static int
+check_mode(const char *option, const char *mode)
+{
+	if (!mode || strcmp(mode, "host") == 0 || strcmp(mode, "private") == 0)
+		return 0;
+	return fail(EINVAL, "--%s %s: neither host nor private", option, mode);
+}
+
 static int
 check(const struct run_options *options)
 {
-	if (options->detach && options->remove && options->tty && options->interactive)
-		return fail(EINVAL, "-d with -it: nobody would be at the terminal");
+	if (check_mode("pid", options->pid) < 0 || check_mode("ipc", options->ipc) < 0 ||
+	    check_mode("uts", options->uts) < 0)
+		return -1;
+	if (options->stop_signal && signal_parse(options->stop_signal) < 0)
+		return -1;
 	if (options->tty && options->interactive && !options->detach && !isatty(STDIN_FILENO))
 		return fail(EINVAL, "-t: standard input is not a terminal; leave -t out");
 	if (options->pull && strcmp(options->pull, "missing") && strcmp(options->pull, "always") &&
@@ -101,7 +114,9 @@ obtain(struct store *store, const struct run_options *options, const char *word,
 		return -1;
 	if (image_obtain(store, &how, word, &options->maps, options->user_kinds != 0, image) == 0)
 		return 0;
-	if (call_error()->number != ENOENT || strcmp(pull, "missing") != 0)
+	/* a path is no name that a registry could know */
+	if (call_error()->number != ENOENT || strcmp(pull, "missing") != 0 || word[0] == '/' ||
+	    word[0] == '.')
 		return -1;
 	call_forget();
 	fprintf(stderr, "%s is not here yet: pulling it\n", word);
@@ -169,19 +184,20 @@ write_cidfile(const struct run_options *options, const struct container *contain
 
 /* Stays until the monitor says how it ended; signals go to it, and it passes them on. */
 static int
-stay(int report, pid_t monitor, const struct run_options *options)
+stay(int report, pid_t monitor)
 {
 	struct pollfd events[2] = { { report, POLLIN, 0 }, { spawn_signals(), POLLIN, 0 } };
 	int pidfd = pidfd_open(monitor, 0);
 
-	if (events[1].fd < 0)
-		return -1;
-	if (options->tty && options->interactive && terminal_raw(STDIN_FILENO) < 0)
-		return -1;
+	if (events[1].fd < 0 || pidfd < 0)
+		return pidfd < 0 ? fail(errno, "pidfd_open(%d)", monitor) : -1;
 	for (;;) {
 		struct signalfd_siginfo info;
-		if (poll(events, 2, -1) < 0 && errno != EINTR)
+		if (poll(events, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
 			return fail(errno, "poll");
+		}
 		if (events[0].revents)
 			break;
 		if (!events[1].revents ||
@@ -193,7 +209,7 @@ stay(int report, pid_t monitor, const struct run_options *options)
 		} else if (info.ssi_signo != SIGCHLD && info.ssi_signo != SIGPIPE)
 			pidfd_send_signal(pidfd, (int)info.ssi_signo, NULL, 0);
 	}
-	terminal_restore();
+	close(events[1].fd);
 	close(pidfd);
 	return monitor_await(report);
 }
@@ -201,20 +217,31 @@ stay(int report, pid_t monitor, const struct run_options *options)
 static int
 launch(struct supervise *s)
 {
-	pid_t monitor = monitor_fork(&s->report);
+	const struct run_options *options = s->options;
+	pid_t monitor;
 	int status;
 
-	if (monitor < 0)
+	/* before the first byte of the command could be shown, and translated twice */
+	if (options->tty && options->interactive && !options->detach &&
+	    terminal_raw(STDIN_FILENO) < 0)
 		return -1;
+	monitor = monitor_fork(&s->report);
 	if (monitor == 0)
 		supervise(s);
-	status = monitor_await(s->report);
-	if (status < 0)
-		return -1;
-	if (!s->options->detach)
-		return stay(s->report, monitor, s->options);
-	puts(s->container->id);
-	return 0;
+	if (monitor > 0) {
+		/* an flock belongs to the open file that fork shares: a client that is stopped
+		 * must not look like a monitor that lives */
+		close(s->container->lock);
+		s->container->lock = -1;
+		status = monitor_await(s->report);
+		if (status == 0 && !options->detach)
+			status = stay(s->report, monitor);
+		else if (status == 0)
+			status = puts(s->container->id) < 0 ? fail(errno, "write of the id") : 0;
+	} else
+		status = -1;
+	terminal_restore();
+	return status;
 }
 
 int

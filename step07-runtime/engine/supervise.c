@@ -57,6 +57,29 @@ prepare_root(const struct supervise *s, struct running *r)
 	return r->launch.root_tree == -1 ? -1 : 0;
 }
 
+/*
+ * Standard input without a terminal: nothing, or with -i the caller's, which a terminal is not: a
+ * container that holds it could read what is typed later, and type itself (TIOCSTI). With -d a
+ * pipe that stays open and empty.
+ */
+static int
+prepare_input(const struct run_options *options, struct running *r)
+{
+	int ends[2] = { -1, -1 };
+
+	if (options->interactive && !options->detach && !isatty(STDIN_FILENO))
+		return 0;
+	if (options->interactive) {
+		if (pipe2(ends, O_CLOEXEC) < 0)
+			return fail(errno, "pipe for the command's input");
+		r->monitor.input_to = ends[1];
+		r->monitor.input = options->detach ? -1 : STDIN_FILENO;
+	} else
+		ends[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	r->launch.stdio[0] = ends[0];
+	return ends[0] < 0 ? fail(errno, "open(\"/dev/null\")") : 0;
+}
+
 /* What the command's 0, 1 and 2 are, and where they come out again. */
 static int
 prepare_stdio(const struct supervise *s, struct running *r)
@@ -87,8 +110,7 @@ prepare_stdio(const struct supervise *s, struct running *r)
 		return -1;
 	r->launch.stdio[1] = ends[0];
 	r->launch.stdio[2] = ends[1];
-	r->launch.stdio[0] = options->interactive ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
-	return 0;
+	return prepare_input(options, r);
 }
 
 /* The parent's copies of what the child has: a pipe ends only when its last writer is gone. */
@@ -178,7 +200,7 @@ record_start(const struct supervise *s, const struct running *r)
 	return container_save(c);
 }
 
-static int
+static void
 record_end(const struct supervise *s, const struct running *r, const siginfo_t *info)
 {
 	struct container *c = s->container;
@@ -196,7 +218,6 @@ record_end(const struct supervise *s, const struct running *r, const siginfo_t *
 	container_set_number(c, "pid", 0);
 	container_set_number(c, "exitCode", spawn_status(info));
 	container_set_now(c, "finishedAt");
-	return container_save(c);
 }
 
 /* ---- the end ---- */
@@ -222,7 +243,7 @@ supervise(struct supervise *s)
 {
 	static struct running r = { .state = { .dir = -1 }, .log = { .fd = -1 } };
 	siginfo_t info = { 0 };
-	int status;
+	int status, client;
 
 	overlay_init(&r.overlay);
 	if (start(s, &r) < 0 || record_start(s, &r) < 0) {
@@ -240,11 +261,16 @@ supervise(struct supervise *s)
 	call_forget();
 	status = spawn_status(&info);
 	record_end(s, &r, &info);
+	client = s->options->detach || r.monitor.control >= 0 ? s->report : -1;
 	clean_up(&r);
+	/* "exited" says as well that nothing of it is left on the host */
 	if (s->options->remove)
 		container_remove(s->store, s->container);
+	else
+		container_save(s->container);
 	call_forget();
 	call_error()->status = status;
-	monitor_report(s->report);
+	if (client >= 0)
+		monitor_report(client);
 	_exit(0);
 }
