@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,7 +90,8 @@ put_environment(struct json_object *process, const struct run_options *options,
 	    !(env = image_environ(&image->config, (char **)extra.item)))
 		return -1;
 	list = text_array((const char *const *)env);
-	snprintf(hostname, sizeof hostname, "HOSTNAME=%.12s", container->id);
+	snprintf(hostname, sizeof hostname, "HOSTNAME=%.*s", options->hostname ? 64 : 12,
+		 options->hostname ? options->hostname : container->id);
 	json_object_array_add(list, json_object_new_string(hostname));
 	if (options->tty)
 		json_object_array_add(list, json_object_new_string("TERM=xterm"));
@@ -149,7 +151,7 @@ static struct json_object *
 process_object(const struct run_options *options, const struct container *container,
 	       const struct image *image, char *const command[], size_t count)
 {
-	struct json_object *process = json_object_new_object();
+	struct json_object *process = json_object_new_object(), *user;
 	const char *cwd = options->workdir ? options->workdir : image->config.working_dir;
 	char **argv = image_argv(&image->config, options->entrypoint, command, count);
 
@@ -159,7 +161,12 @@ process_object(const struct run_options *options, const struct container *contai
 	put(process, "args", text_array((const char *const *)argv));
 	free(argv);
 	put_text(process, "cwd", cwd && cwd[0] ? cwd : "/");
-	put(process, "user", json_tokener_parse("{\"uid\":0,\"gid\":0}"));
+	user = json_tokener_parse("{\"uid\":0,\"gid\":0}");
+	if (options->attrs.has_umask)
+		put(user, "umask", json_object_new_int64(options->attrs.umask));
+	put(process, "user", user);
+	put_text(process, "apparmorProfile", options->attrs.apparmor);
+	put_text(process, "selinuxLabel", options->attrs.selinux);
 	put_limits_of_process(process, &options->attrs);
 	if (put_environment(process, options, container, image) < 0 ||
 	    put_rights(process, options) < 0) {
@@ -242,6 +249,55 @@ namespaces_array(const struct run_options *options)
 	return list;
 }
 
+/* What the specification knows in cgroup v1's units only goes by the name of its file. */
+static struct json_object *
+unified_object(const struct limits *limits)
+{
+	struct json_object *object = json_object_new_object();
+	char text[32];
+
+	if (limits->cpu_weight) {
+		snprintf(text, sizeof text, "%" PRId64, limits->cpu_weight);
+		put_text(object, "cpu.weight", text);
+	}
+	if (limits->io_weight) {
+		snprintf(text, sizeof text, "default %" PRId64, limits->io_weight);
+		put_text(object, "io.weight", text);
+	}
+	if (limits->oom_group)
+		put_text(object, "memory.oom.group", "1");
+	for (size_t i = 0; i < limits->unified_count; i++)
+		put_text(object, limits->unified[i].file, limits->unified[i].value);
+	return object;
+}
+
+static void
+put_io(struct json_object *resources, const struct limits *limits)
+{
+	static const char *const names[] = { "throttleReadBpsDevice", "throttleWriteBpsDevice",
+					     "throttleReadIOPSDevice", "throttleWriteIOPSDevice" };
+	struct json_object *io = json_object_new_object();
+
+	for (size_t n = 0; n < 4; n++) {
+		struct json_object *list = json_object_new_array();
+		for (size_t i = 0; i < limits->io_count; i++) {
+			const struct io_limit *line = limits->io + i;
+			const int64_t rates[] = { line->rbps, line->wbps, line->riops,
+						  line->wiops };
+			struct json_object *item;
+			if (!rates[n])
+				continue;
+			item = json_object_new_object();
+			put(item, "major", json_object_new_int64(line->major));
+			put(item, "minor", json_object_new_int64(line->minor));
+			put_number(item, "rate", rates[n]);
+			json_object_array_add(list, item);
+		}
+		put(io, names[n], list);
+	}
+	put(resources, "blockIO", io);
+}
+
 static struct json_object *
 resources_object(const struct limits *limits)
 {
@@ -260,6 +316,8 @@ resources_object(const struct limits *limits)
 	put(all, "memory", memory);
 	put(all, "cpu", cpu);
 	put(all, "pids", pids);
+	put(all, "unified", unified_object(limits));
+	put_io(all, limits);
 	return all;
 }
 

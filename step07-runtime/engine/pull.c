@@ -32,7 +32,7 @@ fetch(const struct store *store, const char *reference, const char *platform, bo
       bool to_stderr)
 {
 	char path[4096];
-	char *argv[] = { path, "--root", (char *)store->path, NULL, NULL, NULL, NULL, NULL };
+	char *argv[] = { path, "--root", (char *)store->path, NULL, NULL, NULL, NULL, NULL, NULL };
 	int n = 3, status;
 	pid_t child;
 
@@ -44,6 +44,7 @@ fetch(const struct store *store, const char *reference, const char *platform, bo
 	}
 	if (quiet)
 		argv[n++] = "--quiet";
+	argv[n++] = "--"; /* whatever it begins with, it is no option */
 	argv[n] = (char *)reference;
 	child = fork();
 	if (child == 0) {
