@@ -116,21 +116,42 @@ print_ports(const struct container *c, char *text, size_t size)
 			json_object_get_string(json_object_array_get_idx(ports, i)));
 }
 
+/* TEXT in one line, without bytes that steer a terminal; longer than LIMIT characters (0: any), it
+ * is cut between two of them. */
+static void
+copy_visible(char *copy, size_t size, const char *text, int limit)
+{
+	size_t used = 0, cut = 0;
+	int count = 0;
+
+	for (; *text && used < size - 4; text++) {
+		bool begins = (*text & 0xc0) != 0x80; /* not a later byte of a character */
+		if (begins && ++count == limit)
+			cut = used;
+		if (limit && count > limit) {
+			used = cut;
+			memcpy(copy + used, "…", 3);
+			used += 3;
+			break;
+		}
+		copy[used++] = (unsigned char)*text < ' ' || *text == 127 ? ' ' : *text;
+	}
+	copy[used] = '\0';
+}
+
 static int
 add_row(struct columns *table, const struct container *c, const struct list_options *options)
 {
-	char id[CONTAINER_ID], status[64], ports[512], created[64], command[300];
+	char id[CONTAINER_ID], status[64], ports[512], created[64], words[280], command[300];
 
 	snprintf(id, sizeof id, "%.*s", options->no_trunc ? 64 : 12, c->id);
 	if (options->quiet)
 		return printf("%s\n", id) < 0 ? -1 : 0;
+	copy_visible(words, sizeof words, container_text(c, "command"), options->no_trunc ? 0 : 20);
+	snprintf(command, sizeof command, "\"%s\"", words);
 	print_status(c, status, sizeof status);
 	print_ports(c, ports, sizeof ports);
 	snprintf(created, sizeof created, "%s ago", span(parse_time(container_text(c, "created"))));
-	if (options->no_trunc || strlen(container_text(c, "command")) <= 20)
-		snprintf(command, sizeof command, "\"%s\"", container_text(c, "command"));
-	else
-		snprintf(command, sizeof command, "\"%.19s…\"", container_text(c, "command"));
 	return columns_add(table, (const char *[]){ id, container_text(c, "image"), command,
 						    created, status, ports, c->name });
 }
