@@ -1,0 +1,613 @@
+"""The engine boxstep as people use it who know docker: run, ps, logs, exec, stop, kill, rm, inspect,
+images, rmi, pull; what a killed monitor and a full disk leave; what a terminal sees."""
+
+import ctypes
+import termios
+
+from harness import *
+
+APP = IMAGE_DIR + ":app"
+
+
+def box(*words, timeout=30, **options):
+    return run([program("boxstep"), *words], timeout=timeout, **options)
+
+
+def ok(*words, **options):
+    r = box(*words, **options)
+    equal(r.status, 0, " ".join(words))
+    return r
+
+
+def network(words):
+    return [] if any(str(w).startswith(("--network", "-p")) for w in words) else ["--network", "none"]
+
+
+def once(*words, cmd=(), image=IMAGE, **options):
+    """A container that is removed when it has ended, without a network unless one is asked for."""
+    return box("run", "--rm", *network(words), *words, image, *cmd, **options)
+
+
+class Container:
+    """One that runs in the background; removed at the end."""
+
+    def __init__(self, *words, cmd=("/bin/sleep", "300"), name="web", image=IMAGE, **options):
+        self.name = name
+        r = ok("run", "-d", "--name", name, *network(words), *words, image, *cmd, **options)
+        self.id = r.out.strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        box("rm", "-f", self.name)
+
+    def record(self):
+        return json.loads(ok("inspect", self.name).out)[0]
+
+    def logs(self, *words):
+        return ok("logs", *words, self.name)
+
+    def wait(self):
+        wait_for(lambda: self.record()["status"] == "exited", "the end of the container")
+        return self.record()
+
+
+def gone():
+    equal(ok("ps", "-aq").out, "", "containers that are left")
+
+
+# ---- run: statuses -------------------------------------------------------------------------------
+
+
+@test("run gives the command's status, 127 for a missing one, 126 for one that cannot run, 128+n, 125 for ours")
+def _():
+    equal(once(cmd=["/bin/sh", "-c", "exit 7"]).status, 7)
+    r = once(cmd=["nosuch"])
+    equal(r.status, 127)
+    contains(r.err, "nosuch")
+    equal(once(cmd=["/etc/passwd"]).status, 126)
+    equal(once("--init", cmd=["/bin/sh", "-c", "kill -TERM $$"]).status, 143)
+    r = once("--nosuch")
+    equal(r.status, 125)
+    contains(r.err, "nosuch")
+    gone()
+
+
+@test("stdout and stderr are the command's, each on its own")
+def _():
+    r = once(cmd=["/bin/sh", "-c", "echo out; echo err >&2"])
+    equal((r.status, r.out, r.err), (0, "out\n", "err\n"))
+
+
+@test("everything that the command wrote arrives, also a great deal at its end")
+def _():
+    r = once(cmd=["/bin/sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; echo end"])
+    equal((len(r.out), r.out[-5:]), (3000004, "xend\n"))
+
+
+@test("standard input reaches the command with -i alone")
+def _():
+    equal(once("-i", cmd=["/bin/cat"], input="through\n").out, "through\n")
+    equal(once(cmd=["/bin/cat"], input="not this\n").out, "")
+
+
+@test("without --rm the container stays until rm, with what it wrote; with --rm nothing stays")
+def _():
+    equal(box("run", "--name", "kept", "--network", "none", IMAGE, "/bin/sh", "-c", "echo x > /file").status, 0)
+    contains(ok("ps", "-a").out, "kept")
+    record = json.loads(ok("inspect", "kept").out)[0]
+    store = STAGE + "/home/store/containers/" + record["id"]
+    equal(read(store + "/upper/file"), "x\n")
+    equal(ok("rm", "kept").out, "kept\n")
+    check(not os.path.exists(store))
+    once(cmd=["/bin/true"])
+    gone()
+
+
+@test("-d prints the id of 64 digits and returns; the container runs on")
+def _():
+    with Container() as c:
+        matches(c.id, r"\A[0-9a-f]{64}\Z")
+        equal(c.record()["status"], "running")
+        equal(c.record()["id"], c.id)
+        for word in (c.id, c.id[:12], "web"):
+            contains(ok("exec", word, "hostname").out, c.id[:12])
+
+
+@test("a name that is taken is refused, and a bad one")
+def _():
+    with Container():
+        r = box("run", "--name", "web", IMAGE, "/bin/true")
+        equal((r.status, r.out), (125, ""))
+        contains(r.err, "taken")
+    for name in ("a/b", "-x", "", "a b"):
+        r = box("run", "--name=" + name, IMAGE, "/bin/true")
+        equal(r.status, 125, name)
+        contains(r.err, "--name")
+
+
+@test("two runs with one name at once: exactly one wins")
+def _():
+    words = [program("boxstep"), "run", "-d", "--name", "same", "--network", "none", IMAGE, "/bin/sleep", "300"]
+    both = [start(words) for _ in range(2)]
+    try:
+        ends = [p.wait() for p in both]
+        equal(sorted(r.status for r in ends), [0, 125])
+    finally:
+        box("rm", "-f", "same")
+    gone()
+
+
+@test("several containers at once do not get into each other's way")
+def _():
+    many = [start([program("boxstep"), "run", "--rm", "--network", "none", IMAGE, "/bin/sh", "-c", f"sleep 0.2; echo {n}; exit {n}"]) for n in range(5)]
+    for n, p in enumerate(many):
+        r = p.wait()
+        equal((r.status, r.out), (n, f"{n}\n"))
+    gone()
+
+
+# ---- run: options --------------------------------------------------------------------------------
+
+
+@test("the image's config is honoured: entrypoint, command, user, working directory, environment")
+def _():
+    r = once(image=IMAGE, cmd=["/bin/sh", "-c", "pwd; echo $GREETING; id -u"])
+    equal(r.lines, ["/srv", "hello", "0"])
+    r = once(image=APP)
+    equal(r.status, 0)
+    contains(r.out, "world")
+    contains(once(image=APP, cmd=["moon"]).out, "moon")
+    equal(once("--entrypoint", "/usr/bin/id", image=APP, cmd=["-u"]).out, "1000\n")
+
+
+@test("-e, --env-file, -w, --hostname and HOSTNAME, HOME")
+def _():
+    with open(TMP + "/env", "w") as file:
+        file.write("# a comment\nFROM_FILE=1\nWORDS=a b c\n\n")
+    r = once("-e", "A=B", "-e", "GREETING=bye", "--env-file", TMP + "/env", "-e", "INHERITED", cmd=["env"], env={"INHERITED": "yes"})
+    for line in ("A=B", "GREETING=bye", "FROM_FILE=1", "WORDS=a b c", "INHERITED=yes", "HOME=/root"):
+        contains(r.lines, line)
+    absent(r.out, "GREETING=hello")
+    equal(once("-w", "/made/here", cmd=["pwd"]).out, "/made/here\n")
+    equal(once("--hostname", "box", cmd=["/bin/sh", "-c", "hostname; echo $HOSTNAME"]).out, "box\nbox\n")
+
+
+@test("-u takes names and numbers of the image, and groups; a name that is missing is refused")
+def _():
+    equal(once("-u", "app", cmd=["/bin/sh", "-c", "id -u; id -g; id -G; echo $HOME"]).lines, ["1000", "1000", "1000 1001", "/home"])
+    equal(once("-u", "1234:5678", cmd=["/bin/sh", "-c", "id -u; id -g"]).lines, ["1234", "5678"])
+    equal(once("-u", "app:extra", cmd=["id", "-g"]).out, "1001\n")
+    for user in ("nosuch", "-1", "4294967296", "app:nosuch"):
+        r = once(f"--user={user}", cmd=["/bin/true"])
+        equal((r.status, r.out), (125, ""), user)
+    gone()
+
+
+@test("-v: a directory of the host, read-only, and a named volume that outlives containers")
+def _():
+    os.makedirs(TMP + "/data")
+    with open(TMP + "/data/file", "w") as file:
+        file.write("content\n")
+    r = once("-v", TMP + "/data:/data", cmd=["/bin/sh", "-c", "cat /data/file; echo new > /data/new"])
+    equal((r.status, r.out, read(TMP + "/data/new")), (0, "content\n", "new\n"))
+    r = once("-v", TMP + "/data:/data:ro", cmd=["/bin/sh", "-c", "echo x > /data/x"])
+    differs(r.status, 0)
+    contains(r.err, "Read-only")
+    once("-v", "vol:/vol", cmd=["/bin/sh", "-c", "echo kept > /vol/f"])
+    equal(once("-v", "vol:/other", cmd=["cat", "/other/f"]).out, "kept\n")
+    shutil.rmtree(STAGE + "/home/store/volumes")
+    for word in ("/no/such:/data", "data", "a/b:/data", f"{TMP}:data", ".x:/data"):
+        r = once("-v", word, cmd=["/bin/true"])
+        equal((r.status, r.out), (125, ""), word)
+        contains(r.err, "-v " + word.split(":")[0])
+    gone()
+
+
+@test("--tmpfs, --read-only, --shm-size")
+def _():
+    r = once("--read-only", "--tmpfs", "/scratch:size=1m", "--shm-size", "2m", cmd=["/bin/sh", "-c", "echo x > /f; echo y > /scratch/f && cat /scratch/f; mount | grep -E ' /(scratch|dev/shm) '"])
+    contains(r.err, "Read-only")
+    contains(r.out, "y\n")
+    contains(r.out, "size=1024k")
+    contains(r.out, "size=2048k")
+
+
+@test("a volume of the image is the container's own, and begins with what the image has there")
+def _():
+    r = once("--entrypoint", "/bin/sh", "-u", "0", image=APP, cmd=["-c", "grep ' /data ' /proc/self/mountinfo && ls /data"])
+    equal(r.status, 0)
+
+
+@test("--cap-drop ALL leaves none; the usual set, the filter and no_new_privs are the default")
+def _():
+    r = once(cmd=["/bin/probe", "caps"])
+    matches(r.out, r"^bounding 00000000a[0-9a-f]{7}$")
+    contains(r.out, "no_new_privs 1\nseccomp 2\n")
+    r = once("--cap-drop", "ALL", cmd=["/bin/probe", "caps"])
+    for name in ("effective", "permitted", "bounding"):
+        contains(r.out, f"{name} 0000000000000000\n")
+    r = once("--cap-drop", "ALL", "--cap-add", "KILL", cmd=["/bin/probe", "caps"])
+    contains(r.out, "effective 0000000000000020\n")
+
+
+@test("--init puts an init above the command; without it the command is PID 1")
+def _():
+    contains(once(cmd=["/bin/probe", "ids"]).out, "pid 1\n")
+    contains(once("--init", cmd=["/bin/probe", "ids"]).out, "pid 2\nppid 1\n")
+
+
+@test("--network none has lo alone, host is the host's, bridge has an address and the host's names", needs="root nft")
+def _():
+    equal(sorted(set(re.findall(r"^interface (\w+)|^(lo|eth0)\b", once("--network", "none", cmd=["ip", "-o", "link"]).out, re.M))), [])
+    absent(once("--network", "none", cmd=["ip", "link"]).out, "eth0")
+    equal(once("--network", "host", cmd=["readlink", "/proc/self/ns/net"]).out.strip(), os.readlink("/proc/self/ns/net"))
+    r = once("--network", "bridge", "--hostname", "box", cmd=["/bin/sh", "-c", "ip addr show eth0; cat /etc/hosts"])
+    equal(r.status, 0)
+    matches(r.out, r"inet \d+\.\d+\.\d+\.\d+/")
+    matches(r.out, r"^\d+\.\d+\.\d+\.\d+\s+.*box")
+
+
+@test("-p: a published port is reached, told by ps, and free again afterwards", needs="root nft")
+def _():
+    import socket
+
+    def ask():
+        with socket.create_connection(("127.0.0.1", 18080), 5) as s:
+            s.sendall(b"hi")
+            return s.recv(100)
+
+    with Container("-p", "18080:80", cmd=["/bin/probe", "listen", "tcp", "0.0.0.0", "80", "answer"]) as c:
+        def answered():
+            try:
+                return ask()
+            except OSError:
+                return b""
+
+        contains(wait_for(answered, "an answer").decode(), "answer")
+        contains(ok("ps").out, "18080->80/tcp")
+        r = box("run", "--rm", "-p", "18080:80", IMAGE, "/bin/true")
+        equal(r.status, 125)
+        contains(r.err, "18080")
+        ok("stop", "-t", "0", "web")
+        try:
+            ask()
+            check(False, "still reached")
+        except OSError:
+            pass
+
+
+# ---- terminals -----------------------------------------------------------------------------------
+
+
+def size_of(fd, rows, columns):
+    import fcntl
+    import struct
+
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+@test("-it: a pty of the caller's size, Ctrl-C is the command's, the terminal is as before afterwards")
+def _():
+    words = ["run", "--rm", "-it", "--network", "none", IMAGE, "/bin/sh", "-c", "trap 'echo caught; exit 5' INT; stty size; tty; echo on; while :; do sleep 0.1; done"]
+    p = start(["/bin/sh", "-c", 'stty rows 31 cols 79; "$@"; echo status $?; stty -a', "sh", program("boxstep"), *words], pty=True)
+    p.read_until("on\r\n")
+    contains(p.out, "31 79")
+    contains(p.out, "/dev/pts/0")
+    p.write(b"\x03")
+    p.read_until("status 5")
+    p.read_until("rows")
+    r = p.wait()
+    contains(r.out, "caught")
+    matches(r.out, r"(^| )echo ")
+    matches(r.out, r"(^| )icanon")
+    gone()
+
+
+@test("-it: a new size of the window reaches the container")
+def _():
+    p = start([program("boxstep"), "run", "--rm", "-it", "--network", "none", IMAGE, "/bin/sh", "-c", "trap 'stty size; exit' WINCH; echo on; while :; do sleep 0.1; done"], pty=True)
+    p.read_until("on\r\n")
+    size_of(p.terminal, 44, 99)
+    p.read_until("44 99")
+    equal(p.wait().status, 0)
+
+
+@test("-t without a terminal is refused with -i; -it with -d too when --rm is asked")
+def _():
+    r = once("-it", cmd=["/bin/true"])
+    equal(r.status, 125)
+    contains(r.err, "-t")
+    gone()
+
+
+@test("Ctrl-C of a foreground run reaches the command and ends the run with its status")
+def _():
+    p = start([program("boxstep"), "run", "--rm", "--network", "none", IMAGE, "/bin/sh", "-c", "trap 'echo caught; exit 3' INT; echo on; while :; do sleep 0.1; done"])
+    p.read_until("on")
+    os.killpg(p.pid, signal.SIGINT)
+    r = p.wait()
+    equal(r.status, 3)
+    equal(r.out.count("caught"), 1, "the signal came once")
+    gone()
+
+
+# ---- ps, logs, inspect ---------------------------------------------------------------------------
+
+
+@test("ps has docker's columns; -a shows what has ended, with its status; -q the ids")
+def _():
+    with Container() as c:
+        r = ok("ps")
+        equal(re.split(r" {2,}", r.lines[0].strip()), ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"])
+        matches(r.lines[1], rf'^{c.id[:12]} +\S+:latest +"/bin/sleep 300" +\S.* ago +Up \S.* +web$')
+        equal(ok("ps", "-q").out, c.id[:12] + "\n")
+        equal(ok("ps", "-q", "--no-trunc").out, c.id + "\n")
+        ok("kill", "web")
+        c.wait()
+        equal(len(ok("ps").lines), 1)
+        matches(ok("ps", "-a").out, r"Exited \(137\) .* ago +web$")
+
+
+@test("logs: both streams, --tail, -t, and -f until the end")
+def _():
+    script = "for n in 1 2 3; do echo out$n; echo err$n >&2; done; sleep 0.5; printf last"
+    with Container(cmd=["/bin/sh", "-c", script]) as c:
+        p = start([program("boxstep"), "logs", "-f", "web"])
+        r = p.wait()
+        equal((r.status, r.out), (0, "out1\nout2\nout3\nlast"))
+        equal(r.err, "err1\nerr2\nerr3\n")
+        c.wait()
+        equal(c.logs("--tail", "1").out, "last")
+        equal(c.logs("--tail", "0").out, "")
+        equal(len(c.logs("--tail", "all").out), len(r.out))
+        matches(c.logs("-t").out, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z out1$")
+    equal(box("logs", "--tail", "x", "web").status, 125)
+    r = box("logs", "web")
+    equal(r.status, 125)
+    contains(r.err, "no such container: web")
+
+
+@test("inspect is JSON: what was asked, what runs, and how it ended")
+def _():
+    with Container("-l", "a=b", "-e", "X=Y") as c:
+        r = c.record()
+        equal((r["name"], r["status"], r["labels"]), ("web", "running", {"a": "b"}))
+        check(os.path.exists(f"/proc/{r['pid']}"))
+        contains(r["config"]["process"]["env"], "X=Y")
+        ok("kill", "-s", "TERM", "web")  # PID 1 has no handler
+        time.sleep(0.2)
+        equal(c.record()["status"], "running")
+        ok("kill", "web")
+        r = c.wait()
+        equal((r["exitCode"], r["pid"], r.get("oomKilled", False)), (137, 0, False))
+    equal(box("inspect", "nosuch").status, 1)
+
+
+def subreaper():
+    """Orphans of what this test starts become its children."""
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+
+# ---- exec ----------------------------------------------------------------------------------------
+
+
+@test("exec: status, -i, -u, -w, -e, a terminal; 127 and 126 as run gives them")
+def _():
+    with Container("--hostname", "inside"):
+        equal(ok("exec", "web", "hostname").out, "inside\n")
+        equal(box("exec", "web", "/bin/sh", "-c", "exit 9").status, 9)
+        equal(box("exec", "web", "nosuch").status, 127)
+        equal(box("exec", "web", "/etc/passwd").status, 126)
+        equal(box("exec", "-i", "web", "cat", input="through\n").out, "through\n")
+        equal(box("exec", "web", "cat", input="not\n").out, "")
+        equal(ok("exec", "-u", "app", "web", "id", "-u").out, "1000\n")
+        equal(ok("exec", "-w", "/etc", "web", "pwd").out, "/etc\n")
+        contains(ok("exec", "-e", "A=B", "web", "env").lines, "A=B")
+        r = ok("exec", "web", "/bin/probe", "caps")
+        contains(r.out, "no_new_privs 1\nseccomp 2\n")
+        p = start([program("boxstep"), "exec", "-it", "web", "/bin/sh", "-c", "tty; read x; echo got $x; exit 4"], pty=True)
+        p.read_until("/dev/pts/")
+        p.write("word\r")
+        r = p.wait()
+        equal(r.status, 4)
+        contains(r.out, "got word")
+        subreaper()  # PID 1 does not end before every process of its namespace is reaped by its parent
+        ok("exec", "-d", "web", "sleep", "1")
+        wait_for(lambda: "sleep 1" in ok("exec", "web", "ps").out, "the detached process")
+        equal(os.waitstatus_to_exitcode(os.wait()[1]), 0)
+        equal(box("exec", "web").status, 125)
+        ok("kill", "web")
+        wait_for(lambda: box("exec", "web", "true").status == 125, "the end")
+        contains(box("exec", "web", "true").err, "not running")
+
+
+# ---- stop, kill, rm ------------------------------------------------------------------------------
+
+
+@test("stop sends the image's signal first, then KILL after the time")
+def _():
+    script = "trap 'echo quit; exit 0' QUIT; echo on; while :; do sleep 0.05; done"
+    with Container("--entrypoint", "/bin/sh", image=APP, cmd=["-c", script]) as c:
+        wait_for(lambda: "on" in c.logs().out, "the command")
+        equal(ok("stop", "web").out, "web\n")
+        contains(c.logs().out, "quit")
+        equal(c.record()["exitCode"], 0)
+    with Container() as c:
+        began = time.monotonic()
+        ok("stop", "-t", "1", "web")
+        check(time.monotonic() - began >= 1, "it had its second")
+        equal(c.record()["exitCode"], 137)
+        ok("stop", "web")
+    equal(box("stop", "nosuch").status, 1)
+
+
+@test("kill sends any signal; rm refuses what runs, rm -f takes it; several words at once")
+def _():
+    with Container(cmd=["/bin/probe", "catch", "5"]) as c:
+        wait_for(lambda: "ready" in c.logs().out, "the command")
+        ok("kill", "-s", "USR1", "web")
+        wait_for(lambda: "10" in c.logs().out.split("ready")[1], "the signal")
+        r = box("rm", "web")
+        equal(r.status, 1)
+        contains(r.err, "running")
+        with Container(name="other"):
+            r = box("rm", "-f", "web", "nosuch", "other")
+            equal((r.status, r.out), (1, "web\nother\n"))
+            contains(r.err, "nosuch")
+    equal(box("kill", "-s", "NOSUCH", "web").status, 125)
+    gone()
+
+
+# ---- images --------------------------------------------------------------------------------------
+
+
+@test("images has docker's columns; rmi refuses an image that a container uses")
+def _():
+    with Container():
+        r = ok("images")
+        equal(re.split(r" {2,}", r.lines[0].strip()), ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"])
+        check(len(r.lines) > 1, "there is an image")
+        image = ok("images", "-q").lines
+        check(all(re.fullmatch(r"[0-9a-f]{12}", i) for i in image), image)
+        record = json.loads(ok("inspect", "web").out)[0]
+        used = record["imageId"].split(":")[-1][:12]
+        r = box("rmi", used)
+        equal(r.status, 1)
+        contains(r.err, "needed by " + record["id"])
+    ok("rmi", used)
+    equal(box("rmi", "nosuch").status, 1)
+
+
+@test("an image that is nowhere is refused, named, and nothing is left")
+def _():
+    for word in ("/no/such/layout", IMAGE_DIR + ":nosuch"):
+        r = box("run", "--rm", "--pull", "never", word, "/bin/true")
+        equal((r.status, r.out), (125, ""))
+        contains(r.err, "nosuch" if "nosuch" in word else word)
+    r = box("run", "--pull", "sometimes", IMAGE)
+    equal(r.status, 125)
+    contains(r.err, "--pull")
+    gone()
+
+
+# ---- killed and full -----------------------------------------------------------------------------
+
+
+def parent(pid):
+    return int(re.search(r"^PPid:\s*(\d+)", read(f"/proc/{pid}/status"), re.M).group(1))
+
+
+@test("kill -9 of the monitor: the container goes with it, ps says so, rm clears everything")
+def _():
+    with Container() as c:
+        pid = c.record()["pid"]
+        os.kill(parent(pid), signal.SIGKILL)
+        wait_for(lambda: not os.path.exists(f"/proc/{pid}") or "State:\tZ" in read(f"/proc/{pid}/status"), "the end of the first process")
+        matches(ok("ps", "-a").out, r"Exited \(137\)")
+        equal(ok("ps", "-q").out, "")
+        contains(c.record()["error"], "monitor")
+        equal(box("exec", "web", "true").status, 125)
+        ok("rm", "web")
+    gone()
+
+
+@test("kill -9 of the client of a foreground run: the container runs on, and can be removed")
+def _():
+    p = start([program("boxstep"), "run", "--name", "web", "--network", "none", IMAGE, "/bin/sh", "-c", "echo on; sleep 300"])
+    p.read_until("on")
+    p.send(signal.SIGKILL)
+    equal(p.wait().status, 137)
+    contains(ok("ps").out, "Up ")
+    ok("rm", "-f", "web")
+    gone()
+
+
+@test("kill -9 of a run in its first moments leaves what ps and rm clear", timeout=180)
+def _():
+    ok("run", "--rm", "--network", "none", IMAGE, "/bin/true")
+    for delay in [0.002 * n for n in range(1, 12)]:
+        p = start([program("boxstep"), "run", "-d", "--network", "none", IMAGE, "/bin/sleep", "300"])
+        time.sleep(delay)
+        p.send(signal.SIGKILL)
+        p.wait()
+        time.sleep(0.1)
+        for name in ok("ps", "-aq").out.split():
+            ok("rm", "-f", name)
+    gone()
+
+
+@test("a full disk is told as one, and the container is not left behind")
+def _():
+    small = TMP + "/small"
+    os.makedirs(small)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "none", small], check=True)
+    try:
+        r = box("run", "--rm", "--network", "none", IMAGE, "/bin/true", env={"BOXSTEP_ROOT": small})
+        equal((r.status, r.out), (125, ""))
+        matches(r.err, "ENOSPC|No space left")
+        equal(box("ps", "-aq", env={"BOXSTEP_ROOT": small}).out, "")
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+# ---- limits --------------------------------------------------------------------------------------
+
+
+@test("--memory, --cpus, --pids-limit are in force, and an OOM kill is told by inspect and run", needs="root cgroup2", timeout=120)
+def _():
+    with Container("--memory", "64m", "--cpus", "0.5", "--pids-limit", "20") as c:
+        pid = c.record()["pid"]
+        top = cgroup2_mount() + re.search(r"^0::(.*)$", read(f"/proc/{pid}/cgroup"), re.M).group(1)
+        equal(read(top + "/memory.max").strip(), str(64 << 20))
+        equal(read(top + "/cpu.max").strip(), "50000 100000")
+        equal(read(top + "/pids.max").strip(), "20")
+    with Container("--memory", "32m", cmd=["/bin/probe", "hog", "200m"]) as c:
+        r = c.wait()
+        equal((r["exitCode"], r["oomKilled"]), (137, True))
+        contains(r["error"].lower(), "memory")
+        matches(ok("ps", "-a").out, r"Exited \(137\)")
+    r = once("--memory", "32m", cmd=["/bin/probe", "hog", "200m"])
+    equal(r.status, 137)
+    contains(r.err.lower(), "memory")
+
+
+@test("a limit that this host cannot enforce is said in a sentence and left out")
+def _():
+    if any("memory" in read(p + "/cgroup.controllers") for p in [cgroup2_mount()]):
+        skip("this host has the controllers")
+    r = once("--memory", "64m", cmd=["echo", "on"])
+    equal((r.status, r.out), (0, "on\n"))
+    contains(r.err, "memory")
+
+
+# ---- bad use -------------------------------------------------------------------------------------
+
+for words, named in (
+    ([], "no verb"),
+    (["nosuch"], "nosuch"),
+    (["run"], "IMAGE"),
+    (["run", "--memory", "64q", "IMAGE"], "--memory"),
+    (["run", "--cpus", "0", "IMAGE"], "--cpus"),
+    (["run", "--pids-limit", "-3", "IMAGE"], "--pids-limit"),
+    (["run", "-p", "99999:1", "IMAGE"], "99999"),
+    (["run", "--network", "nosuch", "IMAGE"], "nosuch"),
+    (["run", "--env-file", "/no/such", "IMAGE"], "/no/such"),
+    (["run", "--tmpfs", "x", "IMAGE"], "--tmpfs"),
+    (["run", "--cidfile", "/no/such/file", "--network", "none", "IMAGE"], "/no/such/file"),
+    (["run", "--seccomp", "/no/such", "IMAGE"], "/no/such"),
+    (["run", "--cap-add", "NOSUCH", "IMAGE"], "NOSUCH"),
+    (["run", "--stop-signal", "NOSUCH", "--network", "none", "IMAGE"], "NOSUCH"),
+    (["run", "--pid", "nosuch", "--network", "none", "IMAGE"], "--pid"),
+    (["stop", "-t", "-1", "x"], "-1"),
+    (["exec", "x"], "exec"),
+    (["exec", "nosuch", "true"], "nosuch"),
+    (["logs", "a", "b"], "logs"),
+):
+    @test("refused: boxstep " + " ".join(words))
+    def _(words=words, named=named):
+        r = box(*[w.replace("IMAGE", IMAGE) if w == "IMAGE" else w for w in words], *(["/bin/true"] if "IMAGE" in words else []))
+        equal((r.status, r.out), (125, ""))
+        contains(r.err, named)
+        gone()
