@@ -24,6 +24,9 @@ wall_prepare(struct wall *wall, struct view *view, int kinds)
 		    0 ||
 	    seccomp_prepare(&wall->calls, wall->caps.bounding, privileged, &wall->filter) < 0)
 		return -1;
+	if (wall->filter.notify) /* without a listener such a call would only look missing */
+		return fail(ENOTSUP, "--seccomp %s: SCMP_ACT_NOTIFY, which needs a supervisor",
+			    wall->calls.profile);
 	return sysctl_check(&wall->sysctl, kinds) < 0 || attrs_check(&wall->attrs) < 0 ? -1 : 0;
 }
 

@@ -251,6 +251,14 @@ def _():
     equal(r.out, "0022\n755\n")
 
 
+@test("a profile that asks a supervisor is refused, not put on without one")
+def _():
+    calls = [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]
+    with open(TMP + "/profile", "w") as file:
+        json.dump({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": TMP + "/none", "syscalls": calls}, file)
+    bad("SCMP_ACT_NOTIFY", harness.Step(7).argv("--seccomp", TMP + "/profile", cmd=["/bin/true"]), names="SCMP_ACT_NOTIFY")
+
+
 @test("the relay of published ports has nobody's ids and no group", needs="root net")
 def _():
     p = start(harness.Step(6).argv("--network", "bridge", "--publish", "127.0.0.1:18431:80", cmd=["/bin/probe", "sleep", "30"]), prepare=in_groups)
