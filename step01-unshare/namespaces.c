@@ -128,6 +128,28 @@ ns_user_refusal(void)
 	return NULL;
 }
 
+/*
+ * The root of a process that chroot(2) put into a directory is no mount point, so the list of its
+ * mounts has no "/". True is certain; false is not: a chroot into a mount looks like any root.
+ */
+static bool
+in_chroot(void)
+{
+	int number = errno;
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	char place[8]; /* the fifth word of a line is where the mount is */
+	bool any = false, root = false;
+
+	while (file && !root && fscanf(file, "%*s %*s %*s %*s %7s%*[^\n]", place) == 1) {
+		any = true;
+		root = strcmp(place, "/") == 0;
+	}
+	if (file)
+		fclose(file);
+	errno = number;
+	return any && !root;
+}
+
 int
 ns_hint_rights(int kinds)
 {
@@ -142,6 +164,8 @@ ns_hint_rights(int kinds)
 			"a limit in /proc/sys/user/max_*_namespaces, or 32 levels, is reached");
 	if (errno != EPERM && errno != EACCES)
 		return -1;
+	if (!refusal && in_chroot())
+		refusal = "in a chroot the kernel makes no user namespace: pivot_root instead";
 	if (refusal && ((kinds & CLONE_NEWUSER) || geteuid() != 0))
 		return call_hint("%s", refusal);
 	if (!(kinds & CLONE_NEWUSER))
@@ -200,7 +224,9 @@ ns_private_mounts(void)
 	      "grep -c shared: /proc/%d/mountinfo", call_pid());
 	if (call(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL),
 		 "mount(\"none\", \"/\", NULL, MS_REC|MS_PRIVATE, NULL)") < 0)
-		return ns_hint_rights(CLONE_NEWUSER);
+		return errno == EINVAL && in_chroot()
+			       ? call_hint("/ is no mount in a chroot: pivot_root instead")
+			       : ns_hint_rights(CLONE_NEWUSER);
 	return 0;
 }
 
