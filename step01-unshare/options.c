@@ -115,9 +115,15 @@ program_begin(void)
 	/* ignored, children leave no status behind, and waiting for them fails */
 	signal(SIGCHLD, SIG_DFL);
 	/* a free 0, 1 or 2 would become the next file that is opened, and messages go there */
-	for (int fd = 0; fd < 3; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && (null = open("/dev/null", O_RDWR)) > fd)
+	for (int fd = 0; fd < 3; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (null == fd)
+			fcntl(fd, F_SETFD, 0); /* the command gets it too */
+		else if (null >= 0)
 			close(null);
+	}
 }
 
 int

@@ -38,9 +38,13 @@ static int
 read_only_view(void)
 {
 	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
-	int view = open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int view = call_try(
+		open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC),
+		"open_tree(AT_FDCWD, \"/proc/self/exe\", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC)");
 
-	if (view >= 0 && mount_setattr(view, "", AT_EMPTY_PATH, &read_only, sizeof read_only) == 0)
+	if (view >= 0 &&
+	    call_try(mount_setattr(view, "", AT_EMPTY_PATH, &read_only, sizeof read_only),
+		     "mount_setattr(%d, \"\", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY)", view) == 0)
 		return view;
 	if (view >= 0)
 		close(view);
