@@ -34,7 +34,7 @@ static const struct program program = {
 	.tables = tables,
 	.examples = { "boxstep-unpack build/images/demo:latest",
 		      "boxstep-unpack --name demo build/images/demo:app",
-		      "boxstep-unpack --root /tmp/store --sync build/images/demo:latest" },
+		      "boxstep-unpack --root /tmp/store --no-sync build/images/demo:latest" },
 };
 
 static int

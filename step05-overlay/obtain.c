@@ -195,8 +195,6 @@ image_unpack(const struct store *store, const char *source, const char *platform
 		argv[count++] = (char *)(uintptr_t) "--platform";
 		argv[count++] = (char *)(uintptr_t)platform;
 	}
-	if (digest_valid(source)) /* came over the network: the blobs may be removed some day */
-		argv[count++] = (char *)(uintptr_t) "--sync";
 	argv[count++] = (char *)(uintptr_t) "--";
 	argv[count++] = (char *)(uintptr_t)source;
 	argv[count] = NULL;

@@ -36,11 +36,11 @@ const struct option_row unpack_options[] = {
 	  .help = "what the image is called from now on",
 	  .set = option_text,
 	  .offset = offsetof(struct unpack_options, name) },
-	{ .name = "sync",
+	{ .name = "no-sync",
 	  .object = "syncfs(2)",
-	  .help = "write every layer to the disk before it counts",
+	  .help = "do not wait for the disk: a power cut may leave layers without their data",
 	  .set = option_flag,
-	  .offset = offsetof(struct unpack_options, sync) },
+	  .offset = offsetof(struct unpack_options, unsynced) },
 	{ .name = "report",
 	  .object = "stdout",
 	  .help = "the result in binary, for the program that started this one",
@@ -238,7 +238,7 @@ bring_layer(struct unpacking *now, size_t index, const char *chain)
 	if (made == 1) {
 		if (unpack_blob(now, &now->manifest.layer[index], index, layer.diff, &report) < 0 ||
 		    store_layer_commit(now->store, &layer, now->config.diff_id[index], report.bytes,
-				       report.entries, now->options->sync) < 0) {
+				       report.entries, !now->options->unsynced) < 0) {
 			store_layer_drop(now->store, &layer);
 			return -1;
 		}

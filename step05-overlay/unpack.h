@@ -13,7 +13,7 @@
 struct unpack_options {
 	const char *platform; /* --platform OS/ARCH[/VARIANT] */
 	const char *name;     /* --name NAME: what the image is called from now on */
-	bool sync;	      /* --sync: outlive a power cut */
+	bool unsynced;	      /* --no-sync: a layer counts before it is on the disk */
 	bool report;	      /* --report: the result goes to stdout as a struct call_error */
 	int64_t bytes;	      /* --limit-bytes, --limit-entries; 0: the usual ones */
 	int64_t entries;
