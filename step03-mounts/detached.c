@@ -168,7 +168,8 @@ detached_map_ids(int mount, int namespace_fd, bool recursive)
 		return 0;
 	if (errno == EINVAL)
 		return call_hint("this kind of file system cannot map ids (ext4, xfs, btrfs and "
-				 "tmpfs can), or it is mapped already");
+				 "tmpfs can, tmpfs only since Linux 6.3)"
+				 ", or it is mapped already");
 	return call_hint("needs CAP_SYS_ADMIN where the file system was mounted: the host's root");
 }
 

@@ -140,7 +140,8 @@ below_opaque(const struct below *below, int directory)
 
 	if (fsetxattr(directory, name, "y", 1, 0) < 0) {
 		fail(errno, "fsetxattr(\"%s\")", name);
-		return call_hint("the store needs a file system with extended attributes");
+		return call_hint("the store needs a file system with extended attributes, "
+				 "which tmpfs has since Linux 6.6");
 	}
 	return 0;
 }

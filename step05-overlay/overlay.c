@@ -407,6 +407,11 @@ mount_here(const struct overlay *overlay)
 
 	if (mount == NOT_HERE && kernel_at_least(6, 7))
 		return mount_new(overlay, false);
+	if (mount == NOT_HERE && overlay->mapped) {
+		fail(EOPNOTSUPP, "an overlay of id-mapped mounts that have no place");
+		return call_hint("it needs Linux 6.15: leave --user out, or start it as the "
+				 "ordinary user whose ids they are");
+	}
 	return mount == NOT_HERE ? overlay_mount_old(overlay) : mount;
 }
 
