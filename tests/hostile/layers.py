@@ -275,6 +275,32 @@ def _():
     equal(run([step(5), path, "/bin/id"], env=env(), timeout=20).status, 125)
 
 
+@test("an image's group file that is a FIFO, a device or huge neither hangs nor fills the memory")
+def _():
+    for name, layer in (
+        ("fifo", Layer().add("etc/group", tarfile.FIFOTYPE)),
+        ("huge", Layer().file("etc/group", "app:x:1:" + "u," * (8 << 20))),
+        ("device", Layer().node("etc/group", "c", 1, 5, mode=0o666)),
+    ):
+        path = image(f"{TMP}/{name}", [Layer().rootfs(ROOTFS), layer], {"User": "1000:app"})
+        r = run([step(5), path, "/bin/id"], env=env(), timeout=20)
+        equal(r.status, 125, name)
+        contains(r.err, "/etc/group")
+
+
+@test("an image's passwd that is a link reads the container's file of that name, never the host's")
+def _():
+    host = victim()
+    with open(host + "/secret", "w") as file:
+        file.write("app:x:0:0::/:/bin/sh\n")
+    for target in (host + "/secret", "../../../../../../.." + host + "/secret", "/proc/self/root" + host + "/secret"):
+        path = image(f"{TMP}/image", [Layer().rootfs(ROOTFS), Layer().link("etc/passwd", target)], {"User": "app"})
+        r = run([step(5), path, "/bin/id"], env=env(), timeout=20)
+        equal((r.status, r.out), (125, ""), target)
+        contains(r.err, "/etc/passwd")
+        shutil.rmtree(path)
+
+
 @test("a working directory and a volume that are links stay in the root")
 def _():
     host = victim()
