@@ -202,6 +202,12 @@ engine_exec(struct store *store, int argc, char **argv)
 	if (engine_state(&container, &state) == 0) {
 		status = run(&options, &container, &state, argv + first + 1);
 		oci_state_close(&state);
+		/* it ended while its namespaces were being opened: say that, not which one */
+		if (status < 0 && strncmp(call_error()->what, "open(\"/proc/", 12) == 0 &&
+		    container_wait_end(&container, 1) == 1) {
+			call_forget();
+			fail(ESRCH, "container %s is not running", container.name);
+		}
 	}
 	container_close(&container);
 	return status;
