@@ -551,6 +551,226 @@ def _():
     finally:
         subprocess.run(["umount", small], check=True)
 
+# ---- what a review of the engine asked -----------------------------------------------------------
+
+
+def on_pty(*words):
+    return start([program("boxstep"), *words], pty=True)
+
+
+@test("-i on a terminal without -t: the command gets its bytes and its end through a pipe, not the terminal")
+def _():
+    p = on_pty("run", "--rm", "-i", "--network", "none", IMAGE, "/bin/sh", "-c", "readlink /proc/self/fd/0; cat; echo over")
+    p.read_until("pipe:")
+    p.write("word\n")
+    p.read_until("word\r\nword")
+    p.write(b"\x04")
+    p.read_until("over")
+    equal(p.wait().status, 0)
+    gone()
+
+
+@test("-d -i: standard input stays open and empty, and is not the caller's")
+def _():
+    with Container("-i", cmd=["/bin/sh", "-c", "readlink /proc/self/fd/0; cat; echo ended"]) as c:
+        wait_for(lambda: "pipe:" in c.logs().out, "the command")
+        time.sleep(0.2)
+        equal(c.record()["status"], "running")
+        absent(c.logs().out, "ended")
+
+
+@test("exec on a terminal without -t hands no terminal in; -t without -i takes no input; the size follows")
+def _():
+    with Container():
+        p = on_pty("exec", "web", "/bin/sh", "-c", "for n in 0 1 2; do readlink /proc/self/fd/$n; done; exit 3")
+        r = p.wait()
+        equal(r.status, 3)
+        absent(r.out, "/dev/pts")
+        equal(r.out.count("pipe:"), 2)
+        p = on_pty("exec", "-i", "web", "cat")
+        p.write("through\n\x04")
+        r = p.wait()
+        equal((r.status, r.out.count("through")), (0, 2))
+        p = on_pty("exec", "-it", "web", "/bin/sh", "-c", "trap 'stty size; exit' WINCH; echo on; while :; do sleep 0.1; done")
+        p.read_until("on\r\n")
+        size_of(p.terminal, 45, 98)
+        p.read_until("45 98")
+        equal(p.wait().status, 0)
+
+
+@test("exec -e takes the place of the variable that is there, and NAME alone is the caller's")
+def _():
+    with Container("-e", "A=old"):
+        r = ok("exec", "-e", "A=new", "-e", "HERE", "-e", "AB=other", "web", "/bin/sh", "-c", "tr '\\0' '\\n' < /proc/$$/environ; true", env={"HERE": "1"})
+        equal([line for line in r.lines if line.startswith("A=")], ["A=new"])
+        contains(r.lines, "HERE=1")
+        contains(r.lines, "AB=other")
+
+
+@test("exec -d returns at once and holds nothing of the caller")
+def _():
+    with Container():
+        subreaper()
+        r = ok("exec", "-d", "web", "/bin/sh", "-c", "ls -l /proc/$$/fd > /fds; sleep 1")
+        check(r.seconds < 1 * SLOW, "waited for it")
+        wait_for(lambda: box("exec", "web", "cat", "/fds").out.count("/dev/null") == 3, "its descriptors")
+        os.wait()  # of the orphan: PID 1 does not end before it
+
+
+@test("exec is in the cgroup of PID 1, with its rights, filter and namespaces")
+def _():
+    with Container("--cap-drop", "ALL", "--cap-add", "CHOWN", "-u", "0"):
+        script = "cat /proc/$1/cgroup; grep -E 'Cap|Seccomp:|NoNewPrivs' /proc/$1/status; for n in pid net mnt uts ipc cgroup; do readlink /proc/$1/ns/$n; done"
+        one = ok("exec", "web", "/bin/sh", "-c", script, "sh", "1").out
+        equal(ok("exec", "web", "/bin/sh", "-c", script, "sh", "self").out, one)
+        contains(one, "CapEff:\t0000000000000001")
+
+
+@test("a reader of the output that goes away ends neither the command nor sends it a signal")
+def _():
+    script = "trap 'echo pipe >> /hit' PIPE; while [ ! -e /stop ]; do echo line; sleep 0.02; done; sleep 300"
+    p = start([program("boxstep"), "run", "--name", "web", "--network", "none", IMAGE, "/bin/sh", "-c", script])
+    try:
+        p.read_until("line")
+        p.popen.stdout.close()
+        p.streams.pop(next(fd for fd, s in p.streams.items() if s == "out"))
+        time.sleep(0.3)
+        equal(box("exec", "web", "cat", "/hit").status, 1)
+        contains(ok("ps").out, "web")
+    finally:
+        box("rm", "-f", "web")
+    p.wait()
+    gone()
+
+
+@test("a client that is stopped does not hold up rm of its container")
+def _():
+    p = start([program("boxstep"), "run", "--name", "web", "--network", "none", IMAGE, "/bin/sh", "-c", "echo on; sleep 300"])
+    p.read_until("on")
+    p.send(signal.SIGSTOP)
+    try:
+        equal(ok("rm", "-f", "web").out, "web\n")
+    finally:
+        p.send(signal.SIGCONT)
+    p.wait()
+    gone()
+
+
+@test("ps shows a command of several lines and control characters in one line, cut between characters")
+def _():
+    with Container(cmd=["/bin/sh", "-c", "sleep 300\n\033[31m"]):
+        r = ok("ps", "--no-trunc")
+        equal(len(r.lines), 2)
+        contains(r.out, "/bin/sh -c sleep 300  [31m")
+    with Container(cmd=["/bin/sh", "-c", "sleep 300; äöüäöüäöü"]):
+        matches(ok("ps").out, r'"/bin/sh -c sleep 30…"')
+
+
+@test("ps in a loop while containers come and go never fails, and never calls one killed that ended")
+def _():
+    many = [start([program("boxstep"), "run", *(["--rm"] if n % 2 else []), "--network", "none", IMAGE, "/bin/true"]) for n in range(8)]
+    while any(p.alive() for p in many):
+        ok("ps", "-a")
+    equal([p.wait().status for p in many], [0] * 8)
+    names = ok("ps", "-aq").out.split()
+    equal(len(names), 4)
+    for record in json.loads(ok("inspect", *names).out):
+        equal((record["status"], record["exitCode"], record.get("error")), ("exited", 0, None))
+    ok("rm", *names)
+    gone()
+
+
+@test("kill -9 of the monitor of a container on the bridge: the next ps takes the network away", needs="root nft")
+def _():
+    with Container("-p", "18081:80") as c:
+        pid = c.record()["pid"]
+        contains(run(["nft", "list", "ruleset"]).out, "18081")
+        os.kill(parent(pid), signal.SIGKILL)
+        wait_for(lambda: not os.path.exists(f"/proc/{pid}") or "State:\tZ" in read(f"/proc/{pid}/status"), "the end of the first process")
+        contains(ok("ps", "-a").out, "Exited (137)")
+        absent(run(["nft", "list", "ruleset"]).out, "18081")
+        absent(run(["ip", "link"]).out, "bx")
+        ok("rm", "web")
+    gone()
+
+
+@test("a device node of a disk is made with CAP_MKNOD at most, and never opened")
+def _():
+    r = once("--cap-add", "MKNOD", cmd=["/bin/sh", "-c", "mknod /disk b 7 0 || exit 0; dd if=/disk of=/dev/null count=1 && echo opened"])
+    absent(r.out, "opened")
+    matches(r.err, "not permitted|denied")
+
+
+@test("--ulimit, --umask, --sysctl, --cgroup-conf and --oom-score-adj reach config.json and the command")
+def _():
+    with Container("--ulimit", "nofile=77:88", "--umask", "027", "--sysctl", "net.ipv4.ip_default_ttl=33", "--oom-score-adj", "500") as c:
+        r = ok("exec", "web", "/bin/sh", "-c", "ulimit -n; ulimit -Hn; umask; cat /proc/sys/net/ipv4/ip_default_ttl; cat /proc/1/oom_score_adj")
+        equal(r.lines, ["77", "88", "0027", "33", "500"])
+        equal(c.record()["config"]["process"]["user"]["umask"], 0o27)
+
+
+@test("--label, --cidfile; a cidfile that is there is refused and stays as it is")
+def _():
+    with Container("--cidfile", TMP + "/cid", "--label", "only", "--label", "k=v=w") as c:
+        equal(read(TMP + "/cid"), c.id)
+        equal(c.record()["labels"], {"only": "", "k": "v=w"})
+        r = once("--cidfile", TMP + "/cid", cmd=["/bin/true"])
+        equal(r.status, 125)
+        equal(read(TMP + "/cid"), c.id)
+        equal(len(ok("ps", "-aq").lines), 1)
+
+
+@test("a path without an image is refused as a path; a registry is not asked")
+def _():
+    for word in ("/no/such/image", "./nosuch"):
+        r = once(image=word, cmd=["/bin/true"])
+        equal((r.status, r.out), (125, ""))
+        contains(r.err, "nosuch" if "." in word else "/no/such/image")
+        absent(r.err, "pulling")
+
+
+@test("run pulls what is missing; --pull never does not, --pull always asks again; the words go to stderr")
+def _():
+    from fakeregistry import Registry
+
+    with Registry() as registry, open(PROBE, "rb") as file:
+        registry.image("1", [{"x": file.read()}])
+        name = f"{registry.host}/demo:1"
+        r = once("--pull", "never", image=name)
+        equal(r.status, 125)
+        equal(registry.paths("manifests"), [])
+        r = once("--entrypoint", "/x", "-v", PROBE + ":/probe:ro", image=name, cmd=["exit", "3"])
+        asked = len(registry.paths("manifests"))
+        check(asked > 0, "nobody asked")
+        differs(r.status, 125, r.err)
+        absent(r.out, "ulling")
+        once("--entrypoint", "/x", image=name, cmd=["exit", "3"])
+        equal(len(registry.paths("manifests")), asked)
+        once("--pull", "always", "--entrypoint", "/x", image=name, cmd=["exit", "3"])
+        check(len(registry.paths("manifests")) > asked, "it was not asked again")
+        contains(ok("images").out, "demo")
+        equal(box("pull", "--", "--platform").status, 125)
+        ok("rmi", name)
+        absent(ok("images").out, registry.host)
+    gone()
+
+
+@test("logs 2>&1 keeps the order of the streams, a very long line, and the last one without an end")
+def _():
+    script = "for n in 1 2 3; do echo out$n; sleep 0.1; echo err$n >&2; sleep 0.1; done; head -c 50000 /dev/zero | tr '\\0' x; echo; printf end"
+    with Container(cmd=["/bin/sh", "-c", script]) as c:
+        c.wait()
+        r = run(["/bin/sh", "-c", '"$0" logs web 2>&1', program("boxstep")])
+        equal(r.out, "out1\nerr1\nout2\nerr2\nout3\nerr3\n" + "x" * 50000 + "\nend")
+
+
+@test("--network container:PID shares its namespace; --pid host sees the host's processes")
+def _():
+    with Container() as c:
+        pid = c.record()["pid"]
+        equal(once("--network", f"container:{pid}", cmd=["readlink", "/proc/self/ns/net"]).out.strip(), os.readlink(f"/proc/{pid}/ns/net"))
+    equal(once("--pid", "host", cmd=["readlink", "/proc/self/ns/pid"]).out.strip(), os.readlink("/proc/self/ns/pid"))
+
 
 # ---- limits --------------------------------------------------------------------------------------
 
