@@ -175,6 +175,8 @@ $(O)/include:
 export BUILD := $(abspath $(O))
 export VM_DIR ?= $(abspath build/vm)
 TESTS   ?=
+# all processors, if no -j says otherwise
+JOBS     = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc) -Otarget)
 C_FILES  = $(sort $(wildcard step0*/*.[ch] step0*/*/*.[ch] tests/*.[ch] tests/*/*.[ch]))
 
 .PHONY: help units ready rootfs images vm test check unit-test coverage bench demo install reset \
@@ -228,7 +230,7 @@ bench: ## each step beside a bare program, bubblewrap and crun
 
 demo: ## nginx from a registry: pulled, run, limited, asked, stopped (VM=1: in the virtual machine)
 	@tests/install.sh demo
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(JOBS) all
 	@tests/demo/demo.sh
 
 install: all ## boxstep and boxstep-oci to $(DESTDIR)$(BINDIR), the rest to $(LIBEXECDIR)
