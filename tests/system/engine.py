@@ -39,8 +39,12 @@ class Container:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        box("rm", "-f", self.name)
+    def __exit__(self, failed, *_):
+        try:
+            box("rm", "-f", self.name)
+        except Exception:  # what failed before is the cause
+            if not failed:
+                raise
 
     def record(self):
         return json.loads(ok("inspect", self.name).out)[0]
