@@ -225,6 +225,33 @@ def _():
     equal(r.out, "126\n127\n", r.err)
 
 
+@test("on Linux 6.1 128 layers are one root too", needs="vm")
+def _():
+    layout = Layout(TMP + "/image")
+    layers = [layout.layer(busybox_layer().bytes())]
+    layers += [layout.layer(Layer().file("number", f"{n}\n").file(f"n{n}", "").bytes()) for n in range(127)]
+    layout.tag(layout.manifest(layers)).write()
+    r = run([step(5), layout.path, "/bin/sh", "-c", "cat /number; ls -d /n[0-9]* | wc -l"], env=here(), timeout=120)
+    equal(r.out, "126\n127\n", r.err)
+
+
+@test("where id-mapped layers cannot be joined, root's --user is refused with what to do", needs="vm", steps=STEPS)
+def _(s):
+    r = run(argv(s, "--user", "--map-auto", cmd=["/bin/true"]), env=here())
+    equal(r.status, 125)
+    matches(r.err, "needs Linux 6.15|tmpfs only since Linux 6.3")
+
+
+@test("a layer is written to the disk before it has its name, unless --no-sync", needs="root cmd:strace")
+def _():
+    for options, synced in (((), 3), (("--no-sync",), 0)):
+        trace = f"{TMP}/trace{synced}"
+        words = ["strace", "-f", "-e", "trace=syncfs,renameat,renameat2", "-o", trace, program("boxstep-unpack"), *options, IMAGE]
+        equal(run(words, env=here(f"store{synced}")).status, 0)
+        order = ["syncfs" if "syncfs(" in line else "layer" for line in read(trace).splitlines() if "syncfs(" in line or '"layers/' in line]
+        equal(order, (["syncfs", "layer"] if synced else ["layer"]) * 3, "order")
+
+
 # ---- what the image wants ------------------------------------------------------------------------
 
 
