@@ -18,8 +18,9 @@ RESTRICTION = "/proc/sys/user/max_user_namespaces"
 class Case:
     """An option with a value to try; COMMAND inside, and what its output has to match."""
 
-    def __init__(self, words, command="true", shows="", image=False):
+    def __init__(self, words, command="true", shows="", image=False, untried=None):
         self.words, self.command, self.shows = words.split(), command, shows
+        self.untried = untried  # why it cannot be tried on this kernel
         self.image = image  # run in IMAGE, not in ROOTFS
 
 
@@ -36,7 +37,6 @@ def limit(words, file, shows):
 
 
 def cases():
-    subprocess.run(["modprobe", "-q", "loop"], check=False)  # a disk for --io-max
     disk = next(iter(sorted(os.listdir("/sys/block"))), "sda")
     number = read(f"/sys/block/{disk}/dev").strip() if os.path.isdir(f"/sys/block/{disk}") else "8:0"
     found = {name: kind(name) for name in "user mount uts ipc pid net cgroup time".split()}
@@ -50,7 +50,7 @@ def cases():
         "map-root": Case("--user --map-root", "id -u", "^0$"),
         "map-auto": Case("--user --map-auto", "cat /proc/self/uid_map", r"\d{5}$"),
         "show": Case("--show"),
-        "join": Case("--join SELF", "echo joined", "joined"),
+        "join": Case("--join JOINED", "hostname", "^joined$"),
         "explain": Case("--explain=brief", "true", "execve"),
         "explain-to": Case("--explain-to TOLD", "true", "execve"),
         # step 2
@@ -111,7 +111,8 @@ def cases():
         "oom-score-adj": Case("--oom-score-adj 500", "cat /proc/self/oom_score_adj", "^500$"),
         "umask": Case("--umask 027", "grep Umask /proc/self/status", "0027"),
         "apparmor": Case("--apparmor unconfined"),
-        "selinux": Case("--selinux system_u:system_r:container_t:s0"),
+        "selinux": Case("--selinux system_u:system_r:container_t:s0",
+                        untried=None if os.path.exists("/sys/fs/selinux") else "not tried: no SELinux"),
         "sysctl": Case("--sysctl kernel.msgmax=9000", "cat /proc/sys/kernel/msgmax", "9000"),
         "detach": Case("--detach", "true", r"^\d+$"),
         "log": Case("--log TOLD", "echo kept", "kept"),
@@ -170,12 +171,16 @@ class Program(Step):
 
 
 def attempt(s, case, prefix, user, cgroup=None):
-    """Whether the option did what it says, in one situation."""
+    """True when the option did what it says, in one situation; else the refusal."""
     home = STAGE + ("/user" if user else "/home")
     told = home + "/told"
     known = {"SELF": os.getpid(), "TOLD": told, "CGROUP": "/rights/own" if cgroup else "/rights",
              "ROOTFS": ROOTFS, "UPPER": store(user) + "/upper", "STORE": store(user) + "/other",
              "ENV": TMP + "/env", "CID": home + "/cid"}
+    if "JOINED" in case.words:  # the namespaces of another process of the same user
+        sleeper = start([step(1), *(OWN if user else []), "--uts", "--hostname", "joined", "--", "sleep", "20"], user=user)
+        wait_for(lambda: read(f"/proc/{sleeper.pid}/comm") == "sleep\n" or not sleeper.alive(), "the sleeper")
+        known["JOINED"] = sleeper.pid
     words = [str(known.get(word, word)) for word in case.words]
     words = prefix + [w for w in words if w not in prefix]
     asked = case.command.replace("SELF", str(os.getpid()))
@@ -183,9 +188,9 @@ def attempt(s, case, prefix, user, cgroup=None):
     argv = s.argv(words, case, command)
     env = {"BOXSTEP_ROOT": store(user) + "/store"}
     if cgroup:
-        r = run([*enter(cgroup), *argv], env={**environment(user=True), **env}, cwd=STAGE + "/user")
+        r = run([*enter(cgroup), *argv], env={**environment(user=True), **env}, cwd=STAGE + "/user", timeout=15)
     else:
-        r = (run_as_user if user else run)(argv, env=env, pty="--tty" in words)
+        r = (run_as_user if user else run)(argv, env=env, pty="--tty" in words, timeout=15)
     text = r.out + r.err
     for path in (told, home + "/cid"):
         if os.path.exists(path):
@@ -193,27 +198,43 @@ def attempt(s, case, prefix, user, cgroup=None):
             os.unlink(path)
     works = r.status == 0 and re.search(case.shows, text, re.M) is not None
     if not works and r.status == 125:
-        matches(r.err, rf"^{s.name}: .+", "a refusal is a sentence")
-    return works
+        matches(text, rf"^{s.name}: .+", "a refusal is a sentence")
+    return works or text
 
 
 def store(user):
     return STAGE + ("/disk/user" if user else "/disk/root")
 
 
-def verdict(s, case, user):
+def verdict(s, case, user, restricted=False):
     engine = isinstance(s, Engine)
     ways = [("yes", [])]
     if user and not engine and "--user" not in case.words:
         ways += [("with `--user --map-root`", OWN), ("with `--user --map-auto`", RANGE)]
     for words, prefix in ways:
-        if attempt(s, case, prefix, user):
+        done = attempt(s, case, prefix, user)
+        if done is True:
             return words
-    if user and (engine or len(ways) > 1):
+    if user and not restricted and (engine or len(ways) > 1):
         with handed_over() as cgroup:
-            if attempt(s, case, [] if engine else OWN, user, cgroup):
+            if attempt(s, case, [] if engine else OWN, user, cgroup) is True:
                 return ("" if engine else "with `--user --map-root`, ") + "in a cgroup that was handed over"
-    return "no"
+    later = re.search(r"needs (Linux \d+\.\d+)", done)
+    return f"from {later[1]} on" if later else "no"
+
+
+@contextlib.contextmanager
+def mqueue():
+    """What every distribution mounts and the VM does not, for --ipc host."""
+    os.makedirs("/dev/mqueue", exist_ok=True)
+    mounted = " /dev/mqueue " in read("/proc/self/mountinfo")
+    if not mounted:
+        subprocess.run(["mount", "-t", "mqueue", "mqueue", "/dev/mqueue"], check=True)
+    try:
+        yield
+    finally:
+        if not mounted:
+            subprocess.run(["umount", "/dev/mqueue"], check=True)
 
 
 @contextlib.contextmanager
@@ -223,12 +244,14 @@ def disk():
     with open(image, "w") as file:
         file.truncate(512 << 20)
     os.makedirs(where)
+    subprocess.run(["modprobe", "-q", "loop"], check=False)  # which is also a disk for --io-max
     subprocess.run(["mkfs.ext4", "-q", image], check=True)
     subprocess.run(["mount", "-o", "loop", image, where], check=True)
     try:
         for user in (False, True):
-            os.makedirs(store(user))
-        os.chown(store(True), USER_ID, USER_ID)
+            os.makedirs(store(user) + "/upper")
+        for path in (store(True), store(True) + "/upper"):
+            os.chown(path, USER_ID, USER_ID)
         yield
     finally:
         subprocess.run(["umount", where], check=True)
@@ -246,6 +269,8 @@ def handed_over():
                 os.chown(f"{path}/{name}", USER_ID, USER_ID)
         yield path
     finally:
+        write(path + "/cgroup.kill", 1)  # what --detach has left running
+        wait_for(lambda: "populated 0" in read(path + "/cgroup.events"), "the end of what ran as the user")
         for folder, _, _ in list(os.walk(path, topdown=False)):
             os.rmdir(folder)
 
@@ -309,11 +334,14 @@ def wanted():
 def _():
     results = []
     write(TMP + "/env", "A=b\n")
-    with disk():
+    with disk(), mqueue():
         for s, label, case in wanted():
+            if case.untried:
+                results.append((s.n, label, (case.untried,) * 3))
+                continue
             outcome = [verdict(s, case, False), verdict(s, case, True)]
             with Restricted():
-                outcome.append(verdict(s, case, True))
+                outcome.append(verdict(s, case, True, restricted=True))
             results.append((s.n, label, tuple(outcome)))
     made = table(results)
     write(ROOT + "/build/rights.md", made)
