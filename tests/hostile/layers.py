@@ -304,8 +304,8 @@ def _():
 @test("a working directory and a volume that are links stay in the root")
 def _():
     host = victim()
-    layer = Layer().rootfs(ROOTFS).link("work", host).link("vol", "../../../../../../.." + host)
-    path = image(TMP + "/image", [layer], {"WorkingDir": "/work/made", "Volumes": {"/vol/v": {}}})
+    layer = Layer().rootfs(ROOTFS).link("away", host).link("vol", "../../../../../../.." + host)
+    path = image(TMP + "/image", [layer], {"WorkingDir": "/away/made", "Volumes": {"/vol/v": {}}})
     r = run([step(5), path, "/bin/sh", "-c", "touch f; touch /vol/v/g; pwd"], env=env())
     equal((r.status, r.out), (0, host + "/made\n"), r.err)
     untouched(host)
