@@ -144,14 +144,15 @@ def adapt(command):
     """The command for a build directory that is not ./build."""
     if BUILD == ROOT / "build":
         return command
-    return re.sub(r"(?<![\w./-])(?:\./)?build/", f"{BUILD}/", command)
+    return re.sub(r"(?<![\w./-])(\./)?build/", lambda m: f"{BUILD}/{m[1] or ''}", command)
 
 
 def shown(text):
     """Output as the book prints it: the reader's directories instead of this machine's."""
     text = re.sub(r"/var/tmp/book-\d+-\d+/lib", "/var/lib/boxstep", text)
     text = re.sub(r"/var/tmp/book-\d+-\d+/(run|net)", "/run/boxstep", text)
-    text = text.replace(f"{BUILD}/", "build/").replace(str(ROOT), "/home/reader/boxstep")
+    text = text.replace(f"{BUILD}/./", "./build/").replace(f"{BUILD}/", "build/")
+    text = text.replace(str(ROOT), "/home/reader/boxstep")
     text = re.sub(r"^\S*/session.sh: line \d+: ", "bash: ", text, flags=re.M)
     text = re.sub(r"\x1b\[[0-9;]*m|\r", "", text)
     return [line.rstrip() for line in text.rstrip("\n").split("\n")] if text else []
