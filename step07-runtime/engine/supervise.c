@@ -170,8 +170,7 @@ start(const struct supervise *s, struct running *r)
 	if (network_attach(&r->network, r->launch.child.pid, r->config.ns.hostname) < 0 ||
 	    launch_ready(&r->launch) < 0 || receive_terminal(s, r) < 0)
 		return -1;
-	if (oci_state_write(&r->state, &r->config, r->bundle,
-			    r->launch.cgroup.fd >= 0 ? r->launch.cgroup.path : "",
+	if (oci_state_write(&r->state, &r->config, r->bundle, &r->launch.cgroup,
 			    r->launch.child.pid) < 0)
 		return -1;
 	/* unlocked: from now on `exec` and `kill` may use it */

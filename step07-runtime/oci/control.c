@@ -188,6 +188,9 @@ remove_cgroup(const struct oci_state *state)
 		call_forget(); /* gone already */
 		return 0;
 	}
+	/* parents that were made for it go with it, unless somebody else has moved in */
+	if (state->cgroup_made_from && state->cgroup_made_from < cgroup.made_from)
+		cgroup.made_from = state->cgroup_made_from;
 	return cgroup_remove(&cgroup);
 }
 

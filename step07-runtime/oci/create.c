@@ -169,8 +169,7 @@ build(struct job *job)
 		return -1;
 	/* before GO: if this process is killed, the child that waits for GO ends, and one that has
 	 * come to the gate is known */
-	if (oci_state_write(&job->state, &job->config, job->bundle,
-			    launch->cgroup.fd >= 0 ? launch->cgroup.path : "",
+	if (oci_state_write(&job->state, &job->config, job->bundle, &launch->cgroup,
 			    launch->child.pid) < 0 ||
 	    launch_ready(launch) < 0)
 		return -1;

@@ -251,6 +251,7 @@ load(struct oci_state *state)
 	state->start_time = (uint64_t)json_number(state->json, "startTime", &bad);
 	state->bundle = json_text(state->json, "bundle", &bad);
 	state->cgroup = json_text(state->json, "cgroup", &bad);
+	state->cgroup_made_from = (size_t)json_number(state->json, "cgroupMadeFrom", &bad);
 	if (bad || !state->bundle || !state->cgroup)
 		return fail(EINVAL, "state.json of %s is damaged", state->id);
 	return 0;
@@ -297,7 +298,7 @@ put_text(struct json_object *json, const char *key, const char *value)
 
 int
 oci_state_write(struct oci_state *state, const struct oci_config *config, const char *bundle,
-		const char *cgroup, pid_t pid)
+		const struct cgroup *cgroup, pid_t pid)
 {
 	struct json_object *json = json_object_new_object();
 	char created[40];
@@ -314,7 +315,9 @@ oci_state_write(struct oci_state *state, const struct oci_config *config, const 
 	put_text(json, "bundle", bundle);
 	put_text(json, "rootfs", config->root.path);
 	put_text(json, "created", created);
-	put_text(json, "cgroup", cgroup);
+	put_text(json, "cgroup", cgroup->fd >= 0 ? cgroup->path : "");
+	json_object_object_add(json, "cgroupMadeFrom",
+			       json_object_new_int64((int64_t)cgroup->made_from));
 	json_object_object_add(json, "owner", json_object_new_int64(geteuid()));
 	if (config->annotations)
 		json_object_object_add(json, "annotations", json_object_get(config->annotations));

@@ -14,11 +14,13 @@
 #define BOXSTEP_OCI_STATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct json_object;
 struct oci_config;
+struct cgroup;
 
 enum oci_status { OCI_CREATING, OCI_CREATED, OCI_RUNNING, OCI_PAUSED, OCI_STOPPED };
 const char *oci_status_name(enum oci_status status);
@@ -30,6 +32,7 @@ struct oci_state {
 	pid_t pid;
 	uint64_t start_time; /* of that pid, field 22 of /proc/PID/stat: pids are used again */
 	const char *bundle, *cgroup; /* cgroup: path of its directory, "" for none */
+	size_t cgroup_made_from;     /* how much of that path was there before: struct cgroup */
 };
 
 /*
@@ -47,7 +50,7 @@ int oci_state_make(const char *root, const char *id, struct oci_state *state);
 int oci_state_open(const char *root, const char *id, struct oci_state *state);
 /* Writes state.json for the process PID. */
 int oci_state_write(struct oci_state *state, const struct oci_config *config, const char *bundle,
-		    const char *cgroup, pid_t pid);
+		    const struct cgroup *cgroup, pid_t pid);
 /* Lets go of the lock and keeps the directory open: other commands may have it. */
 void oci_state_unlock(struct oci_state *state);
 /* Removes the directory and closes. */
