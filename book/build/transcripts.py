@@ -230,7 +230,7 @@ def machine(home):
         return []
     lines = ["echo 3000 2>/dev/null >/proc/sys/kernel/ns_last_pid", "hostname laptop",
              "ip link set lo up", f"mkdir -p -m 1777 {home}/.tmp {home}/.var"]
-    for path in {str(ROOT), str(BUILD), str(WORK)}:  # which are seen where they were
+    for path in {str(ROOT), str(BUILD)}:  # which are seen where they were
         for where, aside in (("/tmp/", f"{home}/.tmp/"), ("/var/tmp/", f"{home}/.var/")):
             if path.startswith(where):
                 inside = aside + path[len(where):]
