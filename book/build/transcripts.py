@@ -51,10 +51,6 @@ class Session:
     def directory(self):
         return WORK / f"{self.number:03}"
 
-    @property
-    def home(self):
-        return pathlib.Path(f"/var/tmp/book-{os.getpid()}-{self.number:03}")
-
     def missing(self):
         """What the block needs and this machine lacks, or None."""
         if self.where == "native" and os.geteuid() != 0 and "user" not in self.fence.tags:
@@ -73,17 +69,19 @@ class Session:
     def prepare(self):
         """Writes the scripts that run the block: its machine, and the session in it."""
         self.directory.mkdir(parents=True)
-        d, home, user = self.directory, str(self.home), "user" in self.fence.tags
-        shell = ["env", "-i", *self._environment(), "timeout", "-k", "5",
+        d, tag = self.directory, f"book-{os.getpid()}-{self.number:03}"
+        home, user = f"/var/tmp/{tag}", "user" in self.fence.tags
+        shell = ["env", "-i", *self._environment(home, tag), "timeout", "-k", "5",
                  str(LIMIT[self.where])]
         if user and os.geteuid() == 0:
             shell += ["setpriv", f"--reuid={USER_ID}", f"--regid={USER_ID}", "--clear-groups",
                       "--inh-caps=-all"]
-        lines = ["exec </dev/null", "umask 022", *machine(home), f"mkdir -p {home}/lib {home}/run",
+        lines = ["exec </dev/null", "umask 022", *machine(), f"mkdir -p {home}/lib {home}/run",
                  f"chown -R {USER_ID}:{USER_ID} {home}" if user else "", f"cd {ROOT}",
                  f"read -r _ _ _ _ p </proc/loadavg; echo $p >{d}/first",
                  " ".join([*shell, "bash", f"{d}/session.sh"]),
-                 f"read -r _ _ _ _ p </proc/loadavg; echo $p >{d}/last"]
+                 f"read -r _ _ _ _ p </proc/loadavg; echo $p >{d}/last",
+                 f"rm -rf {home} /run/{tag}"]
         (d / "run.sh").write_text("\n".join(lines) + "\n")
         (d / "session.sh").write_text("".join(
             f'c=$(<{d}/{i}.cmd); (exit ${{s:-0}})\n'
@@ -97,9 +95,9 @@ class Session:
             for path in [d, *d.iterdir()]:
                 os.chown(path, USER_ID, USER_ID)
 
-    def _environment(self):
+    def _environment(self, home, tag):
         """The same variables on every machine; the programs keep their state in a place apart."""
-        home, user = self.home, "user" in self.fence.tags
+        user = "user" in self.fence.tags
         return [f"HOME={home if user else '/root'}", "LC_ALL=C.UTF-8", "NO_COLOR=1",
                 f"PATH={BUILD}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                 "TERM=dumb", "TZ=UTC", f"BOXSTEP_ROOT={home}/lib", f"BOXSTEP_NET={home}/net",
@@ -223,20 +221,14 @@ def sessions(chapters):
     return run, norun
 
 
-def machine(home):
+def machine():
     """Shell lines that make the namespaces of a block, as root, the same on every machine: its name,
-    its users, its lo, numbers of processes, and empty directories for what is temporary."""
+    its users, its lo, numbers of processes, and nothing of it left afterwards."""
     if os.geteuid() != 0:
         return []
-    lines = ["echo 3000 2>/dev/null >/proc/sys/kernel/ns_last_pid", "hostname laptop",
-             "ip link set lo up", f"mkdir -p -m 1777 {home}/.tmp {home}/.var"]
-    for path in {str(ROOT), str(BUILD)}:  # which are seen where they were
-        for where, aside in (("/tmp/", f"{home}/.tmp/"), ("/var/tmp/", f"{home}/.var/")):
-            if path.startswith(where):
-                inside = aside + path[len(where):]
-                lines.append(f"mkdir -p {inside}; mount --rbind {path} {inside}")
-    lines.append(f"mount --rbind {home}/.tmp /tmp; mount --rbind {home}/.var /var/tmp")
-    return lines + [f"[ ! -e /etc/{name} ] || mount --bind {WORK}/{name} /etc/{name}" for name in ETC]
+    binds = [f"[ ! -e /etc/{name} ] || mount --bind {WORK}/{name} /etc/{name}" for name in ETC]
+    return ["echo 3000 2>/dev/null >/proc/sys/kernel/ns_last_pid", "hostname laptop",
+            "ip link set lo up", *binds]
 
 
 # Who there is, on every machine: root, and an ordinary user with subordinate ids.
@@ -258,7 +250,6 @@ def run_native(session):
         os.killpg(shell.pid, signal.SIGKILL)  # what the block left in the background
     except ProcessLookupError:
         pass
-    shutil.rmtree(session.home, ignore_errors=True)
 
 
 def run_vm(list_):
