@@ -27,14 +27,6 @@
 #include "step07-runtime/engine/leftover.h"
 #include "step07-runtime/engine/names.h"
 
-const char *
-container_status_name(enum container_status status)
-{
-	static const char *const names[] = { "created", "running", "exited" };
-
-	return names[status];
-}
-
 static int
 open_all(const struct store *store)
 {
@@ -68,15 +60,6 @@ container_number(const struct container *container, const char *key)
 	return json_object_object_get_ex(container->json, key, &member)
 		       ? json_object_get_int64(member)
 		       : 0;
-}
-
-bool
-container_flag(const struct container *container, const char *key)
-{
-	struct json_object *member;
-
-	return json_object_object_get_ex(container->json, key, &member) &&
-	       json_object_get_boolean(member);
 }
 
 void

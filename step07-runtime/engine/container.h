@@ -29,7 +29,6 @@ struct json_object;
 #define CONTAINER_NAME 64
 
 enum container_status { CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_EXITED };
-const char *container_status_name(enum container_status status);
 
 struct container {
 	char id[CONTAINER_ID], name[CONTAINER_NAME];
@@ -61,7 +60,6 @@ int container_save(const struct container *container);
 /* Members; "" or 0 when absent. */
 const char *container_text(const struct container *container, const char *key);
 int64_t container_number(const struct container *container, const char *key);
-bool container_flag(const struct container *container, const char *key);
 /* Sets one; VALUE is copied. */
 void container_set_text(struct container *container, const char *key, const char *value);
 void container_set_number(struct container *container, const char *key, int64_t value);

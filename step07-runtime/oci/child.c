@@ -256,8 +256,10 @@ child_resolve_user(const char *name, struct oci_process *process)
 		return fail(errno, "open(\"/\")");
 	done = user_resolve(root, name, &user);
 	close(root);
-	if (done == 0)
+	if (done == 0) {
+		user_free(&process->user);
 		process->user = user;
+	}
 	return done;
 }
 

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
@@ -64,29 +65,38 @@ child(struct enter *enter, struct handshake *shake, const struct seccomp *seccom
 
 /* What has to be opened while paths still mean the host's. */
 struct held {
+	int kinds; /* in which the container differs from the caller */
 	int pidfd, proc, cgroup_namespace;
 	struct cgroup cgroup;
 	struct seccomp seccomp;
 };
 
 static int
-hold(const struct enter *enter, struct held *held, int kinds)
+hold(const struct enter *enter, struct held *held)
 {
+	pid_t pid = enter->state->pid;
 	char path[64];
 
 	*held = (struct held){
 		.pidfd = -1, .proc = -1, .cgroup_namespace = -1, .cgroup = CGROUP_NONE
 	};
-	caps_restrict(&enter->process->caps, caps_available(kinds & CLONE_NEWUSER));
-	if ((held->pidfd = oci_state_pidfd(enter->state)) < 0 || (held->proc = procfs_open()) < 0 ||
-	    launch_seccomp(enter->config, enter->process, &held->seccomp) < 0)
+	if ((held->pidfd = oci_state_pidfd(enter->state)) < 0 || (held->proc = procfs_open()) < 0)
 		return -1;
-	if (enter->state->cgroup[0] && cgroup_open_of(enter->state->pid, &held->cgroup) < 0)
+	held->kinds = ns_different_kinds(pid);
+	caps_restrict(&enter->process->caps, caps_available(held->kinds & CLONE_NEWUSER));
+	if (launch_seccomp(enter->config, enter->process, &held->seccomp) < 0)
 		return -1;
-	snprintf(path, sizeof path, "/proc/%d/ns/cgroup", enter->state->pid);
-	if ((kinds & CLONE_NEWCGROUP) &&
+	if (enter->state->cgroup[0] && cgroup_open_of(pid, &held->cgroup) < 0)
+		return -1;
+	snprintf(path, sizeof path, "/proc/%d/ns/cgroup", pid);
+	if ((held->kinds & CLONE_NEWCGROUP) &&
 	    (held->cgroup_namespace = open(path, O_RDONLY | O_CLOEXEC)) < 0)
 		return fail(errno, "open(\"%s\")", path);
+	/* what was looked up by number was the container's, if that process is still there: only
+	 * then can the number not have become somebody else's meanwhile */
+	if (pidfd_send_signal(held->pidfd, 0, NULL, 0) < 0)
+		return fail(ESRCH, "container not running: the first process of %s has ended",
+			    enter->state->id);
 	return 0;
 }
 
@@ -111,11 +121,11 @@ enter_run(struct enter *enter)
 {
 	struct handshake shake = { -1, -1 };
 	struct held held;
-	int kinds = ns_different_kinds(enter->state->pid), done = -1;
-	int joined = kinds & ~CLONE_NEWCGROUP;
+	int joined, done = -1;
 
-	if (hold(enter, &held, kinds) < 0)
+	if (hold(enter, &held) < 0)
 		goto out;
+	joined = held.kinds & ~CLONE_NEWCGROUP;
 	stage("enter",
 	      "The namespaces of the container's first process become those of the next child.",
 	      "ls -l /proc/%d/ns", enter->state->pid);
@@ -126,7 +136,7 @@ enter_run(struct enter *enter)
 		goto out;
 	if (spawn_clone(0, held.cgroup.fd, &enter->child) == 0)
 		child(enter, &shake, &held.seccomp, held.proc, held.cgroup_namespace,
-		      kinds & CLONE_NEWUSER);
+		      held.kinds & CLONE_NEWUSER);
 	handshake_in_parent(&shake);
 	if (enter->child.pidfd < 0 || handshake_go(&shake, enter->child.pid) < 0 ||
 	    handshake_wait_ready(&shake) < 0 || handshake_wait_exec(&shake) < 0)
