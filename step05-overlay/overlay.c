@@ -229,6 +229,16 @@ overlay_open_upper(struct overlay *overlay, const struct overlay_options *option
 
 /* ---- mounting ---- */
 
+static bool
+kernel_at_least(int major, int minor)
+{
+	struct utsname host;
+	int have_major = 0, have_minor = 0;
+
+	return uname(&host) == 0 && sscanf(host.release, "%d.%d", &have_major, &have_minor) == 2 &&
+	       (have_major > major || (have_major == major && have_minor >= minor));
+}
+
 /* What the kernel thinks of it, in its own words; then what is known to be behind it. */
 static int
 explain_failure(const struct overlay *overlay, int fs)
@@ -246,6 +256,9 @@ explain_failure(const struct overlay *overlay, int fs)
 	if (overlay->user && error == EPERM)
 		return call_hint("overlayfs in a user namespace needs Linux 5.11, and ids that "
 				 "are mapped");
+	if (overlay->mapped && error == EINVAL && !kernel_at_least(5, 19))
+		return call_hint("overlayfs takes id-mapped layers since Linux 5.19: leave --user "
+				 "out, or start it as the ordinary user whose ids they are");
 	if (length > 2) {
 		words[length] = '\0';
 		words[strcspn(words, "\n")] = '\0';
@@ -344,16 +357,6 @@ mount_new(const struct overlay *overlay, bool by_descriptor)
 	return mount;
 }
 
-static bool
-kernel_at_least(int major, int minor)
-{
-	struct utsname host;
-	int have_major = 0, have_minor = 0;
-
-	return uname(&host) == 0 && sscanf(host.release, "%d.%d", &have_major, &have_minor) == 2 &&
-	       (have_major > major || (have_major == major && have_minor >= minor));
-}
-
 /* ANCHOR: reopen */
 /*
  * A descriptor stands for a directory in a mount, and the mounts of this namespace are copies of
@@ -407,13 +410,62 @@ mount_here(const struct overlay *overlay)
 
 	if (mount == NOT_HERE && kernel_at_least(6, 7))
 		return mount_new(overlay, false);
-	if (mount == NOT_HERE && overlay->mapped) {
-		fail(EOPNOTSUPP, "an overlay of id-mapped mounts that have no place");
-		return call_hint("it needs Linux 6.15: leave --user out, or start it as the "
-				 "ordinary user whose ids they are");
-	}
 	return mount == NOT_HERE ? overlay_mount_old(overlay) : mount;
 }
+
+/* The id-mapped copies get a place, each over the directory that it shows. */
+static int
+attach_lower(const struct overlay *overlay)
+{
+	for (size_t i = 0; i < overlay->lowers; i++) {
+		int place = open_again(overlay->held[i]), attached;
+		if (place < 0)
+			return -1;
+		attached = detached_attach(overlay->lower[i], place, "the layer's directory");
+		close(place);
+		if (attached < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ANCHOR: apart */
+/*
+ * Before 6.15 overlayfs takes only layers that are mounted in the caller's mount namespace. So the
+ * copies are mounted, in a namespace that is left again: nobody else sees them, and it ends with
+ * the step back. The overlay keeps its layers.
+ */
+static int
+mount_apart(const struct overlay *overlay)
+{
+	struct overlay inside = *overlay;
+	int home = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	int here = open(".", O_PATH | O_CLOEXEC), mounted = -1;
+
+	inside.upper = inside.work = -1;
+	if (home < 0 || here < 0) {
+		fail(errno, "open(\"/proc/self/ns/mnt\")");
+		goto out;
+	}
+	if (call(unshare(CLONE_NEWNS), "unshare(CLONE_NEWNS)") < 0)
+		goto out;
+	if (call(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL),
+		 "mount(NULL, \"/\", NULL, MS_REC|MS_PRIVATE, NULL)") == 0 &&
+	    attach_lower(overlay) == 0 &&
+	    (overlay->upper < 0 || ((inside.upper = open_again(overlay->upper)) >= 0 &&
+				    (inside.work = open_again(overlay->work)) >= 0)))
+		mounted = mount_here(&inside);
+	if (call(setns(home, CLONE_NEWNS), "setns(%d, CLONE_NEWNS)", home) < 0 ||
+	    fchdir(here) < 0) /* setns(2) has gone to the root directory */
+		close_one(&mounted);
+out:
+	close_one(&inside.upper);
+	close_one(&inside.work);
+	close_one(&home);
+	close_one(&here);
+	return mounted;
+}
+/* ANCHOR_END: apart */
 
 int
 overlay_mount(const struct overlay *overlay)
@@ -425,7 +477,7 @@ overlay_mount(const struct overlay *overlay)
 	      "The layers become one tree: shared ones below, this container's changes on top.",
 	      "grep overlay /proc/%d/mountinfo", call_pid());
 	if (overlay->mapped) /* made of detached mounts, which are in no namespace */
-		return mount_here(overlay);
+		return kernel_at_least(6, 15) ? mount_here(overlay) : mount_apart(overlay);
 	if (open_all_again(overlay, &here) == 0)
 		mount = mount_here(&here);
 	error = errno;

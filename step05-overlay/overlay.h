@@ -70,7 +70,9 @@ int overlay_in_parent(const struct overlay *overlay);
  * Mounts it: a descriptor of a mount that has no place yet (fsmount(2)), for rootfs to move to.
  * Called in the container's own mount namespace, where it dies with it. Layers are handed over by
  * descriptor (since 6.13), else as /proc/self/fd/N (`lowerdir+`, since 6.7), else by
- * overlay_mount_old. EINVAL for an upper directory on overlayfs: the hint says so.
+ * overlay_mount_old. Id-mapped layers need a place in the caller's mount namespace before 6.15, so
+ * they get one, in a namespace that is left again. EINVAL for an upper directory on overlayfs: the
+ * hint says so.
  */
 int overlay_mount(const struct overlay *overlay);
 /* For kernels before 6.7: mount(2) with the layers as numbers relative to /proc/self/fd, because

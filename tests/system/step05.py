@@ -1,5 +1,6 @@
 """Step 5: the root is an image. Formats, layers, the store, the overlay, the config, without root too."""
 
+import stat
 import tarfile
 import threading
 
@@ -235,11 +236,60 @@ def _():
     equal(r.out, "126\n127\n", r.err)
 
 
-@test("where id-mapped layers cannot be joined, root's --user is refused with what to do", needs="vm", steps=STEPS)
+class Disk:
+    """An ext4 file system of the test's own at PATH: what the VM has besides is tmpfs and 9p."""
+
+    def __init__(self, path):
+        self.path, self.image = path, path + ".ext4"
+
+    def __enter__(self):
+        run(["modprobe", "loop"])
+        os.mkdir(self.path)
+        with open(self.image, "w") as file:
+            file.truncate(128 << 20)
+        equal(run(["mkfs.ext4", "-q", self.image]).status, 0)
+        equal(run(["mount", "-o", "loop", self.image, self.path]).status, 0)
+
+    def __exit__(self, *_):
+        run(["umount", self.path])
+
+
+IDMAPPED = "id-mapped layers serve root's --user on Linux 6.1 too, and no mount of theirs stays"
+
+
+@test(IDMAPPED, needs="vm", steps=STEPS)
+def _(s):
+    script = "stat -c %u /etc/motd /opt/one; cat /etc/motd; ls /srv/dir; echo x > /etc/motd; echo x > /srv/n; rm /srv/keep; stat -c %u /srv/n"
+    before = run(["cat", "/proc/self/mountinfo"]).out
+    with Disk(TMP + "/disk"):
+        r = run(argv(s, "--user", "--map-auto", "--keep", cmd=["/bin/sh", "-c", script]), env=here("disk/store"))
+        equal((r.status, r.lines), (0, ["0", "1000", "from the third layer", "c", "0"]), r.err)
+        place = re.search(r"the changes are in (\S+)", r.err).group(1)
+        mapped = os.stat(place + "/srv/n").st_uid
+        differs(mapped, 0, "the owner on the host")
+        equal(os.stat(place + "/etc/motd").st_uid, mapped)
+        check(stat.S_ISCHR(os.lstat(place + "/srv/keep").st_mode), "the deletion is a whiteout")
+        again = run(argv(s, cmd=["cat", "/etc/motd"]), env=here("disk/store"))
+        equal(again.out, "from the third layer\n", "the layer has not changed")
+    equal(run(["cat", "/proc/self/mountinfo"]).out, before)
+
+
+@test("where the file system of the store cannot be id-mapped, root's --user is refused with what to do", needs="vm", steps=STEPS)
 def _(s):
     r = run(argv(s, "--user", "--map-auto", cmd=["/bin/true"]), env=here())
     equal(r.status, 125)
-    matches(r.err, "needs Linux 6.15|tmpfs only since Linux 6.3")
+    contains(r.err, "tmpfs only since Linux 6.3")
+
+
+@test("on Linux 6.1 the root is an overlay: writes go to the upper directory, deletions are whiteouts", needs="vm", steps=STEPS)
+def _(s):
+    script = "grep -c ' / / .* overlay ' /proc/self/mountinfo; echo x > /etc/motd; rm -r /srv/dir; mkdir /srv/dir; ls -A /srv/dir; rm /srv/keep"
+    r = run(argv(s, "--keep", "--diff", cmd=["/bin/sh", "-c", script]), env=here())
+    equal((r.status, r.out), (0, "1\n"), r.err)
+    place = re.search(r"the changes are in (\S+)", r.err).group(1)
+    check(stat.S_ISCHR(os.lstat(place + "/srv/keep").st_mode), "a whiteout")
+    equal(os.getxattr(place + "/srv/dir", "trusted.overlay.opaque"), b"y")
+    equal(run(argv(s, cmd=["/bin/sh", "-c", "cat /etc/motd; ls /srv/dir"]), env=here()).out, "from the third layer\nc\n")
 
 
 @test("a layer is written to the disk before it has its name, unless --no-sync", needs="root cmd:strace")
