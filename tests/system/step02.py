@@ -122,8 +122,8 @@ def _(s):
 
 @test("a command that a signal ends gives 128 and its number", steps=STEPS)
 def _(s):
-    p = start(s.argv(cmd=[s.probe, "run", s.probe, "sleep", "0", "sleep", "100"]))
-    time.sleep(0.3 * SLOW)
+    p = start(s.argv(cmd=["/bin/sh", "-c", "echo ready; exec sleep 100"]))
+    p.read_until("ready")
     p.send(signal.SIGTERM)
     equal(p.wait().status, 143)
 
