@@ -5,6 +5,7 @@ are commands, lines that begin with `> ` straight below continue one; the rest i
 written by this tool. Tags: `user` (as an ordinary user), `vm` (in the VM lab, where cgroup v2 is),
 `needs=a,b` (commands, or net, nft, cgroup2), `norun="reason"` (shown, not run).
 """
+import fcntl
 import os
 import pathlib
 import re
@@ -274,8 +275,12 @@ def run_all(list_):
     try:
         for session in ready:
             session.prepare()
+        shared = os.open("/var/tmp", os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(shared, fcntl.LOCK_EX)  # names that blocks make there are everybody's
+        for session in ready:
             if session.where == "native":
                 run_native(session)
+        os.close(shared)
         for_vm = [s for s in ready if s.where == "vm"]
         if for_vm:
             run_vm(for_vm)
