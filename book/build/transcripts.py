@@ -265,10 +265,16 @@ def run_vm(list_):
         raise Fault(f"the VM lab ended with status {done.returncode}")
 
 
+def rootfs():
+    """What is in build/rootfs: every block must leave it as it was, or the next run prints other."""
+    return {str(path) for path in (BUILD / "rootfs").rglob("*")}
+
+
 def run_all(list_):
     """Runs the blocks; gives those that could not run, as (session, what is missing), and the rest."""
     skipped = [(s, s.missing()) for s in list_ if s.missing()]
     ready = [s for s in list_ if not s.missing()]
+    before = rootfs()
     WORK.mkdir(parents=True, exist_ok=True)
     for name, text in ETC.items():
         (WORK / name).write_text(text)
@@ -280,12 +286,16 @@ def run_all(list_):
         for session in ready:
             if session.where == "native":
                 run_native(session)
+                if left := rootfs() - before:
+                    raise Fault(f"{session.fence.place} leaves {sorted(left)[0]}")
         os.close(shared)
         for_vm = [s for s in ready if s.where == "vm"]
         if for_vm:
             run_vm(for_vm)
         for session in ready:
             session.collect()
+        if left := rootfs() - before:
+            raise Fault(f"a block for the VM leaves {sorted(left)[0]}")
     finally:
         shutil.rmtree(WORK, ignore_errors=True)
     return skipped, ready
