@@ -180,7 +180,7 @@ JOBS     = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc) -Otarget)
 C_FILES  = $(sort $(wildcard step0*/*.[ch] step0*/*/*.[ch] tests/*.[ch] tests/*/*.[ch]))
 
 .PHONY: help units ready rootfs images vm test check unit-test coverage bench demo install reset \
-	format clean distclean check-structure book-sync book-run book-check
+	format clean distclean check-structure book book-sync book-run book-check
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
@@ -246,6 +246,10 @@ format: ## lay the C sources out
 
 check-structure: ## the rules of the house
 	@tests/structure/check.py
+
+book: ## build/book: the book as a site, an EPUB and a PDF
+	@tests/install.sh site
+	@book/build/site/make_site.py $(abspath build/book)
 
 book-sync: ## the listings of the book, from the sources
 	@book/build/sync.py

@@ -1,13 +1,14 @@
 #!/bin/sh
 # install.sh GOAL: the Debian packages that a goal of the Makefile needs, by name; what is there is left alone.
-# Goals: build rootfs vm test coverage bench demo book ci. Services that a package brings are not started.
+# Goals: build rootfs vm test coverage bench demo book site ci. Services that a package brings are not started.
 set -eu
 
 build="gcc make libc6-dev libjson-c-dev libarchive-dev libssl-dev libcurl4-openssl-dev"
 rootfs="busybox-static"
 vm="qemu-system-x86 busybox-static cpio kmod xz-utils zstd iproute2 procps python3"
 book="python3 codespell procps iproute2 uidmap"
-test="$build $vm $book libcmocka-dev libseccomp-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl docker-registry openssl"
+site="python3 pandoc graphviz weasyprint fonts-dejavu-core"
+test="$build $vm $book libcmocka-dev libseccomp-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl docker-registry openssl $site chromium chromium-driver poppler-utils"
 demo="$build $rootfs python3 iproute2 procps nftables uidmap curl ca-certificates"
 
 case ${1:-} in
@@ -19,9 +20,10 @@ coverage) want="$test clang-14 llvm-14 libclang-rt-14-dev lcov" ;;
 bench) want="$build $rootfs python3 bubblewrap crun" ;;
 demo) want=$demo ;;
 book) want=$book ;;
+site) want=$site ;;
 ci) want="$test clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
 *)
-    echo "usage: $0 build|rootfs|vm|test|coverage|bench|demo|book|ci" >&2
+    echo "usage: $0 build|rootfs|vm|test|coverage|bench|demo|book|site|ci" >&2
     exit 2
     ;;
 esac
