@@ -109,9 +109,28 @@ read_number(const char *path)
 	return number;
 }
 
+/* The AppArmor profile that this process is held to, or NULL: apparmor(7), "NAME (enforce)". The
+ * label of another security module has no such end. */
+static const char *
+apparmor_profile(void)
+{
+	static char name[128];
+	char mode[16] = "";
+	FILE *file = fopen("/proc/self/attr/current", "re");
+
+	if (file && fscanf(file, "%127s %15s", name, mode) != 2)
+		mode[0] = '\0';
+	if (file)
+		fclose(file);
+	return strcmp(mode, "(enforce)") == 0 ? name : NULL;
+}
+
 const char *
 ns_user_refusal(void)
 {
+	static char sentence[256];
+	const char *profile;
+
 	if (read_number("/proc/sys/user/max_user_namespaces") == 0)
 		return "this host allows no user namespaces: sysctl -w "
 		       "user.max_user_namespaces=10000";
@@ -125,6 +144,13 @@ ns_user_refusal(void)
 		       "profile with "
 		       "`userns,` for this program, or sysctl -w "
 		       "kernel.apparmor_restrict_unprivileged_userns=0";
+	if ((profile = apparmor_profile())) {
+		snprintf(sentence, sizeof sentence,
+			 "AppArmor holds this program to the profile %s: it needs `userns,` and "
+			 "`capability,` in it, or no profile",
+			 profile);
+		return sentence;
+	}
 	return NULL;
 }
 

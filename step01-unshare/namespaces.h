@@ -94,7 +94,8 @@ int ns_show_words(char *const words[]);
  * −1. */
 int ns_hint_rights(int kinds);
 
-/* Why the kernel refuses a new user namespace here, if it does: a sentence, or NULL. */
+/* Why the kernel refuses a new user namespace here, or its rights, if it does: a sentence, or NULL.
+ * Three sysctls, and the AppArmor profile of this process. */
 const char *ns_user_refusal(void);
 
 #endif

@@ -294,3 +294,46 @@ def _():
     equal(r.status, 125)
     contains(r.err, "unshare(CLONE_NEWUSER)")
     contains(r.err, "max_user_namespaces")
+
+
+RESTRICTED = """abi <abi/3.0>,
+profile boxstep_restricted flags=(attach_disconnected) {
+  file, signal, unix, network, mount, umount, pivot_root, ptrace,
+  deny capability,
+}
+"""
+
+
+class AppArmor:
+    """The profile into which a host such as Ubuntu 24.04 puts a program that makes a user namespace:
+    everything but capabilities, from the kernel's own AppArmor."""
+
+    def __enter__(self):
+        equal(run(["mount", "-t", "securityfs", "securityfs", "/sys/kernel/security"]).status, 0)
+        self._parser("-r")
+        return ["aa-exec", "-p", "boxstep_restricted", "--"]
+
+    def _parser(self, what):
+        r = run(["apparmor_parser", what, "-K"], input=RESTRICTED)
+        equal(r.status, 0, r.err)
+
+    def __exit__(self, *_):
+        self._parser("-R")
+        run(["umount", "/sys/kernel/security"])
+
+
+@test("a host whose AppArmor takes the rights from a user namespace is named as the cause", needs="vm cmd:apparmor_parser cmd:aa-exec", steps=for_steps(1, 7))
+def _(s):
+    with AppArmor() as confined:
+        r = run_as_user([*confined, *s.argv("--user", "--map-root", cmd=["/bin/true"])])
+        equal((r.status, r.out), (125, ""), r.err)
+        matches(r.err, r"step0\d: (write|clone3)\(.*: E(ACCES|PERM): .*; AppArmor holds this program to the profile boxstep_restricted")
+        if s.n == 1:  # the switch that such a host has, where the kernel of the VM has none
+            os.mkdir(TMP + "/kernel")
+            for name, value in (("apparmor_restrict_unprivileged_userns", 1), ("unprivileged_userns_clone", 1)):
+                with open(f"{TMP}/kernel/{name}", "w") as file:
+                    file.write(f"{value}\n")
+            script = f'mount --bind {TMP}/kernel /proc/sys/kernel; exec setpriv --reuid={USER_ID} --regid={USER_ID} --clear-groups "$@"'
+            r = run(["unshare", "--mount", "sh", "-c", script, "sh", *confined, *s.argv("--user", "--map-root", cmd=["/bin/true"])])
+            equal(r.status, 125)
+            contains(r.err, "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0")
