@@ -12,6 +12,16 @@ fi
 
 say() { echo "reset: $*"; }
 
+# Labs of the book that are staged are undone by themselves.
+for dir in $state; do
+    for lab in "$dir"/labs/*; do
+        [ ! -d "$lab" ] || {
+            say "lab ${lab##*/}"
+            "$(dirname "$0")/../book/labs/${lab##*/}.sh" undo >/dev/null 2>&1 || true
+        }
+    done
+done
+
 # Containers that are known are removed in the ordinary way.
 if [ -x "$build/boxstep" ] && [ -d "${state%% *}" ]; then
     for id in $("$build/boxstep" ps -aq 2>/dev/null); do

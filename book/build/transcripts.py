@@ -101,7 +101,7 @@ class Session:
         user = "user" in self.fence.tags
         return [f"HOME={home if user else '/root'}", "LC_ALL=C.UTF-8", "NO_COLOR=1",
                 f"PATH={BUILD}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                "TERM=dumb", "TZ=UTC", f"BOXSTEP_ROOT={home}/lib", f"BOXSTEP_NET={home}/net",
+                "TERM=dumb", "TZ=UTC", f"BUILD={BUILD}", f"BOXSTEP_ROOT={home}/lib", f"BOXSTEP_NET={home}/net",
                 f"BOXSTEP_RUN={home}/run"]
 
     def collect(self):

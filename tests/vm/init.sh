@@ -33,7 +33,7 @@ for dir in proc sys dev; do
     $b mount --move /$dir $new/$dir
 done
 # An overlay cannot have its upper directory on an overlay: these are real.
-for dir in run var/tmp var/lib/containers; do
+for dir in run var/tmp var/lib/containers var/lib/boxstep; do
     $b mkdir -p $new/$dir
     $b mount -t tmpfs -o size=80% tmpfs $new/$dir
 done

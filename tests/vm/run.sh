@@ -63,7 +63,7 @@ machine=(-M q35 -accel "$accel" -cpu "$cpu" -smp "${VM_SMP:-2}" -m "$memory" -no
 machine+=(-kernel "$vm/vmlinux" -initrd "$dir/initrd.cpio")
 machine+=(-append "console=ttyS0 quiet loglevel=4 panic=-1 nokaslr mitigations=off init_on_alloc=0 hardened_usercopy=off \
 randomize_kstack_offset=off rcupdate.rcu_expedited=1 random.trust_cpu=on no_timer_check tsc=reliable cgroup_no_v1=all \
-net.ifnames=0 ${VM_APPEND:-}")
+net.ifnames=0 boxstep.vm=1 ${VM_APPEND:-}")
 machine+=(-serial "file:$dir/console")
 # Output goes through a FIFO: a chardev on stdio whose stdin is at its end blocks the guest's first write.
 mkfifo "$dir/out"
