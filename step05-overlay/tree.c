@@ -1,8 +1,9 @@
 /*
  * tree: a directory removed with all that it has, however deep somebody made it.
  *
- * Instead of descending, each directory's subdirectories are moved up beside it, and removed in
- * their turn. Follows unlinkat(2), renameat(2), openat2(2). Explained in book/05-overlay.md.
+ * It descends a few levels; what is deeper is moved up to the top, and removed in its turn, so that
+ * no depth exhausts stack or descriptors. Follows unlinkat(2), renameat(2), openat2(2). Explained
+ * in book/05-overlay.md.
  */
 #include "step05-overlay/tree.h"
 
@@ -25,6 +26,8 @@
 #include "step02-pidns/handshake.h"
 #include "step02-pidns/spawn.h"
 
+enum { LEVELS = 16 };
+
 static DIR *
 open_directory(int dirfd, const char *name)
 {
@@ -40,72 +43,84 @@ open_directory(int dirfd, const char *name)
 	return fd < 0 ? NULL : fdopendir(fd);
 }
 
-/* Empties the directory NAME of TOP: files are removed, directories moved to TOP. */
-static int
-flatten(int top, const char *name, unsigned *counter)
-{
-	DIR *directory = open_directory(top, name);
-	struct dirent *entry;
-	char beside[32];
-	int result = 0, error;
+struct removal {
+	int top;       /* the directory to which deep ones are moved up */
+	unsigned gone; /* how many were */
+};
 
+/* Too deep to descend into: its turn comes at the top, where the next pass finds it. */
+static int
+move_up(struct removal *removal, int fd, const char *name)
+{
+	char beside[32];
+
+	do
+		snprintf(beside, sizeof(beside), ".gone.%u", removal->gone++);
+	while (faccessat(removal->top, beside, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+	if (renameat(fd, name, removal->top, beside) == 0)
+		return 0;
+	if (errno != EACCES || fchmodat(fd, name, 0700, 0) < 0) /* its `..` is written too */
+		return -1;
+	return renameat(fd, name, removal->top, beside);
+}
+
+static int empty(struct removal *removal, DIR *directory, int levels);
+
+static int
+remove_directory(struct removal *removal, int fd, const char *name, int levels)
+{
+	DIR *directory;
+	int result, error;
+
+	if (unlinkat(fd, name, AT_REMOVEDIR) == 0)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return -1;
+	if (levels == 0)
+		return move_up(removal, fd, name);
+	directory = open_directory(fd, name);
 	if (!directory)
 		return -1;
-	int fd = dirfd(directory);
-	while (result == 0 && (entry = readdir(directory))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (unlinkat(fd, entry->d_name, 0) == 0)
-			continue;
-		if (errno == EACCES) /* a directory that its owner may not write */
-			fchmod(fd, 0700);
-		if (unlinkat(fd, entry->d_name, AT_REMOVEDIR) == 0 ||
-		    unlinkat(fd, entry->d_name, 0) == 0)
-			continue;
-		do
-			snprintf(beside, sizeof(beside), ".gone.%u", (*counter)++);
-		while (faccessat(top, beside, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
-		result = renameat(fd, entry->d_name, top, beside);
-		if (result < 0 && errno == EACCES &&
-		    fchmodat(fd, entry->d_name, 0700, 0) == 0) /* its `..` is written too */
-			result = renameat(fd, entry->d_name, top, beside);
-	}
+	result = empty(removal, directory, levels - 1);
 	error = errno;
 	closedir(directory);
 	errno = error;
-	return result;
+	return result < 0 ? -1 : unlinkat(fd, name, AT_REMOVEDIR);
 }
 
-/* One pass over TOP. Gives how many directories it dealt with, or −1. */
+/* Removes all that DIRECTORY has, down to LEVELS below it. */
 static int
-pass(DIR *top, unsigned *counter)
+empty(struct removal *removal, DIR *directory, int levels)
 {
-	int fd = dirfd(top), dealt = 0;
 	struct dirent *entry;
+	int fd = dirfd(directory);
 
-	rewinddir(top);
-	while ((entry = readdir(top))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+	while ((entry = readdir(directory))) {
+		const char *name = entry->d_name;
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 			continue;
-		if (unlinkat(fd, entry->d_name, 0) == 0 ||
-		    unlinkat(fd, entry->d_name, AT_REMOVEDIR) == 0)
+		if (entry->d_type != DT_DIR && unlinkat(fd, name, 0) == 0)
 			continue;
-		if (errno == ENOENT)
+		if (remove_directory(removal, fd, name, levels) == 0 || errno == ENOENT)
 			continue;
-		if (flatten(fd, entry->d_name, counter) < 0 ||
-		    unlinkat(fd, entry->d_name, AT_REMOVEDIR) < 0)
+		/* in a directory that its owner may not write */
+		if (errno != EACCES && errno != ENOTDIR)
 			return -1;
-		dealt++;
+		fchmod(fd, 0700);
+		if (unlinkat(fd, name, 0) < 0 &&
+		    (errno != EISDIR || remove_directory(removal, fd, name, levels) < 0))
+			return -1;
 	}
-	return dealt;
+	return 0;
 }
 
 static int
 remove_here(int parent, const char *name)
 {
-	unsigned counter = 0;
+	struct removal removal = { 0, 0 };
+	unsigned before;
 	DIR *top;
-	int more, error;
+	int result, error;
 
 	if (unlinkat(parent, name, 0) == 0 || unlinkat(parent, name, AT_REMOVEDIR) == 0 ||
 	    errno == ENOENT)
@@ -113,13 +128,16 @@ remove_here(int parent, const char *name)
 	top = open_directory(parent, name);
 	if (!top)
 		return -1;
-	do
-		more = pass(top, &counter);
-	while (more > 0);
+	removal.top = dirfd(top);
+	do {
+		before = removal.gone;
+		rewinddir(top);
+		result = empty(&removal, top, LEVELS);
+	} while (result == 0 && removal.gone != before);
 	error = errno;
 	closedir(top);
 	errno = error;
-	return more < 0 ? -1 : unlinkat(parent, name, AT_REMOVEDIR);
+	return result < 0 ? -1 : unlinkat(parent, name, AT_REMOVEDIR);
 }
 
 /* The same as root of a user namespace that has the ids which the files may belong to. */
@@ -168,6 +186,8 @@ tree_make(const char *path, unsigned mode)
 {
 	char part[PATH_MAX];
 
+	if (mkdir(path, mode) == 0 || errno == EEXIST || errno == EISDIR)
+		return 0; /* mostly it is there */
 	if (strlen(path) >= sizeof(part)) {
 		errno = ENAMETOOLONG;
 		return -1;

@@ -43,9 +43,17 @@ def step_argv(n, build=BUILD):
     return [*words, "--rootfs", ROOTFS, "--", COMMAND]
 
 
-def floor_argv(n, scratch):
+def floor_argv(n, scratch, layers):
     command = COMMAND if n >= 3 else BUILD + "/probe"
-    return [BUILD + "/bench/floor", str(n), ROOTFS, scratch, command]
+    return [BUILD + "/bench/floor", str(n), layers if n >= 5 else ROOTFS, scratch, command]
+
+
+def layers_of(env):
+    """The image's layers as lowerdir takes them, the topmost first; a first run has unpacked them."""
+    subprocess.run(step_argv(5), env=env, check=True)
+    with open(env["BOXSTEP_ROOT"] + "/images.json") as file:
+        chain = json.load(file)["images"][-1]["layers"]
+    return ":".join(f"{env['BOXSTEP_ROOT']}/layers/{digest[7:]}/diff" for digest in reversed(chain))
 
 
 def bubblewrap():
@@ -78,11 +86,11 @@ def cgroup_parent():
     return None
 
 
-def contenders(scratch):
-    found = {}
+def contenders(scratch, env):
+    found, layers = {}, layers_of(env)
     for n in range(1, 8):
         if os.path.exists(f"{BUILD}/step{n:02d}"):
-            found[f"floor {n}"] = floor_argv(n, scratch + "/floor")
+            found[f"floor {n}"] = floor_argv(n, scratch + "/floor", layers)
             found[f"step{n:02d}"] = step_argv(n)
     found["bubblewrap"] = bubblewrap()
     found["crun"] = crun(scratch)
@@ -144,7 +152,7 @@ def main(rounds):
     if cgroup_parent():
         env["CGROUP"] = cgroup_parent()
     try:
-        table(race(contenders(scratch), rounds, env))
+        table(race(contenders(scratch, env), rounds, env))
         explain_off(rounds, env)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -2,13 +2,15 @@
  * floor: what a start costs at least. For each step, the system calls that its job needs and no
  * others: no options, no messages, no error but "it failed". The steps are measured against it.
  *
- *	floor STEP ROOTFS[:LOWER…] SCRATCH COMMAND [ARG…]
+ *	floor STEP ROOTFS SCRATCH COMMAND [ARG…]
  *
+ * From step 5 on ROOTFS may be several, as lowerdir takes them. $CGROUP is where a cgroup is made.
  * SCRATCH is an empty directory on a real disk. Follows the man pages of the calls.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/sched.h>
@@ -137,6 +139,52 @@ remove_scratch(void)
 
 /* ---- step 6 ---- */
 
+static const char *const files[] = { "resolv.conf", "hosts", "hostname" };
+enum { FILES = sizeof files / sizeof *files };
+
+static void
+write_files(void)
+{
+	char path[1024];
+
+	for (size_t i = 0; i < FILES; i++) {
+		snprintf(path, sizeof path, "%s/%s", scratch, files[i]);
+		int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		need(fd < 0 ? fd : write(fd, "127.0.0.1 localhost\n", 20), path);
+		close(fd);
+	}
+}
+
+static void
+bind_files(void)
+{
+	char from[1024], to[64];
+
+	for (size_t i = 0; i < FILES; i++) {
+		snprintf(from, sizeof from, "%s/%s", scratch, files[i]);
+		snprintf(to, sizeof to, "etc/%s", files[i]);
+		int fd = open(to, O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
+		need(fd, to);
+		close(fd);
+		need(mount(from, to, NULL, MS_BIND, NULL), to);
+	}
+}
+
+static void
+remove_files(void)
+{
+	char path[1024];
+
+	for (size_t i = 0; i < FILES; i++) {
+		snprintf(path, sizeof path, "%s/%s", scratch, files[i]);
+		unlink(path);
+		snprintf(path, sizeof path, "%s/upper/etc/%s", scratch, files[i]);
+		unlink(path);
+	}
+	snprintf(path, sizeof path, "%s/upper/etc", scratch);
+	rmdir(path);
+}
+
 static void
 loopback_up(void)
 {
@@ -148,6 +196,28 @@ loopback_up(void)
 }
 
 /* ---- step 7 ---- */
+
+/* Which devices may be opened: the kernel asks a program of the cgroup. This one says yes. */
+static void
+device_program(int cgroup)
+{
+	struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr = { .prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
+				.insns = (__u64)(uintptr_t)code,
+				.insn_cnt = sizeof code / sizeof *code,
+				.license = (__u64)(uintptr_t) "" };
+	long program = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr);
+
+	need(program, "BPF_PROG_LOAD");
+	attr = (union bpf_attr){ .target_fd = (__u32)cgroup,
+				 .attach_bpf_fd = (__u32)program,
+				 .attach_type = BPF_CGROUP_DEVICE };
+	need(syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof attr), "BPF_PROG_ATTACH");
+	close((int)program);
+}
 
 static void
 drop_rights(void)
@@ -184,6 +254,8 @@ child(char **argv)
 		mount_root(mounted);
 		need(chdir(mounted), mounted);
 		mount_all();
+		if (step >= 6)
+			bind_files();
 		make_nodes();
 		hide();
 		need(syscall(SYS_pivot_root, ".", "."), "pivot_root");
@@ -234,7 +306,11 @@ main(int argc, char **argv)
 	if (step >= 4 && getenv("CGROUP")) {
 		args.flags |= CLONE_INTO_CGROUP | CLONE_NEWCGROUP;
 		args.cgroup = (__u64)cgroup_make(cgroup);
+		if (step >= 7)
+			device_program((int)args.cgroup);
 	}
+	if (step >= 6)
+		write_files();
 	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
 	need(pid, "clone3");
 	if (pid == 0)
@@ -242,6 +318,8 @@ main(int argc, char **argv)
 	need(waitpid(pid, &status, 0), "waitpid");
 	if (cgroup[0])
 		rmdir(cgroup);
+	if (step >= 6)
+		remove_files();
 	if (step >= 5)
 		remove_scratch();
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
