@@ -238,7 +238,7 @@ install: all ## boxstep and boxstep-oci to $(DESTDIR)$(BINDIR), the rest to $(LI
 	install -m 755 $(addprefix $(O)/,$(filter boxstep boxstep-oci,$(PROGRAMS))) "$(DESTDIR)$(BINDIR)"
 	install -m 755 $(addprefix $(O)/,$(filter-out boxstep boxstep-oci,$(PROGRAMS))) "$(DESTDIR)$(LIBEXECDIR)"
 
-reset: ## remove whatever a crash left of ours on this host
+reset: ## remove what a crash left of ours on this host (ALL=1: the images and volumes as well)
 	@tests/reset.sh
 
 format: ## lay the C sources out

@@ -146,7 +146,7 @@ spawn_pass_on(const struct spawn *child, int signals)
 	/* ESRCH: it has ended meanwhile, and the pidfd says so next */
 	if (pidfd_send_signal(child->pidfd, number, NULL, 0) < 0 && errno != ESRCH)
 		return fail(errno, "pidfd_send_signal(%d, %d)", child->pidfd, number);
-	return 0;
+	return number;
 }
 
 /* ANCHOR: wait */

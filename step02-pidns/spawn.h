@@ -42,7 +42,8 @@ int spawn_share_pidns(const struct spawn_options *options, int *kinds);
 int spawn_block_signals(void);
 
 /* The two halves of that, for whoever waits for more than the child (a monitor): a signalfd(2) that
- * is readable when a signal has come, close-on-exec; and one signal read from it and passed on. */
+ * is readable when a signal has come, close-on-exec; and one signal read from it and passed on:
+ * gives its number, 0 for one that is not, or −1. */
 int spawn_signals(void);
 int spawn_pass_on(const struct spawn *child, int signals);
 

@@ -4,11 +4,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -59,29 +64,62 @@ stop(int *fd)
 	*fd = -1;
 }
 
-/* All of it, or false: the reader is gone. */
+#define PART 16384	/* bytes of one read */
+#define MOST (2U << 20) /* so many are kept of one stream after the end: more than a pipe holds */
+
+/*
+ * Gives TO what it can take now. The descriptor is the caller's, and so would be O_NONBLOCK; but
+ * what poll(2) has found room for does not block: PIPE_BUF bytes of a pipe, and of a terminal half
+ * of the 256 that it counts its room in (a line's end may become two bytes). True: all is gone.
+ */
 static bool
-write_all(int fd, const char *bytes, ssize_t count)
+deliver(struct owed *owed, int *to)
 {
-	while (count > 0) {
-		ssize_t n = write(fd, bytes, (size_t)count);
-		if (n < 0 && errno == EAGAIN) {
-			struct pollfd room = { fd, POLLOUT, 0 };
-			poll(&room, 1, 1000);
-		} else if (n < 0 && errno != EINTR)
+	size_t piece = owed->count > 0 && isatty(*to) ? 128 : PIPE_BUF;
+
+	while (*to >= 0 && owed->count > 0) {
+		struct pollfd room = { *to, POLLOUT, 0 };
+		ssize_t n;
+		if (poll(&room, 1, 0) == 0)
 			return false;
+		n = write(*to, owed->bytes + owed->at, owed->count < piece ? owed->count : piece);
+		if (n < 0 && errno == EAGAIN)
+			return false;
+		if (n < 0 && errno != EINTR)
+			*to = -1; /* the reader is gone */
 		else if (n > 0) {
-			bytes += n;
-			count -= n;
+			owed->at += (size_t)n;
+			owed->count -= (size_t)n;
 		}
 	}
+	owed->at = owed->count = 0;
 	return true;
+}
+
+static void
+owe(struct owed *owed, int *to, const char *bytes, size_t count)
+{
+	if (*to < 0)
+		return;
+	if (owed->at + owed->count + count > owed->size) {
+		size_t size = owed->at + owed->count + count;
+		char *grown = realloc(owed->bytes, size);
+		if (!grown) {
+			*to = -1;
+			return;
+		}
+		owed->bytes = grown;
+		owed->size = size;
+	}
+	memcpy(owed->bytes + owed->at + owed->count, bytes, count);
+	owed->count += count;
+	deliver(owed, to);
 }
 
 static void
 carry_output(struct monitor *monitor, int stream)
 {
-	char bytes[16384];
+	char bytes[PART];
 	ssize_t n = read(monitor->from[stream], bytes, sizeof bytes);
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
@@ -92,8 +130,7 @@ carry_output(struct monitor *monitor, int stream)
 		stop(&monitor->from[stream]);
 		return;
 	}
-	if (monitor->to[stream] >= 0 && !write_all(monitor->to[stream], bytes, n))
-		monitor->to[stream] = -1;
+	owe(monitor->owed + stream, monitor->to + stream, bytes, (size_t)n);
 	/* on a full disk the log ends, the container does not */
 	if (monitor->log &&
 	    log_write(monitor->log, (enum log_stream)stream, bytes, (size_t)n) < 0) {
@@ -110,8 +147,10 @@ carry_input(struct monitor *monitor)
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
-	if (n > 0 && write_all(monitor->input_to, bytes, n))
+	if (n > 0 && monitor->input_to >= 0) {
+		owe(monitor->owed + 2, &monitor->input_to, bytes, (size_t)n);
 		return;
+	}
 	monitor->input = -1;
 	if (monitor->input_to != monitor->from[0])
 		stop(&monitor->input_to); /* a pipe: its reader sees the end too */
@@ -128,7 +167,54 @@ hear_client(struct monitor *monitor)
 	else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
 		monitor->control = -1; /* the caller's descriptor: a number used again would lie */
 		monitor->to[0] = monitor->to[1] = monitor->input = -1;
+		monitor->owed[0].count = monitor->owed[1].count = 0;
 	}
+}
+
+/* True: nobody is owed anything. The input of a command that has ended is nobody's. */
+static bool
+deliver_all(struct monitor *monitor)
+{
+	bool done = deliver(monitor->owed, monitor->to);
+
+	done &= deliver(monitor->owed + 1, monitor->to + 1);
+	return deliver(monitor->owed + 2, &monitor->input_to) && done;
+}
+
+/* A handler, or a block and a signalfd(2): whether the process means to take that signal. */
+static bool
+takes(pid_t pid, int number)
+{
+	char path[32], line[128];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%d/status", pid);
+	if (!(file = fopen(path, "re")))
+		return false;
+	while (fgets(line, sizeof line, file))
+		if (strncmp(line, "SigCgt:", 7) == 0 || strncmp(line, "SigBlk:", 7) == 0)
+			found |= strtoull(line + 7, NULL, 16) >> (number - 1) & 1;
+	fclose(file);
+	return found;
+}
+
+/*
+ * PID 1 of a namespace is sent no signal from outside that it has no handler for, but SIGKILL and
+ * SIGSTOP: pid_namespaces(7). Who presses Ctrl-C again and again means the end, and gets it.
+ */
+static void
+insist(struct monitor *monitor, const struct spawn *child)
+{
+	if (monitor->control < 0 || takes(child->pid, SIGINT))
+		return;
+	if (++monitor->dropped == 2)
+		fprintf(stderr,
+			"boxstep: PID 1 of the container has no handler for SIGINT, and is not "
+			"sent "
+			"it; once more kills it (run --init has a PID 1 that passes it on)\n");
+	else if (monitor->dropped > 2)
+		pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
 }
 
 static void
@@ -141,6 +227,32 @@ follow_window(const struct monitor *monitor)
 		ioctl(monitor->from[0], TIOCSWINSZ, &size);
 }
 
+/* ---- the loop ---- */
+
+enum { OUT, ERR, IN, CLIENT, SIGNALS, END, TO_OUT, TO_ERR, TO_IN, EVENTS };
+
+/* What the loop waits for: of a stream either more of it, or that its reader can take what there
+ * is. After the end nobody is held up, and all is read. */
+static int
+watch(const struct monitor *m, int signals, int pidfd, struct pollfd events[EVENTS], int grace)
+{
+	const int readers[] = { m->to[0], m->to[1], m->input_to };
+
+	events[IN] = (struct pollfd){ m->owed[IN].count ? -1 : m->input, POLLIN, 0 };
+	events[CLIENT] = (struct pollfd){ m->control, POLLIN, 0 };
+	events[SIGNALS] = (struct pollfd){ signals, POLLIN, 0 };
+	events[END] = (struct pollfd){ pidfd, POLLIN, 0 };
+	for (int i = 0; i < 3; i++) {
+		size_t most = pidfd < 0 ? MOST : 1;
+		if (i != IN)
+			events[i] = (struct pollfd){ m->owed[i].count < most ? m->from[i] : -1,
+						     POLLIN, 0 };
+		events[TO_OUT + i] =
+			(struct pollfd){ m->owed[i].count ? readers[i] : -1, POLLOUT, 0 };
+	}
+	return poll(events, EVENTS, grace);
+}
+
 int
 monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *info)
 {
@@ -150,27 +262,25 @@ monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *info
 		return -1;
 	/* ANCHOR: loop */
 	for (;;) {
-		struct pollfd events[6] = {
-			{ monitor->from[0], POLLIN, 0 }, { monitor->from[1], POLLIN, 0 },
-			{ monitor->input, POLLIN, 0 },	 { monitor->control, POLLIN, 0 },
-			{ signals, POLLIN, 0 },		 { ended ? -1 : child->pidfd, POLLIN, 0 }
-		};
-		int ready = poll(events, 6, grace);
+		struct pollfd events[EVENTS] = { 0 };
+		int ready = watch(monitor, signals, ended ? -1 : child->pidfd, events, grace);
 
 		if (ready < 0 && errno != EINTR)
 			break;
 		for (int i = 0; i < 2 && ready > 0; i++)
 			if (events[i].revents)
 				carry_output(monitor, i);
-		if (ready > 0 && events[2].revents)
+		if (ready > 0 && events[IN].revents)
 			carry_input(monitor);
-		if (ready > 0 && events[3].revents)
+		deliver_all(monitor);
+		if (ready > 0 && events[CLIENT].revents)
 			hear_client(monitor);
-		if (ready > 0 && events[4].revents) {
+		if (ready > 0 && events[SIGNALS].revents) {
 			follow_window(monitor); /* it may be SIGWINCH */
-			spawn_pass_on(child, signals);
+			if (spawn_pass_on(child, signals) == SIGINT)
+				insist(monitor, child);
 		}
-		if (ready > 0 && events[5].revents) {
+		if (ready > 0 && events[END].revents) {
 			if (waitid(P_PIDFD, (id_t)child->pidfd, info, WEXITED) < 0)
 				break;
 			/* what is in the pipes still comes; a process that left the PID namespace's
@@ -184,6 +294,32 @@ monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *info
 	/* ANCHOR_END: loop */
 	close(signals);
 	return ended ? 0 : fail(errno, "the wait for process %d", child->pid);
+}
+
+void
+monitor_flush(struct monitor *monitor)
+{
+	struct signalfd_siginfo signal;
+	int signals = spawn_signals();
+
+	for (int i = 0; i < 2; i++)
+		stop(monitor->from + i);
+	monitor->input = monitor->input_to = -1;
+	while (signals >= 0 && !deliver_all(monitor)) {
+		struct pollfd events[EVENTS] = { 0 };
+		watch(monitor, signals, -1, events, -1);
+		if (events[CLIENT].revents)
+			hear_client(monitor);
+		if (events[SIGNALS].revents && read(signals, &signal, sizeof signal) > 0 &&
+		    (signal.ssi_signo == SIGINT || signal.ssi_signo == SIGTERM ||
+		     signal.ssi_signo == SIGHUP || signal.ssi_signo == SIGQUIT))
+			break;
+	}
+	if (signals >= 0)
+		close(signals);
+	for (int i = 0; i < 3; i++)
+		free(monitor->owed[i].bytes);
+	memset(monitor->owed, 0, sizeof monitor->owed);
 }
 
 /* ---- detached ---- */
@@ -310,6 +446,7 @@ monitor_started(struct monitor *monitor)
 int
 monitor_end(struct monitor *monitor, int result)
 {
+	monitor_flush(monitor);
 	if (monitor->log)
 		log_close(monitor->log);
 	if (monitor->report >= 0) { /* it never started: whoever waits for that says why */

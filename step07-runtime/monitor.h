@@ -18,6 +18,12 @@ struct monitor_options {
 };
 extern const struct option_row monitor_options[];
 
+/* Bytes that were read, and that whoever they are for has not taken yet. */
+struct owed {
+	char *bytes;
+	size_t at, count, size; /* COUNT of them from AT on; room for SIZE */
+};
+
 struct monitor {
 	struct log *log; /* NULL: nothing is kept */
 	int from[2]; /* what the command's stdout and stderr are read from; from[0] may be a pty's
@@ -31,6 +37,9 @@ struct monitor {
 	int report;  /* of monitor_fork; −1 */
 	int control; /* socket of a client, see monitor_wait; −1: none */
 	int window;  /* the caller's terminal, whose size the pty follows; −1: none */
+	/* of monitor_wait itself: */
+	struct owed owed[3]; /* to TO[0], TO[1] and INPUT_TO */
+	int dropped;	     /* how often PID 1 has dropped a SIGINT of the client */
 };
 
 /* Nothing is carried: all −1. */
@@ -41,12 +50,18 @@ void monitor_init(struct monitor *monitor);
 int monitor_pipes(struct monitor *monitor, int ends[2]);
 
 /*
- * Carries until the child has ended and everything it wrote is through; passes signals on meanwhile
+ * Carries until the child has ended and everything it wrote is read; passes signals on meanwhile
  * (spawn_block_signals first). A client on CONTROL may send a struct winsize, for the pty; when it
  * goes away, nothing is shown any more. A full disk or a reader that is gone stops that copy, not
- * the container. Fills *INFO. 0 or −1.
+ * the container; a reader that stalls holds the command up, but neither signals nor the end.
+ * SIGINT that PID 1 has no handler for is dropped by the kernel: a client that sends it thrice has
+ * the child killed. Fills *INFO. 0 or −1.
  */
 int monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *info);
+
+/* After monitor_wait, and after whatever else must not wait: what the readers have not taken yet is
+ * given to them, until they have it, go away, or a signal says that nobody wants it. */
+void monitor_flush(struct monitor *monitor);
 
 /*
  * -d: forks; gives 0 in the monitor, in a session of its own, and the pid in the caller. REPORT is

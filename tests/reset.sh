@@ -1,5 +1,6 @@
 #!/bin/sh
-# reset.sh: removes whatever is left of ours on this host: containers, cgroups, network, mounts, state, images.
+# reset.sh: removes what a crash may have left of ours on this host: containers with what they wrote,
+# cgroups, network, mounts, state. What people made or pulled stays: images and named volumes; with ALL=1 these go too.
 # Every name derives from the project's own (boxstep…, interface group 0x626f78), so nothing of others is touched.
 set -u
 build=${BUILD:-build}
@@ -83,8 +84,16 @@ for dir in $state; do
         say "mount $mounted"
         umount -l "$mounted"
     done
-    [ ! -d "$dir" ] || {
+    [ -d "$dir" ] || continue
+    if [ "$dir" = "${state%% *}" ] && [ "${ALL:-0}" != 1 ]; then
+        for name in containers scratch aside partial pins; do
+            [ ! -d "$dir/$name" ] || {
+                say "directory $dir/$name"
+                rm -rf "${dir:?}/$name"
+            }
+        done
+    else
         say "directory $dir"
         rm -rf "$dir"
-    }
+    fi
 done

@@ -5,7 +5,8 @@
  *	members of container.json
  *	id, name, image (as it was typed), manifest, command (for `ps`), created,
  *	status, pid, startTime (of that pid), startedAt, finishedAt, exitCode, oomKilled, error,
- *	remove, tty, stopSignal, ports (array of texts), labels, network (see supervise.c)
+ *	remove, tty, stopSignal, ports (array of texts), labels, network, cgroup (see
+ *	supervise.c)
  */
 #include <dirent.h>
 #include <errno.h>
@@ -126,8 +127,10 @@ load(int all, const char *id, struct container *container)
 	int fd, error;
 
 	*container = (struct container){ .dir = -1, .lock = -1 };
-	if (strlen(id) != CONTAINER_ID - 1)
+	if (strlen(id) != CONTAINER_ID - 1) {
+		errno = EINVAL;
 		return -1;
+	}
 	container->dir = openat(all, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	fd = container->dir < 0 ? -1
 				: openat(container->dir, "container.json", O_RDONLY | O_CLOEXEC);
@@ -180,7 +183,7 @@ bury(int all, struct container *container)
 	if (reload(all, id, container) < 0)
 		return false;
 	if (container_status(container) != CONTAINER_EXITED) {
-		leftover_clear(id);
+		leftover_clear(id, container_text(container, "cgroup"));
 		container_set_text(container, "status", "exited");
 		container_set_number(container, "pid", 0);
 		container_set_number(container, "exitCode", 137);
@@ -192,6 +195,28 @@ bury(int all, struct container *container)
 	close(container->lock);
 	container->lock = -1;
 	return true;
+}
+
+/*
+ * A directory without a record is being made, by a holder of the lock of all of them; or being
+ * removed, by a holder of its own; or it is what a killed command of either kind left.
+ */
+static void
+sweep(int all, const char *id)
+{
+	int dir = openat(all, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (dir >= 0 && flock(all, LOCK_EX | LOCK_NB) == 0) {
+		if (flock(dir, LOCK_EX | LOCK_NB) == 0 &&
+		    faccessat(dir, "container.json", F_OK, 0) < 0 && errno == ENOENT) {
+			leftover_clear(id, "");
+			tree_remove(all, id);
+			call_forget(); /* the next command tries again */
+		}
+		flock(all, LOCK_UN);
+	}
+	if (dir >= 0)
+		close(dir);
 }
 
 static int
@@ -213,6 +238,8 @@ container_all(const struct store *store, struct container_list *list)
 	while (dir && (entry = readdir(dir))) {
 		struct container container, *grown;
 		if (load(all, entry->d_name, &container) < 0) {
+			if (errno == ENOENT)
+				sweep(all, entry->d_name);
 			call_forget();
 			continue;
 		}
@@ -436,6 +463,10 @@ container_remove(const struct store *store, struct container *container)
 
 	if (all >= 0) {
 		store_unpin(store, container->id);
+		/* the record first, so that a kill in the middle leaves what the next command
+		 * sweeps; the lock keeps it from doing so now */
+		if (container->dir >= 0 && flock(container->dir, LOCK_EX | LOCK_NB) == 0)
+			unlinkat(container->dir, "container.json", 0);
 		done = tree_remove(all, container->id);
 		close(all);
 	}

@@ -16,6 +16,7 @@
 #include "step05-overlay/image_config.h"
 #include "step07-runtime/engine/commands.h"
 #include "step07-runtime/engine/leftover.h"
+#include "step07-runtime/engine/unreaped.h"
 #include "step07-runtime/log.h"
 
 struct control_options {
@@ -70,21 +71,55 @@ engine_state(const struct container *container, struct oci_state *state)
 	return oci_state_open(oci_root_default(), container->id, state);
 }
 
+/* By the record alone: the runtime's state may be damaged, and `rm -f` has to work all the same. */
 static int
 send_signal(const struct container *container, int number)
 {
-	struct oci_state state;
-	int pidfd, done = -1;
+	const struct oci_state state = {
+		.dir = -1,
+		.id = container->name,
+		.pid = (pid_t)container_number(container, "pid"),
+		.start_time = (uint64_t)container_number(container, "startTime"),
+	};
+	int pidfd, done;
 
-	if (engine_state(container, &state) < 0)
+	if (container_status(container) != CONTAINER_RUNNING)
+		return fail(ESRCH, "container %s is not running", container->name);
+	if ((pidfd = oci_state_pidfd(&state)) < 0)
 		return -1;
-	if ((pidfd = oci_state_pidfd(&state)) >= 0) {
-		done = call(pidfd_send_signal(pidfd, number, NULL, 0),
-			    "pidfd_send_signal(%d, SIG%s, NULL, 0)", pidfd, sigabbrev_np(number));
-		close(pidfd);
-	}
-	oci_state_close(&state);
+	done = call(pidfd_send_signal(pidfd, number, NULL, 0),
+		    "pidfd_send_signal(%d, SIG%s, NULL, 0)", pidfd, sigabbrev_np(number));
+	close(pidfd);
 	return done;
+}
+
+#define KILLED_ENDS 60 /* seconds; a great deal of memory takes a while to be given back */
+
+/*
+ * SIGKILL, and the wait for the end. PID 1 of a namespace does not end before all others are
+ * reaped, by their parent: what exec started has one out here, which may be stopped, or not care.
+ */
+static int
+kill_and_wait(const struct container *container)
+{
+	pid_t zombie, parent;
+
+	if (send_signal(container, SIGKILL) < 0)
+		call_forget(); /* it may have ended by itself a moment before */
+	for (int waited = 0; waited < KILLED_ENDS; waited += 2) {
+		if (container_wait_end(container, 2) == 1)
+			return 0;
+		if (unreaped((pid_t)container_number(container, "pid"), &zombie, &parent)) {
+			fail(EBUSY,
+			     "container %s is killed, but cannot end: process %d has ended, and "
+			     "its "
+			     "parent %d has not asked for its status",
+			     container->name, zombie, parent);
+			return call_hint("wake the parent up or end it: ps -fp %d", parent);
+		}
+	}
+	return fail(EBUSY, "container %s is killed, and has not ended after %d seconds",
+		    container->name, KILLED_ENDS);
 }
 
 /* After a signal that found nobody: it may have ended by itself a moment before. */
@@ -112,10 +147,7 @@ stop_one(const struct store *store, struct container *container, void *with)
 	if (container_wait_end(container, (int)options->time) == 1)
 		return 0;
 	/* PID 1 drops a signal for which it has no handler; nothing drops this one */
-	if (send_signal(container, SIGKILL) < 0)
-		return has_ended(container);
-	container_wait_end(container, -1);
-	return 0;
+	return kill_and_wait(container);
 }
 
 int
@@ -181,9 +213,8 @@ remove_one(const struct store *store, struct container *container, void *with)
 			fail(EBUSY, "container %s is running", container->name);
 			return call_hint("stop it first, or rm -f");
 		}
-		if (send_signal(container, SIGKILL) < 0)
-			call_forget(); /* it has just ended */
-		container_wait_end(container, -1);
+		if (kill_and_wait(container) < 0)
+			return -1;
 	}
 	if (faccessat(container->dir, "container.json", F_OK, 0) < 0)
 		return 0; /* --rm: its monitor has removed it */
@@ -193,7 +224,10 @@ remove_one(const struct store *store, struct container *container, void *with)
 		return fail(EBUSY, "container %s is in use by another command", container->name);
 	}
 	if (killed)
-		leftover_clear(container->id); /* its monitor may have been killed meanwhile */
+		leftover_clear(
+			container->id,
+			container_text(container,
+				       "cgroup")); /* its monitor may have been killed meanwhile */
 	return container_remove(store, container);
 }
 

@@ -135,6 +135,7 @@ attend(const struct exec_options *options, struct enter *enter, struct monitor *
 	}
 	if (monitor_wait(monitor, &enter->child, &info) < 0)
 		return -1;
+	monitor_flush(monitor);
 	terminal_restore();
 	return spawn_status(&info);
 }

@@ -234,6 +234,8 @@ launch(struct supervise *s)
 		close(s->container->lock);
 		s->container->lock = -1;
 		status = monitor_await(s->report);
+		if (status < 0 && options->cidfile)
+			unlink(options->cidfile); /* no such container any more */
 		if (status == 0 && !options->detach)
 			status = stay(s->report, monitor);
 		else if (status == 0)

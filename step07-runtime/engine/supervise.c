@@ -194,6 +194,7 @@ record_start(const struct supervise *s, const struct running *r)
 		container_set_text(c, "ip", address_text(&r->network.v4));
 	container_set_text(c, "status", "running");
 	container_set_number(c, "pid", r->launch.child.pid);
+	container_set_text(c, "cgroup", r->launch.cgroup.fd >= 0 ? r->launch.cgroup.path : "");
 	container_set_number(c, "startTime", (int64_t)process_start_time(r->launch.child.pid));
 	container_set_now(c, "startedAt");
 	return container_save(c);
@@ -260,13 +261,16 @@ supervise(struct supervise *s)
 	call_forget();
 	status = spawn_status(&info);
 	record_end(s, &r, &info);
-	client = s->options->detach || r.monitor.control >= 0 ? s->report : -1;
 	clean_up(&r);
 	/* "exited" says as well that nothing of it is left on the host */
 	if (s->options->remove)
 		container_remove(s->store, s->container);
 	else
 		container_save(s->container);
+	/* whoever waits for that knows it now; the reader of a pipe may take its time */
+	container_close(s->container);
+	monitor_flush(&r.monitor);
+	client = s->options->detach || r.monitor.control >= 0 ? s->report : -1;
 	call_forget();
 	call_error()->status = status;
 	if (client >= 0)

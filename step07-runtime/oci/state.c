@@ -345,6 +345,21 @@ oci_state_remove(const char *root, struct oci_state *state)
 	return done;
 }
 
+int
+oci_state_discard(const char *root, const char *id)
+{
+	struct oci_state state = { .dir = -1, .id = id, .cgroup = "" };
+	int fd = oci_id_check(id) < 0 ? -1 : open_root(root);
+
+	if (fd < 0)
+		return -1;
+	state.dir = lock_dir(fd, id, LOCK_EX);
+	close(fd);
+	if (state.dir < 0)
+		return errno == ENOENT ? 0 : fail(errno, "open(\"%s/%s\")", root, id);
+	return oci_state_remove(root, &state);
+}
+
 void
 oci_state_close(struct oci_state *state)
 {

@@ -56,6 +56,8 @@ void oci_state_unlock(struct oci_state *state);
 /* Removes the directory and closes. */
 int oci_state_remove(const char *root, struct oci_state *state);
 void oci_state_close(struct oci_state *state);
+/* Removes ROOT/ID without reading it: its state.json is damaged. */
+int oci_state_discard(const char *root, const char *id);
 
 enum oci_status oci_state_status(const struct oci_state *state);
 /* A pidfd of the container's first process; −1 with ESRCH (recorded) when it has ended. */

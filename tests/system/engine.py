@@ -2,6 +2,7 @@
 images, rmi, pull; what a killed monitor and a full disk leave; what a terminal sees."""
 
 import ctypes
+import select
 import termios
 
 from harness import *
@@ -774,6 +775,235 @@ def _():
         pid = c.record()["pid"]
         equal(once("--network", f"container:{pid}", cmd=["readlink", "/proc/self/ns/net"]).out.strip(), os.readlink(f"/proc/{pid}/ns/net"))
     equal(once("--pid", "host", cmd=["readlink", "/proc/self/ns/pid"]).out.strip(), os.readlink("/proc/self/ns/pid"))
+
+
+# ---- readers and programs that stall --------------------------------------------------------------
+
+
+def is_full(p):
+    """Whether the pipe that is P's standard output has no room."""
+    pipe = os.open(f"/proc/{p.pid}/fd/1", os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        return not select.select([], [pipe], [], 0)[1]
+    finally:
+        os.close(pipe)
+
+
+def stalled(*words, script):
+    """A foreground run whose output nobody reads, once its pipe is full."""
+    p = start([program("boxstep"), "run", *words, "--name", "web", "--network", "none", IMAGE, "/bin/sh", "-c", script])
+    wait_for(lambda: is_full(p), "a full pipe", 30)
+    return p
+
+
+@test("a reader that stalls holds up the command, but neither exec nor stop nor rm of its container")
+def _():
+    p = stalled(script="trap 'exit 6' TERM; while :; do echo a line of some length for the pipe; done")
+    try:
+        equal(ok("exec", "web", "hostname").status, 0)
+        ok("stop", "-t", "1", "web")
+        record = json.loads(ok("inspect", "web").out)[0]
+        equal(record["status"], "exited")
+        ok("rm", "web")
+        gone()
+        r = p.wait()
+        equal(r.status, record["exitCode"])
+        matches(r.out, r"\A(a line of some length for the pipe\n)+(a[a-z ]*)?\Z", "what was read in the end")
+    finally:
+        box("rm", "-f", "web")
+
+
+@test("what a command wrote before its end reaches a reader that comes late, and the log at once")
+def _():
+    p = stalled(script="head -c 130000 /dev/zero | tr '\\0' x; exit 4")
+    try:
+        wait_for(lambda: json.loads(ok("inspect", "web").out)[0]["status"] == "exited", "the end", 30)
+        equal(len(ok("logs", "web").out), 130000, "bytes in the log")
+        r = p.wait()
+        equal((r.status, len(r.out)), (4, 130000))
+    finally:
+        box("rm", "-f", "web")
+    gone()
+
+
+@test("Ctrl-C ends a run whose command has ended and whose reader does not come")
+def _():
+    p = stalled("--rm", script="head -c 130000 /dev/zero; exit 4")
+    wait_for(lambda: ok("ps", "-aq").out == "", "the end", 30)
+    wait_for(lambda: p.send(signal.SIGINT) or not p.alive(), "the end of the client")
+    equal(p.popen.returncode, 4)
+
+
+@test("a program that does not read its terminal holds up what is typed, but not stop")
+def _():
+    p = on_pty("run", "--rm", "-it", "--name", "web", "--network", "none", IMAGE, "/bin/sh", "-c", "stty raw -echo; echo on; exec sleep 300")
+    try:
+        p.read_until("on")
+        os.set_blocking(p.terminal, False)
+        wait_for(lambda: not typed(p.terminal), "a full terminal", 30)
+        ok("stop", "-t", "0", "web")
+    finally:
+        box("rm", "-f", "web")
+    equal(p.wait().status, 137)
+    gone()
+
+
+def typed(terminal):
+    """Whether the terminal takes more. A program between may make room a moment later: not yet full."""
+    for _ in range(20):
+        try:
+            return os.write(terminal, b"x" * 4096) > 0
+        except BlockingIOError:
+            time.sleep(0.02)
+    return False
+
+
+@test("exec -t whose terminal nobody reads ends by a signal")
+def _():
+    with Container():
+        p = on_pty("exec", "-t", "web", "yes")
+        p.read_until("y")
+        wait_for(lambda: p.send(signal.SIGTERM) or not p.alive(), "the end of exec", 30)
+
+
+@test("Ctrl-C that PID 1 has no handler for: a hint at the second, the end at the third")
+def _():
+    p = start([program("boxstep"), "run", "--rm", "--network", "none", IMAGE, "/bin/sh", "-c", "echo on; exec sleep 300"])
+    p.read_until("on")
+    wait_for(lambda: (p.send(signal.SIGINT), p.pump(0.1), "no handler for SIGINT" in p.err)[2], "the hint")
+    wait_for(lambda: (p.send(signal.SIGINT) if p.alive() else None, p.pump(0.1), not p.alive())[2], "the end")
+    r = p.wait()
+    equal((r.status, r.err.count("no handler"), r.err.count("--init")), (137, 1, 1))
+    gone()
+
+
+@test("Ctrl-C that PID 1 takes is the command's alone, however often; below --init it ends the command")
+def _():
+    script = "n=0; trap 'n=$((n+1)); echo caught $n' INT; echo on; while :; do sleep 0.05; done"
+    p = start([program("boxstep"), "run", "--rm", "--name", "web", "--network", "none", IMAGE, "/bin/sh", "-c", script])
+    p.read_until("on")
+    for n in range(1, 6):
+        p.send(signal.SIGINT)
+        p.read_until(f"caught {n}\n")
+    ok("stop", "-t", "0", "web")
+    equal(p.wait().err, "")
+    p = start([program("boxstep"), "run", "--rm", "--init", "--network", "none", IMAGE, "/bin/sh", "-c", "echo on; exec sleep 300"])
+    p.read_until("on")
+    p.send(signal.SIGINT)
+    r = p.wait()
+    equal((r.status, r.err), (130, ""))
+    gone()
+
+
+# ---- what a kill or a fault leaves -----------------------------------------------------------------
+
+
+def containers_dir():
+    return STAGE + "/home/store/containers"
+
+
+@test("kill -9 of rm, at whatever call: the next command sweeps the rest, and the name is free", needs="root cmd:strace")
+def _():
+    for nth in (1, 2, 3, 5, 8):
+        equal(box("run", "--name", "half", "--network", "none", IMAGE, "/bin/sh", "-c", "mkdir -p /a/b/c; for n in 1 2 3 4 5; do echo > /a/b/c/$n; done").status, 0)
+        r = run(["strace", "-f", "-o", "/dev/null", "-e", f"inject=unlinkat:signal=KILL:when={nth}", program("boxstep"), "rm", "half"])
+        equal(r.status, 137, f"rm, killed at call {nth}")
+        box("rm", "half")  # the first call may be one before the record's
+        equal(ok("ps", "-aq").out, "")
+        equal(os.listdir(containers_dir()), [], f"directories that are left after a kill at call {nth}")
+
+
+@test("a directory without a record is swept by the next command; one that is being made is not")
+def _():
+    dead = containers_dir() + "/" + "d" * 64
+    os.makedirs(dead + "/upper/deep/er")
+    ok("ps")
+    check(not os.path.exists(dead), "the dead directory is still there")
+    import fcntl
+
+    os.makedirs(dead)
+    holder = os.open(dead, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    ok("ps")
+    check(os.path.exists(dead), "what a living rm holds was taken from it")
+    os.close(holder)
+    ok("ps")
+    check(not os.path.exists(dead), "the dead directory is still there")
+
+
+@test("a cidfile goes with a container that did not start")
+def _():
+    for words, status in ((["nosuch"], 127), (["/etc/passwd"], 126)):
+        r = once("--cidfile", TMP + "/cid", cmd=words)
+        equal(r.status, status)
+        check(not os.path.exists(TMP + "/cid"), "the cidfile is there")
+    equal(once("--cidfile", TMP + "/cid", cmd=["/bin/true"]).status, 0)
+    matches(read(TMP + "/cid"), r"\A[0-9a-f]{64}\Z")
+    gone()
+
+
+@test("rm -f, stop and kill work while state.json is damaged; rm does when the monitor is gone too")
+def _():
+    def damage(c, text):
+        state = f"{STAGE}/home/run/oci/{c.id}"
+        with open(state + "/state.json", "w") as file:
+            file.write(text)
+        return state
+
+    for text in ("", "{", '{"pid":"x"}', "[]"):
+        with Container() as c:
+            state = damage(c, text)
+            ok("kill", "-s", "CONT", "web")
+            equal(box("exec", "web", "true").status, 125)
+            ok("rm", "-f", "web")
+            check(not os.path.exists(state), "its state is left")
+    with Container() as c:
+        state = damage(c, "{")
+        ok("stop", "-t", "0", "web")
+        equal(c.record()["status"], "exited")
+        check(not os.path.exists(state), "its state is left")
+    with Container() as c:
+        state, pid = damage(c, "{"), c.record()["pid"]
+        os.kill(parent(pid), signal.SIGKILL)
+        wait_for(lambda: not os.path.exists(f"/proc/{pid}") or "State:\tZ" in read(f"/proc/{pid}/status"), "the end of the first process")
+        ok("rm", "-f", "web")
+        check(not os.path.exists(state), "its state is left")
+    gone()
+
+
+@test("rm -f of a container that cannot end says which process nobody waits for, and whose child it is")
+def _():
+    subreaper()
+    with Container() as c:
+        ok("exec", "-d", "web", "true")  # an orphan: now a child of this test, which does not wait for it
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        r = box("rm", "-f", "web")
+        equal((r.status, r.out), (1, ""))
+        child, _ = os.wait()
+        contains(r.err, f"process {child} has ended, and its parent {os.getpid()} ")
+        ok("rm", "-f", "web")
+    gone()
+
+
+@test("reset removes containers and what belongs to them; images and volumes stay, but not with ALL=1")
+def _():
+    import shutil
+
+    ok("run", "-d", "--network", "none", "-v", "kept:/vol", IMAGE, "/bin/sleep", "300")
+    store = STAGE + "/home/store"
+    reset = [ROOT + "/tests/reset.sh"]
+    env = {"BUILD": STAGE + "/bin"}
+    equal(run(reset, env=env).status, 0)
+    gone()
+    check(os.path.isdir(store + "/volumes/kept"), "the volume is gone")
+    check(len(ok("images", "-q").lines) > 0, "the images are gone")
+    check(not os.path.exists(store + "/containers") or not os.listdir(store + "/containers"), "a container is left")
+    copy = TMP + "/copy"
+    shutil.copytree(store + "/volumes", copy + "/volumes")
+    r = run(reset, env={**env, "BOXSTEP_ROOT": copy, "ALL": "1"})
+    equal(r.status, 0)
+    check(not os.path.exists(copy), "the store is left")
+    shutil.rmtree(store + "/volumes")
 
 
 # ---- limits --------------------------------------------------------------------------------------
