@@ -180,7 +180,7 @@ JOBS     = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc) -Otarget)
 C_FILES  = $(sort $(wildcard step0*/*.[ch] step0*/*/*.[ch] tests/*.[ch] tests/*/*.[ch]))
 
 .PHONY: help units ready rootfs images vm test check unit-test coverage bench demo install reset \
-	format clean distclean check-structure book book-sync book-run book-check
+	format clean distclean check-structure book book-sync book-run book-check grade starter export
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
@@ -257,6 +257,15 @@ book-run: ready ## the transcripts of the book, from the programs
 	@book/build/run.py
 book-check: ## listings, links and names of the book
 	@book/build/check.py
+
+grade: ## points for exercises/ of a starter (STEP=03, ID=3.2, JSON=1, FORMAT=gradescope|autolab)
+	@$(MAKE) --no-print-directory -s ready WERROR= >&2
+	@tests/grade/grader.py grade $(if $(STEP),--step $(STEP)) $(if $(JSON),--json) \
+		$(if $(FORMAT),--format $(FORMAT)) $(ID)
+starter: ## a tree with the exercises of a step to work in (STEP=03 DIR=../mine SEED=class)
+	@tests/grade/grader.py starter $(if $(STEP),--step $(STEP)) $(DIR)
+export: ## one step and what it stands on, as a folder that builds alone (STEP=04 DIR=../step4)
+	@tests/grade/grader.py export --step $(STEP) $(DIR)
 
 clean: ## remove what was built; the virtual machine's kernel stays (distclean)
 	@[ ! -d $(O) ] || find $(O) -mindepth 1 -maxdepth 1 ! -name vm -exec rm -rf {} +

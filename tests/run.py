@@ -2,7 +2,7 @@
 """Runs the tests: unit, system, what only the VM lab can show, the rules of the house, the book.
 
     tests/run.py                      everything
-    tests/run.py step03 unit          groups: the names of the files in tests/{system,hostile,oci,fuzz},
+    tests/run.py step03 unit          groups: the names of the files in tests/{system,hostile,oci,fuzz,grade},
                                       unit, structure, book
     tests/run.py -k WORD              only tests whose name has WORD (several: all of them)
     tests/run.py --list               what there is
@@ -162,7 +162,7 @@ def remove(path):
 
 
 def collect():
-    for folder in ("system", "hostile", "oci", "fuzz"):
+    for folder in ("system", "hostile", "oci", "fuzz", "grade"):
         sys.path.append(f"{HERE}/{folder}")
         for path in sorted(glob.glob(f"{HERE}/{folder}/*.py")):
             with open(path) as file:
@@ -356,6 +356,8 @@ def sweep(before):
 def run_in_vm(tests):
     """Boots once and runs TESTS there; their results come back as lines of JSON."""
     names = {str(t): t for t in tests}
+    for t in tests:
+        getattr(t, "prepare", lambda: None)()
     listing = harness.BUILD + "/vm-tests"
     with open(listing, "w") as file:
         file.write("\n".join(names))
