@@ -496,6 +496,23 @@ make(const struct cgroup_options *options, const char *mount, const char *path, 
 	return 0;
 }
 
+int
+cgroup_plan(const struct cgroup_options *options, const char *id, struct cgroup *planned)
+{
+	char mount[PATH_MAX], there[PATH_MAX];
+
+	*planned = (struct cgroup)CGROUP_NONE;
+	if (hierarchy_find(mount) < 0 || parent_choose(options, mount, id, planned->path) < 0) {
+		planned->path[0] = '\0';
+		return call_error()->number ? -1 : 0;
+	}
+	strcpy(there, planned->path);
+	while (there[0] && faccessat(AT_FDCWD, there, F_OK, AT_EACCESS) < 0)
+		*strrchr(there, '/') = '\0';
+	planned->made_from = strlen(there);
+	return 0;
+}
+
 /* ANCHOR: create */
 int
 cgroup_create(const struct cgroup_options *options, const char *id, int needed, int wanted,
@@ -527,6 +544,20 @@ cgroup_create(const struct cgroup_options *options, const char *id, int needed, 
 	return 0;
 }
 /* ANCHOR_END: create */
+
+int
+cgroup_require(const struct cgroup *cgroup, int needed)
+{
+	char mount[PATH_MAX], above[PATH_MAX];
+
+	if (cgroup->fd < 0 || !(needed & ~cgroup->controllers))
+		return 0;
+	if (hierarchy_find(mount) < 0)
+		return hierarchy_refuse(needed, NULL);
+	snprintf(above, sizeof above, "%.*s", (int)(strrchr(cgroup->path, '/') - cgroup->path),
+		 cgroup->path);
+	return parent_enable(mount, above, needed, 0);
+}
 
 /* ANCHOR: remove */
 int

@@ -50,6 +50,10 @@ struct cgroup {
 int cgroup_create(const struct cgroup_options *options, const char *id, int needed, int wanted,
 		  struct cgroup *cgroup);
 
+/* What cgroup_create would make, without making it: PATH and MADE_FROM, or an empty path when there
+ * can be none. For who writes down what has to be removed should it be killed. */
+int cgroup_plan(const struct cgroup_options *options, const char *id, struct cgroup *planned);
+
 /* Opens an existing one: by the path of its directory; by a process that is in it (the right one
  * to enter for an exec, because a container may have made groups of its own inside). */
 int cgroup_open(const char *path, struct cgroup *cgroup);
@@ -58,6 +62,9 @@ int cgroup_open_of(pid_t pid, struct cgroup *cgroup);
 int cgroup_try_open(const char *path, struct cgroup *cgroup);
 /* Closes the descriptor; the cgroup stays. */
 void cgroup_close(struct cgroup *cgroup);
+
+/* For a limit that comes later: the controllers NEEDED are enabled for one that exists. */
+int cgroup_require(const struct cgroup *cgroup, int needed);
 
 /* Moves a running process into it: a write of the pid to cgroup.procs. 0: the caller. */
 int cgroup_enter(const struct cgroup *cgroup, pid_t pid);

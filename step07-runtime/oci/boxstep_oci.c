@@ -18,8 +18,6 @@
 #include "step07-runtime/oci/seal.h"
 #include "step07-runtime/oci/state.h"
 
-#define VERSION "0.1.0"
-
 static struct globals globals;
 static int log_fd = -1;
 
@@ -76,37 +74,87 @@ static const struct option_table tables[] = { { "global", global_rows, &globals 
 					      { "narration", call_options, NULL },
 					      { 0 } };
 
+static const struct verb {
+	const char *name;
+	int (*run)(const struct globals *, int, char **);
+	const char *help;
+} verbs[] = {
+	{ "create", command_create, "build a container; its command waits for start" },
+	{ "start", command_start, "let the command of a created container run" },
+	{ "run", command_run, "create, start, wait, delete" },
+	{ "exec", command_exec, "run one more process in a container" },
+	{ "state", command_state, "show a container's state" },
+	{ "list", command_list, "show the containers" },
+	{ "ps", command_ps, "show a container's processes" },
+	{ "kill", command_kill, "send a signal" },
+	{ "pause", command_pause, "freeze all of its processes" },
+	{ "resume", command_resume, "let them go on" },
+	{ "update", command_update, "change limits" },
+	{ "events", command_events, "show what it uses, and that memory ran out" },
+	{ "delete", command_delete, "remove what is left of a container" },
+	{ "spec", command_spec, "write a config.json to begin with" },
+	{ "features", command_features, "show what this runtime can do" },
+};
+enum { VERBS = sizeof verbs / sizeof verbs[0] };
+
+static char about[2048] = "An OCI runtime: containers from bundles. Each command has a --help of "
+			  "its own.\n\ncommands:";
+
 static const struct program program = {
 	.name = "boxstep-oci",
-	.synopsis = "[OPTIONS] create|start|state|kill|delete|run|exec|list|ps|pause|resume ...",
-	.about = "An OCI runtime: containers from bundles. Each verb has a --help of its own.",
+	.synopsis = "[OPTIONS] COMMAND ...",
+	.about = about,
 	.tables = tables,
 	.examples = { "boxstep-oci list", "boxstep-oci --version", "boxstep-oci run --help" },
 };
 
-static const struct verb {
-	const char *name;
-	int (*run)(const struct globals *, int, char **);
-} verbs[] = {
-	{ "create", command_create }, { "start", command_start },   { "state", command_state },
-	{ "kill", command_kill },     { "delete", command_delete }, { "run", command_run },
-	{ "exec", command_exec },     { "list", command_list },	    { "ps", command_ps },
-	{ "pause", command_pause },   { "resume", command_resume },
-};
+static void
+list_verbs(void)
+{
+	for (size_t i = 0, used = strlen(about); i < VERBS; i++)
+		used += (size_t)snprintf(about + used, sizeof about - used, "\n  %-10s %s",
+					 verbs[i].name, verbs[i].help);
+}
+
+static int
+count_words(const struct program *verb, int count, int min, int max)
+{
+	if (count >= min && count <= max)
+		return 0;
+	fail(EINVAL, "%s: %d words where %d%s are expected", verb->name, count, min,
+	     max > min ? " or more" : "");
+	return call_hint("%s --help", verb->name);
+}
 
 int
 command_operands(const struct program *verb, int argc, char **argv, int min, int max)
 {
+	int count = 0;
+
+	for (int at = 1; at < argc;) {
+		int first = options_parse(verb, argc - at + 1, argv + at - 1);
+		bool end;
+
+		if (first <= 0)
+			return first;
+		first += at - 1;
+		end = first > at && strcmp(argv[first - 1], "--") == 0;
+		do {
+			if (first < argc) /* to the front, where the verb looks for it */
+				argv[1 + count++] = argv[first++];
+		} while (end && first < argc);
+		at = first;
+	}
+	argv[1 + count] = NULL;
+	return count_words(verb, count, min, max) < 0 ? -1 : 1;
+}
+
+int
+command_words(const struct program *verb, int argc, char **argv)
+{
 	int first = options_parse(verb, argc, argv);
 
-	if (first <= 0)
-		return first;
-	if (argc - first < min || argc - first > max) {
-		fail(EINVAL, "%s: %d words where %d%s are expected", verb->name, argc - first, min,
-		     max > min ? " or more" : "");
-		return call_hint("%s --help", verb->name);
-	}
-	return first;
+	return first > 0 && count_words(verb, argc - first, 1, argc) < 0 ? -1 : first;
 }
 
 /* One line in the log, as conmon and the shim parse it: the file as a whole is one JSON object. */
@@ -138,7 +186,7 @@ log_error(void)
 static int
 dispatch(int argc, char **argv)
 {
-	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+	for (size_t i = 0; i < VERBS; i++)
 		if (strcmp(argv[0], verbs[i].name) == 0)
 			return verbs[i].run(&globals, argc, argv);
 	if (strcmp(argv[0], "checkpoint") == 0 || strcmp(argv[0], "restore") == 0)
@@ -168,10 +216,12 @@ main(int argc, char **argv)
 	program_begin();
 	umask(022); /* in a container too, as from other engines: the caller's is not its affair */
 	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0)) {
-		printf("boxstep-oci version " VERSION "\ncommit: " VERSION "\nspec: 1.2.0\n");
+		printf("boxstep-oci version " OCI_PROGRAM_VERSION "\ncommit: " OCI_PROGRAM_VERSION
+		       "\nspec: " OCI_VERSION "\n");
 		return 0;
 	}
 	globals.root = oci_root_default();
+	list_verbs();
 	first = enters_container(argv) ? seal_self(argv, environ) : 0;
 	if (first == 0)
 		first = options_parse(&program, argc, argv);

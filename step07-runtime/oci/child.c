@@ -24,6 +24,7 @@
 #include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/gate.h"
 #include "step07-runtime/oci/launch.h"
+#include "step07-runtime/security/keyring.h"
 #include "step07-runtime/security/procfs.h"
 
 /* ---- what it sees ---- */
@@ -307,6 +308,7 @@ launch_child(struct launch *launch)
 	handshake_in_child(&launch->shake);
 	if (let_go_of_lock(launch) < 0 || handshake_wait_go(&launch->shake) < 0 ||
 	    (proc = procfs_open()) < 0 || build_world(launch, proc) < 0 ||
+	    (!launch->old_keyring && keyring_join(launch->id) < 0) ||
 	    child_resolve_user(config->user_name, &config->process) < 0 ||
 	    child_rights(&config->process, &launch->seccomp, proc) < 0)
 		handshake_fail(&launch->shake);
@@ -321,6 +323,8 @@ launch_child(struct launch *launch)
 	 * this process, and it ends too. */
 	if (handshake_wait_go(&launch->shake) == 0 && launch->gate >= 0)
 		gate = gate_wait(proc, launch->gate);
+	if (config->init) /* which stays, and is at no gate any more */
+		prctl(PR_SET_NAME, "init", 0, 0, 0);
 	if (!call_error()->number)
 		child_exec(&config->process, &launch->seccomp, proc, config->init, launch->keep,
 			   env, path, &launch->shake);

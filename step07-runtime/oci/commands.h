@@ -10,6 +10,9 @@
 
 #include "step01-unshare/options.h"
 
+#define OCI_PROGRAM_VERSION "0.1.0"
+#define OCI_VERSION	    "1.2.0" /* of the specification */
+
 struct globals {
 	const char *root; /* --root; never NULL once parsed */
 	const char *log, *log_format;
@@ -32,12 +35,26 @@ int command_ps(const struct globals *globals, int argc, char **argv);
 int command_pause(const struct globals *globals, int argc, char **argv);
 int command_resume(const struct globals *globals, int argc, char **argv);
 
-/* For their parsers: like options_parse, but the operands MIN…MAX are counted too. Gives the index
- * of the first, 0 after --help, −1. */
-int command_operands(const struct program *program, int argc, char **argv, int min, int max);
+int command_update(const struct globals *globals, int argc, char **argv);
+int command_events(const struct globals *globals, int argc, char **argv);
+int command_features(const struct globals *globals, int argc, char **argv);
+int command_spec(const struct globals *globals, int argc, char **argv);
 
-/* Connects to a unix socket; a close-on-exec descriptor, or −1. */
-int console_connect(const char *path);
+/* For their parsers: like options_parse, but options may stand behind the operands too, which are
+ * counted: MIN…MAX. Gives the index of the first, 0 after --help, −1. */
+int command_operands(const struct program *program, int argc, char **argv, int min, int max);
+/* The same for an ID and the words of somebody else's command, whose options are not ours. */
+int command_words(const struct program *program, int argc, char **argv);
+
+struct json_object;
+/* Prints JSON on lines of their own, and puts it. */
+void print_json(struct json_object *json);
+
+struct oci_state;
+struct cgroup;
+/* A container that has not ended, and its cgroup: both to be closed. −1 "container not running". */
+int open_running(const struct globals *globals, const char *id, struct oci_state *state,
+		 struct cgroup *cgroup);
 
 /* Writes PID as text into FD, which was opened for --pid-file, and closes it. FD −1: nothing. */
 int pid_file_open(const char *path);

@@ -9,20 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
 #include "step07-runtime/oci/commands.h"
+#include "step07-runtime/oci/console.h"
 #include "step07-runtime/oci/launch.h"
 #include "step07-runtime/oci/state.h"
 
 struct create_options {
-	const char *bundle, *pid_file, *console;
+	const char *bundle, *config, *pid_file, *console;
 	int64_t preserve_fds;
-	bool no_pivot, ignored;
+	bool no_pivot, old_keyring, detach, keep, ignored;
 };
 
 static int
@@ -47,30 +46,22 @@ static const struct option_row create_rows[] = {
 	  AT(preserve_fds), 0 },
 	{ "no-pivot", 0, NULL, "chroot(2)", "no pivot_root, for a host on a ramdisk", option_flag,
 	  AT(no_pivot), 0 },
-	{ "no-new-keyring", 0, NULL, "-", "accepted: no keyring is made here anyway", option_flag,
-	  AT(ignored), 0 },
+	{ "no-new-keyring", 0, NULL, "keyrings(7)", "keep the caller's session keyring",
+	  option_flag, AT(old_keyring), 0 },
+	{ "config", 'f', "FILE", "-", "instead of config.json, from the bundle", option_text,
+	  AT(config), 0 },
+	{ "no-subreaper", 0, NULL, "-", "accepted: orphans go to the caller's reaper anyway",
+	  option_flag, AT(ignored), 0 },
+	{ 0 },
+};
+
+static const struct option_row run_rows[] = {
+	{ "detach", 'd', NULL, "-", "leave when the command runs", option_flag, AT(detach), 0 },
+	{ "keep", 0, NULL, "-", "what is left of it stays, for delete", option_flag, AT(keep), 0 },
 	{ 0 },
 };
 
 /* ---- small files ---- */
-
-int
-console_connect(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd;
-
-	if (strlen(path) >= sizeof address.sun_path)
-		return fail(ENAMETOOLONG, "--console-socket %s", path);
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
-		return fd;
-	fail(errno, "connect(\"%s\") for --console-socket", path);
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
 
 int
 pid_file_open(const char *path)
@@ -94,19 +85,25 @@ pid_file_write(int fd, int pid)
 
 /* The configuration as it is now: `exec` must not see what somebody changes in the bundle later. */
 static int
-copy_config(int bundle, int state)
+copy_config(const char *bundle, const char *name, int state)
 {
-	int from = openat(bundle, "config.json", O_RDONLY | O_CLOEXEC), to = -1, done = -1;
+	char path[2 * PATH_MAX];
+	int from, to = -1, done = -1;
 	struct stat status;
 
-	if (from >= 0 && fstat(from, &status) == 0)
-		to = openat(state, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (to >= 0 && sendfile(to, from, NULL, (size_t)status.st_size) == status.st_size)
+	snprintf(path, sizeof path, "%s/%s", name[0] == '/' ? "" : bundle, name);
+	from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (from < 0)
+		return fail(errno, "open(\"%s\")", path);
+	if (fstat(from, &status) < 0 || !S_ISREG(status.st_mode))
+		fail(EINVAL, "%s: not a regular file", path);
+	else if ((to = openat(state, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+			      0600)) >= 0 &&
+		 sendfile(to, from, NULL, (size_t)status.st_size) == status.st_size)
 		done = 0;
 	else
-		fail(errno, "copy of config.json");
-	if (from >= 0)
-		close(from);
+		fail(errno, "copy of %s", path);
+	close(from);
 	if (to >= 0)
 		close(to);
 	return done;
@@ -120,40 +117,58 @@ struct job {
 	struct oci_config config;
 	struct oci_state state;
 	struct launch launch;
+	struct console console;
+	bool foreground; /* it waits for the end */
 	int pid_file;
 };
 
-/* Parses the command line and config.json, and takes the name. Gives 1, 0 after --help, −1. */
+/* Parses the command line, takes the name, and reads the configuration. Gives 1, 0 after --help,
+ * −1. */
 static int
 begin(const struct program *program, const struct globals *globals, int argc, char **argv,
       struct job *job)
 {
-	int first = command_operands(program, argc, argv, 1, 1), bundle, done = -1;
-	const char *path = job->options.bundle ? job->options.bundle : ".";
+	int first = command_operands(program, argc, argv, 1, 1);
+	struct create_options *options = &job->options;
 
 	job->pid_file = job->state.dir = -1;
 	launch_init(&job->launch, NULL, &job->config);
 	if (first <= 0)
 		return first;
-	if (!realpath(path, job->bundle))
-		return fail(errno, "--bundle %s", path);
-	bundle = open(job->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (bundle < 0)
-		return fail(errno, "open(\"%s\") for --bundle", job->bundle);
-	if (oci_config_read(bundle, job->bundle, &job->config) == 0 &&
-	    oci_state_make(globals->root, argv[first], &job->state) == 0 &&
-	    copy_config(bundle, job->state.dir) == 0)
-		done = 1;
-	close(bundle);
+	if (globals->systemd_cgroup)
+		return fail(ENOTSUP,
+			    "--systemd-cgroup: this runtime writes cgroups itself; use cgroupfs");
+	if (!realpath(options->bundle ? options->bundle : ".", job->bundle))
+		return fail(errno, "--bundle %s", options->bundle ? options->bundle : ".");
+	if (oci_state_make(globals->root, argv[first], &job->state) < 0 ||
+	    copy_config(job->bundle, options->config ? options->config : "config.json",
+			job->state.dir) < 0 ||
+	    oci_config_read(job->state.dir, job->bundle, &job->config) < 0)
+		return -1;
 	launch_init(&job->launch, job->state.id, &job->config);
-	job->config.root.no_pivot = job->options.no_pivot;
-	job->launch.keep = (unsigned)job->options.preserve_fds;
+	job->config.root.no_pivot = options->no_pivot;
+	job->launch.keep = (unsigned)options->preserve_fds;
+	job->launch.old_keyring = job->state.old_keyring = options->old_keyring;
 	job->launch.no_cgroup =
 		globals->cgroup_manager && !strcmp(globals->cgroup_manager, "disabled");
-	if (globals->systemd_cgroup)
-		done = fail(ENOTSUP,
-			    "--systemd-cgroup: this runtime writes cgroups itself; use cgroupfs");
-	return done;
+	if (options->no_pivot)
+		fputs("boxstep-oci: --no-pivot: a root that is only chrooted can be left by who "
+		      "has "
+		      "CAP_SYS_CHROOT\n",
+		      stderr);
+	return 1;
+}
+
+/* Before anything is made on the host: what there will be, so that it is found if this process is
+ * killed. */
+static int
+note(struct job *job)
+{
+	struct cgroup planned = CGROUP_NONE;
+
+	if (!job->launch.no_cgroup && cgroup_plan(&job->config.cgroup, job->state.id, &planned) < 0)
+		return -1;
+	return oci_state_write(&job->state, &job->config, job->bundle, &planned, 0);
 }
 
 static int
@@ -163,9 +178,11 @@ build(struct job *job)
 
 	if ((job->pid_file = pid_file_open(job->options.pid_file)) < 0 && job->options.pid_file)
 		return -1;
-	if (job->options.console && (launch->console = console_connect(job->options.console)) < 0)
+	if (console_open(job->options.console, job->foreground, &job->config.process,
+			 &job->console) < 0)
 		return -1;
-	if (launch_prepare(launch) < 0 || launch_clone(launch) < 0)
+	launch->console = job->console.socket;
+	if (note(job) < 0 || launch_prepare(launch) < 0 || launch_clone(launch) < 0)
 		return -1;
 	/* before GO: if this process is killed, the child that waits for GO ends, and one that has
 	 * come to the gate is known */
@@ -218,6 +235,22 @@ command_create(const struct globals *globals, int argc, char **argv)
 	return 0;
 }
 
+/* Waits for the end, and removes what is left. */
+static int
+attend(const struct globals *globals, struct job *job)
+{
+	siginfo_t info = { 0 };
+
+	oci_state_unlock(&job->state); /* for state, kill and exec */
+	if (console_wait(&job->console, &job->launch.child, &info) < 0)
+		return give_up(globals, job);
+	if (!job->options.keep) {
+		cgroup_remove(&job->launch.cgroup);
+		oci_state_remove(globals->root, &job->state);
+	}
+	return call_error()->number ? -1 : spawn_status(&info);
+}
+
 int
 command_run(const struct globals *globals, int argc, char **argv)
 {
@@ -226,27 +259,25 @@ command_run(const struct globals *globals, int argc, char **argv)
 		.name = "boxstep-oci run",
 		.synopsis = "[OPTIONS] ID",
 		.about = "Creates, starts, waits and deletes: the status is the command's.",
-		.tables = (struct option_table[]){ { "run", create_rows, &job.options },
+		.tables = (struct option_table[]){ { "run", run_rows, &job.options },
+						   { "create", create_rows, &job.options },
 						   { "narration", call_options, NULL },
 						   { 0 } },
 		.examples = { "boxstep-oci run --bundle B once", "boxstep-oci run once",
-			      "boxstep-oci run --pid-file P once" },
+			      "boxstep-oci run --detach --pid-file P once" },
 	};
-	siginfo_t info = { 0 };
-	int begun = begin(&program, globals, argc, argv, &job), status;
+	int begun = begin(&program, globals, argc, argv, &job), status = 0;
 
 	if (begun == 0)
 		return 0;
-	if (begun < 0 || spawn_block_signals() < 0 || build(&job) < 0 ||
-	    launch_start(&job.launch) < 0)
+	job.foreground = !job.options.detach;
+	if (begun < 0 || (job.foreground && spawn_block_signals() < 0) || build(&job) < 0 ||
+	    console_show(&job.console) < 0 || launch_start(&job.launch) < 0)
 		return give_up(globals, &job);
-	oci_state_unlock(&job.state); /* for state, kill and exec */
-	if (spawn_wait(&job.launch.child, &info) < 0)
-		return give_up(globals, &job);
-	status = spawn_status(&info);
-	cgroup_remove(&job.launch.cgroup);
+	if (job.foreground)
+		status = attend(globals, &job);
 	launch_close(&job.launch);
-	oci_state_remove(globals->root, &job.state);
+	oci_state_close(&job.state);
 	oci_config_free(&job.config);
-	return call_error()->number ? -1 : status;
+	return status;
 }

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/enter.h"
 #include "step07-runtime/oci/launch.h"
+#include "step07-runtime/security/keyring.h"
 #include "step07-runtime/security/procfs.h"
 
 void
@@ -52,7 +54,8 @@ child(struct enter *enter, struct handshake *shake, const struct seccomp *seccom
 	    (process->terminal ? child_open_terminal(root, enter->console, false, process)
 			       : child_use_stdio(enter->stdio)) < 0)
 		handshake_fail(shake);
-	if (child_resolve_user(enter->user_name, process) < 0 ||
+	if ((!enter->state->old_keyring && keyring_join(enter->state->id) < 0) ||
+	    child_resolve_user(enter->user_name, process) < 0 ||
 	    child_rights(process, seccomp, proc) < 0)
 		handshake_fail(shake);
 	if (enter->die_with_parent && spawn_die_with_parent() < 0)
@@ -71,6 +74,22 @@ struct held {
 	struct seccomp seccomp;
 };
 
+/* That of the first process, which may have moved: the container's own must stay empty if it has
+ * made others. */
+static int
+open_cgroup(const struct enter *enter, struct cgroup *cgroup)
+{
+	char path[2 * PATH_MAX];
+
+	if (!enter->below)
+		return cgroup_open_of(enter->state->pid, cgroup);
+	snprintf(path, sizeof path, "/%s/", enter->below);
+	if (strstr(path, "/../"))
+		return fail(EINVAL, "--cgroup %s: not below the container's", enter->below);
+	snprintf(path, sizeof path, "%s/%s", enter->state->cgroup, enter->below);
+	return cgroup_open(path, cgroup);
+}
+
 static int
 hold(const struct enter *enter, struct held *held)
 {
@@ -86,7 +105,7 @@ hold(const struct enter *enter, struct held *held)
 	caps_restrict(&enter->process->caps, caps_available(held->kinds & CLONE_NEWUSER));
 	if (launch_seccomp(enter->config, enter->process, &held->seccomp) < 0)
 		return -1;
-	if (enter->state->cgroup[0] && cgroup_open_of(pid, &held->cgroup) < 0)
+	if (enter->state->cgroup[0] && open_cgroup(enter, &held->cgroup) < 0)
 		return -1;
 	snprintf(path, sizeof path, "/proc/%d/ns/cgroup", pid);
 	if ((held->kinds & CLONE_NEWCGROUP) &&

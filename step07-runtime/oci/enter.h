@@ -18,6 +18,7 @@ struct enter {
 	struct oci_process *process;
 	const struct oci_config *config; /* the container's: its filter is put on */
 	const char *user_name; /* NAME[:GROUP] looked up in the root; NULL: process->user */
+	const char *below;     /* a cgroup below the container's; NULL: that of its first process */
 	int stdio[3];	       /* −1: the caller's */
 	int console;	       /* −1: no terminal */
 	unsigned keep;

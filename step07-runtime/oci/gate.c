@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,12 +32,30 @@ gate_hold(int dir)
 	return fd < 0 ? fail(errno, "open(\"exec.fifo\", O_PATH)") : fd;
 }
 
+#define AT_THE_GATE "boxstep: gate" /* what such a process is called, until its exec */
+
+bool
+gate_is_closed(pid_t pid)
+{
+	char path[32], name[32];
+	FILE *file;
+	bool waits;
+
+	snprintf(path, sizeof path, "/proc/%d/comm", pid);
+	if (!(file = fopen(path, "re")))
+		return false;
+	waits = fgets(name, sizeof name, file) && strcmp(name, AT_THE_GATE "\n") == 0;
+	fclose(file);
+	return waits;
+}
+
 int
 gate_wait(int proc, int fifo)
 {
 	char name[32];
 	int fd;
 
+	prctl(PR_SET_NAME, AT_THE_GATE, 0, 0, 0);
 	/* after pivot_root and setresuid neither a path nor a right leads to the directory: what is
 	 * held by descriptor is opened anew through its magic link */
 	snprintf(name, sizeof name, "self/fd/%d", fifo);
@@ -55,22 +75,26 @@ gate_fail(int gate)
 		return;
 }
 
-/* Waits until the child has come and gone through the fifo. 1: it has, 0: it died before. */
+/* Waits until the child has come and gone through the fifo. 1: it has, 0: it died before. Who went
+ * through for a start that was killed may be gone from the fifo too: its name tells. */
 static int
-wait_passed(int fifo, int pidfd)
+wait_passed(int fifo, pid_t pid, int pidfd)
 {
 	struct pollfd events[2] = { { .fd = fifo, .events = POLLIN },
 				    { .fd = pidfd, .events = POLLIN } };
+	int ready;
 
-	while (poll(events, 2, -1) < 0)
-		if (errno != EINTR)
+	do {
+		ready = poll(events, 2, 100);
+		if (ready < 0 && errno != EINTR)
 			return fail(errno, "poll of exec.fifo");
+	} while (ready < 0 || (ready == 0 && gate_is_closed(pid)));
 	/* no writer has been there yet: no POLLHUP. So an event of the fifo is the child's. */
-	return events[0].revents ? 1 : 0;
+	return ready == 0 || events[0].revents ? 1 : 0;
 }
 
 int
-gate_open(int dir, int pidfd)
+gate_open(int dir, pid_t pid, int pidfd)
 {
 	struct call_error error;
 	int fifo = openat(dir, "exec.fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW), passed;
@@ -79,7 +103,7 @@ gate_open(int dir, int pidfd)
 	if (fifo < 0)
 		return fail(errno == ENOENT ? EINVAL : errno,
 			    "the container is not in the state created: it has no exec.fifo");
-	passed = wait_passed(fifo, pidfd);
+	passed = wait_passed(fifo, pid, pidfd);
 	if (passed == 1)
 		n = read(fifo, &error, sizeof error);
 	close(fifo);

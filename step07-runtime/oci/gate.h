@@ -8,6 +8,9 @@
 #ifndef BOXSTEP_OCI_GATE_H
 #define BOXSTEP_OCI_GATE_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 /* Before the clone: makes exec.fifo in DIR, owned by UID (that of root in the container). */
 int gate_make(int dir, unsigned uid, unsigned gid);
 
@@ -19,8 +22,11 @@ int gate_wait(int proc, int fifo);
 /* Child: sends the recorded error through. */
 void gate_fail(int gate);
 
-/* start: lets through; PIDFD is the waiting process, so that a dead one is not waited for. Removes
- * the fifo. 0 once the command runs; −1 with the child's error. */
-int gate_open(int dir, int pidfd);
+/* Whether process PID still waits there. */
+bool gate_is_closed(pid_t pid);
+
+/* start: lets through; PIDFD is that of PID, the waiting process, so that a dead one is not waited
+ * for. Removes the fifo. 0 once the command runs; −1 with the child's error. */
+int gate_open(int dir, pid_t pid, int pidfd);
 
 #endif

@@ -31,7 +31,8 @@ struct launch {
 	int gate;		      /* directory of exec.fifo; −1: the gate is the handshake */
 	unsigned keep;		      /* descriptors kept above stderr (--preserve-fds) */
 	bool die_with_parent;
-	bool no_cgroup; /* the caller's one, as it is */
+	bool no_cgroup;	  /* the caller's one, as it is */
+	bool old_keyring; /* the caller's session keyring, as it is */
 
 	/* what has become of it */
 	struct cgroup cgroup;

@@ -3,10 +3,12 @@
  * Follows runtime.md of the OCI runtime specification, proc(5), flock(2). Explained in
  * book/07-runtime.md.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <json-c/json.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,9 @@
 #include "step04-cgroups/cgroup.h"
 #include "step05-overlay/json.h"
 #include "step05-overlay/tree.h"
+#include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/config.h"
+#include "step07-runtime/oci/gate.h"
 #include "step07-runtime/oci/state.h"
 
 const char *
@@ -143,13 +147,17 @@ oci_state_status(const struct oci_state *state)
 		return OCI_CREATING;
 	if (process_start_time(state->pid) != state->start_time || !state->start_time)
 		return OCI_STOPPED;
-	if (fstatat(state->dir, "exec.fifo", &fifo, AT_SYMLINK_NOFOLLOW) == 0)
-		return OCI_CREATED;
-	if (state->cgroup[0] && cgroup_open(state->cgroup, &cgroup) == 0) {
+	if (state->cgroup[0] && cgroup_try_open(state->cgroup, &cgroup) == 0) {
 		frozen = cgroup_is_frozen(&cgroup) == 1;
 		cgroup_close(&cgroup);
 	}
-	return frozen ? OCI_PAUSED : OCI_RUNNING;
+	if (frozen)
+		return OCI_PAUSED;
+	/* a start that was killed may have left the fifo of one that is through */
+	return fstatat(state->dir, "exec.fifo", &fifo, AT_SYMLINK_NOFOLLOW) == 0 &&
+			       gate_is_closed(state->pid)
+		       ? OCI_CREATED
+		       : OCI_RUNNING;
 }
 
 /* ---- the directory ---- */
@@ -172,19 +180,32 @@ lock_dir(int root, const char *id, int how)
 	return -1;
 }
 
-/* What a create that was killed left: no state.json, and nobody holds the lock. */
-static bool
-swept(int root, const char *id)
-{
-	struct stat file;
-	int fd = lock_dir(root, id, LOCK_EX | LOCK_NB);
-	bool dead = fd >= 0 && fstatat(fd, "state.json", &file, 0) < 0 && errno == ENOENT;
+static int load(struct oci_state *state);
 
-	if (dead)
-		tree_remove(root, id);
-	if (fd >= 0)
-		close(fd);
-	return dead;
+/* ANCHOR: remains */
+/* A state without a process whose lock is ours: its maker was killed in between. What it may have
+ * made on the host goes first, the note of it last. */
+static bool
+swept(int root, struct oci_state *state)
+{
+	if (state->pid > 0)
+		return false;
+	oci_state_release(state);
+	tree_remove(root, state->id);
+	return true;
+}
+/* ANCHOR_END: remains */
+
+static bool
+sweep(int root, const char *id)
+{
+	struct oci_state state = { .dir = lock_dir(root, id, LOCK_EX | LOCK_NB),
+				   .id = id,
+				   .cgroup = "" };
+	bool gone = state.dir >= 0 && load(&state) == 0 && swept(root, &state);
+
+	oci_state_close(&state);
+	return gone;
 }
 
 /* The directory ID made and locked. Between the two, another create may take it for what a killed
@@ -200,9 +221,10 @@ make_locked(int root, const char *id)
 		if (mkdirat(root, id, 0700) < 0) {
 			if (errno != EEXIST)
 				return -1;
-			if (swept(root, id))
+			if (sweep(root, id))
 				continue;
-			errno = EEXIST; /* the look at its lock may have left another */
+			call_forget(); /* a damaged one is in the way, as any */
+			errno = EEXIST;
 			return -1;
 		}
 		fd = lock_dir(root, id, LOCK_EX);
@@ -243,6 +265,7 @@ load(struct oci_state *state)
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : fail(errno, "open(\"state.json\") of %s", state->id);
+	json_object_put(state->json);
 	state->json = json_read_fd(fd, "state.json");
 	close(fd);
 	if (!state->json)
@@ -251,31 +274,78 @@ load(struct oci_state *state)
 	state->start_time = (uint64_t)json_number(state->json, "startTime", &bad);
 	state->bundle = json_text(state->json, "bundle", &bad);
 	state->cgroup = json_text(state->json, "cgroup", &bad);
+	state->scope = json_text(state->json, "scope", &bad);
+	state->old_keyring =
+		json_object_get_boolean(json_object_object_get(state->json, "oldKeyring"));
 	state->cgroup_made_from = (size_t)json_number(state->json, "cgroupMadeFrom", &bad);
 	if (bad || !state->bundle || !state->cgroup)
 		return fail(EINVAL, "state.json of %s is damaged", state->id);
 	return 0;
 }
 
-int
-oci_state_open(const char *root, const char *id, struct oci_state *state)
+/* With WAIT the lock is taken; else it is enough to know whether somebody has it. */
+static int
+open_state(const char *root, const char *id, bool wait, struct oci_state *state)
 {
-	int fd;
+	int fd, done = -1;
+	bool locked;
 
 	*state = (struct oci_state){ .dir = -1, .id = id, .cgroup = "" };
 	if (oci_id_check(id) < 0)
 		return -1;
 	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && !swept(fd, id))
-		state->dir = lock_dir(fd, id, LOCK_EX);
+	state->dir = fd < 0 ? -1 : lock_dir(fd, id, LOCK_EX | LOCK_NB);
+	locked = state->dir >= 0 || wait;
+	if (fd >= 0 && state->dir < 0 && errno == EWOULDBLOCK)
+		state->dir = wait ? lock_dir(fd, id, LOCK_EX)
+				  : openat(fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (state->dir >= 0 && load(state) == 0 && !(locked && swept(fd, state)))
+		done = 0;
+	else if (!call_error()->number)
+		fail(ENOENT, "container %s does not exist", id);
+	if (done == 0 && locked && !wait)
+		oci_state_unlock(state);
+	if (done < 0)
+		oci_state_close(state);
 	if (fd >= 0)
 		close(fd);
-	if (state->dir < 0)
-		return fail(ENOENT, "container %s does not exist", id);
-	if (load(state) == 0)
-		return 0;
-	oci_state_close(state);
-	return -1;
+	return done;
+}
+
+int
+oci_state_open(const char *root, const char *id, struct oci_state *state)
+{
+	return open_state(root, id, true, state);
+}
+
+int
+oci_state_look(const char *root, const char *id, struct oci_state *state)
+{
+	return open_state(root, id, false, state);
+}
+
+int
+oci_state_each(const char *root, const char *pattern, int (*see)(const char *id, void *into),
+	       void *into)
+{
+	struct dirent **entry;
+	int count, done = 0;
+	regex_t regex;
+
+	if (regcomp(&regex, pattern ? pattern : "", REG_EXTENDED | REG_NOSUB) != 0)
+		return fail(EINVAL, "--regex: \"%s\" is no regular expression", pattern);
+	count = scandir(root, &entry, NULL, alphasort);
+	for (int i = 0; i < count; i++) {
+		const char *id = entry[i]->d_name;
+
+		if (done == 0 && id[0] != '.' && regexec(&regex, id, 0, NULL, 0) == 0)
+			done = see(id, into);
+		free(entry[i]);
+	}
+	if (count >= 0)
+		free(entry);
+	regfree(&regex);
+	return done;
 }
 
 static void
@@ -301,24 +371,28 @@ oci_state_write(struct oci_state *state, const struct oci_config *config, const 
 		const struct cgroup *cgroup, pid_t pid)
 {
 	struct json_object *json = json_object_new_object();
-	char created[40];
+	char created[40], owner[16];
 	int done;
 
 	if (!json)
 		return fail(ENOMEM, "memory for state.json");
 	now(created);
-	put_text(json, "ociVersion", "1.2.0");
+	put_text(json, "ociVersion", OCI_VERSION);
 	put_text(json, "id", state->id);
 	json_object_object_add(json, "pid", json_object_new_int(pid));
 	json_object_object_add(json, "startTime",
-			       json_object_new_int64((int64_t)process_start_time(pid)));
+			       json_object_new_int64(pid ? (int64_t)process_start_time(pid) : 0));
 	put_text(json, "bundle", bundle);
 	put_text(json, "rootfs", config->root.path);
 	put_text(json, "created", created);
-	put_text(json, "cgroup", cgroup->fd >= 0 ? cgroup->path : "");
+	put_text(json, "cgroup", cgroup->fd >= 0 || !pid ? cgroup->path : "");
 	json_object_object_add(json, "cgroupMadeFrom",
 			       json_object_new_int64((int64_t)cgroup->made_from));
-	json_object_object_add(json, "owner", json_object_new_int64(geteuid()));
+	if (state->scope)
+		put_text(json, "scope", state->scope);
+	json_object_object_add(json, "oldKeyring", json_object_new_boolean(state->old_keyring));
+	snprintf(owner, sizeof owner, "%u", geteuid());
+	put_text(json, "owner", owner);
 	if (config->annotations)
 		json_object_object_add(json, "annotations", json_object_get(config->annotations));
 	done = json_write(state->dir, "state.json", json, false);
@@ -330,6 +404,25 @@ void
 oci_state_unlock(struct oci_state *state)
 {
 	flock(state->dir, LOCK_UN);
+}
+
+int
+oci_state_release(const struct oci_state *state)
+{
+	struct cgroup cgroup = CGROUP_NONE;
+	int done = 0;
+
+	/* the path of one that is still being made may be that of somebody else's */
+	if (!state->cgroup[0] ||
+	    (state->pid == 0 && state->cgroup_made_from == strlen(state->cgroup)))
+		return 0;
+	if (cgroup_try_open(state->cgroup, &cgroup) == 0) {
+		/* parents that were made for it go with it, unless somebody else has moved in */
+		if (state->cgroup_made_from && state->cgroup_made_from < cgroup.made_from)
+			cgroup.made_from = state->cgroup_made_from;
+		done = cgroup_remove(&cgroup);
+	}
+	return done;
 }
 
 int

@@ -1,13 +1,14 @@
 /*
  * state: what the runtime remembers of a container between two commands, and finds out anew.
  *
- *	ROOT/ID/                     made first, mode 0700, locked (flock) while a command changes
- *it config.json                the bundle's, as it was at create state.json                 pid,
- *its start time, bundle, cgroup …; written aside, renamed exec.fifo                  the gate: it
- *is here until `start`
+ *	ROOT/ID/        made first, mode 0700, locked (flock) while a command changes it
+ *	  config.json   the bundle's, as it was at create
+ *	  state.json    pid, its start time, bundle, cgroup …; written aside, renamed
+ *	  exec.fifo     the gate: it is here until `start`
  *
  * The status is never stored: a fifo says "created", a process that is gone says "stopped". A
- *directory without state.json whose lock is free is what a killed create left; it is removed.
+ * state.json is written before anything is made on the host, with pid 0 and the cgroup that will
+ * be; if its lock is free, its maker was killed, and whoever comes by removes what it made.
  * Follows runtime.md, "State", of the OCI runtime specification. Explained in book/07-runtime.md.
  */
 #ifndef BOXSTEP_OCI_STATE_H
@@ -33,6 +34,8 @@ struct oci_state {
 	uint64_t start_time; /* of that pid, field 22 of /proc/PID/stat: pids are used again */
 	const char *bundle, *cgroup; /* cgroup: path of its directory, "" for none */
 	size_t cgroup_made_from;     /* how much of that path was there before: struct cgroup */
+	const char *scope;	     /* systemd's unit for that cgroup; NULL: it is ours alone */
+	bool old_keyring;	     /* it has its maker's session keyring: none of its own */
 };
 
 /*
@@ -48,9 +51,17 @@ int oci_id_check(const char *id);
 int oci_state_make(const char *root, const char *id, struct oci_state *state);
 /* Opens and locks one that is there: ENOENT, "container ID does not exist". */
 int oci_state_open(const char *root, const char *id, struct oci_state *state);
-/* Writes state.json for the process PID. */
+/* The same for who only looks, and does not wait for a command that works on it. */
+int oci_state_look(const char *root, const char *id, struct oci_state *state);
+/* Calls SEE for each id below ROOT, in order, that matches the extended regular expression PATTERN
+ * (NULL: all), until it gives −1. */
+int oci_state_each(const char *root, const char *pattern, int (*see)(const char *id, void *into),
+		   void *into);
+/* Writes state.json for the process PID; 0: before there is one, with the CGROUP that will be. */
 int oci_state_write(struct oci_state *state, const struct oci_config *config, const char *bundle,
 		    const struct cgroup *cgroup, pid_t pid);
+/* Removes the cgroup, and kills who is in it. */
+int oci_state_release(const struct oci_state *state);
 /* Lets go of the lock and keeps the directory open: other commands may have it. */
 void oci_state_unlock(struct oci_state *state);
 /* Removes the directory and closes. */

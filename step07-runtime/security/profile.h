@@ -73,6 +73,12 @@ struct json_object;
 int profile_from_json(struct json_object *object, const char *name, uint64_t caps,
 		      struct profile *profile);
 
+/* The words of a profile, for `features`: the Nth, or NULL after the last. */
+const char *profile_action_name(size_t n);
+const char *profile_operator_name(size_t n);
+const char *profile_flag_name(size_t n);
+unsigned profile_flag(size_t n); /* SECCOMP_FILTER_FLAG_… of the Nth */
+
 /* Writes the profile as JSON that profile_parse reads back, for whoever wants to start from it. */
 int profile_print(const struct profile *profile, FILE *out);
 

@@ -63,6 +63,30 @@ static const struct {
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
 
+const char *
+profile_action_name(size_t n)
+{
+	return n < LENGTH(actions) ? actions[n].name : NULL;
+}
+
+const char *
+profile_operator_name(size_t n)
+{
+	return n < LENGTH(operators) ? operators[n] : NULL;
+}
+
+const char *
+profile_flag_name(size_t n)
+{
+	return n < LENGTH(flags) ? flags[n].name : NULL;
+}
+
+unsigned
+profile_flag(size_t n)
+{
+	return flags[n].flag;
+}
+
 struct reader {
 	const char *name; /* of the file */
 	uint64_t caps;

@@ -1,0 +1,83 @@
+/*
+ * console.c: connected to, or made and shown. Follows unix(7), pty(7). Explained in
+ * book/07-runtime.md.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step07-runtime/oci/console.h"
+#include "step07-runtime/terminal.h"
+
+static int
+connect_to(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (strlen(path) >= sizeof address.sun_path)
+		return fail(ENAMETOOLONG, "--console-socket %s", path);
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+		return fd;
+	fail(errno, "connect(\"%s\") for --console-socket", path);
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+int
+console_open(const char *path, bool foreground, struct oci_process *process,
+	     struct console *console)
+{
+	struct winsize size = terminal_size(STDIN_FILENO);
+	int ends[2];
+
+	*console = (struct console){ .socket = -1, .receive = -1 };
+	if (path)
+		return (console->socket = connect_to(path)) < 0 ? -1 : 0;
+	if (!foreground || !process->terminal || !isatty(STDIN_FILENO))
+		return 0;
+	if (terminal_sockets(ends) < 0)
+		return -1;
+	console->receive = ends[0];
+	console->socket = ends[1];
+	if (!process->rows) {
+		process->rows = size.ws_row;
+		process->columns = size.ws_col;
+	}
+	return 0;
+}
+
+int
+console_show(struct console *console)
+{
+	struct monitor *monitor = &console->monitor;
+
+	if (console->receive < 0)
+		return 0;
+	monitor_init(monitor);
+	close(console->socket);
+	monitor->from[0] = terminal_receive(console->receive);
+	close(console->receive);
+	if (monitor->from[0] < 0 || terminal_raw(STDIN_FILENO) < 0)
+		return -1;
+	monitor->input = monitor->window = STDIN_FILENO;
+	monitor->input_to = monitor->from[0];
+	monitor->to[0] = STDOUT_FILENO;
+	return 0;
+}
+
+int
+console_wait(struct console *console, const struct spawn *child, siginfo_t *info)
+{
+	int done = console->receive < 0 ? spawn_wait(child, info)
+					: monitor_wait(&console->monitor, child, info);
+
+	terminal_restore();
+	return done;
+}

@@ -1,0 +1,36 @@
+/*
+ * console: where the master of a container's pty goes: to whoever asked for it over a unix socket,
+ * or, in the foreground, onto the caller's own terminal.
+ *
+ * The pty itself is made inside, of the container's devpts (child.h). Follows unix(7) (SCM_RIGHTS),
+ * pty(7). Explained in book/07-runtime.md.
+ */
+#ifndef BOXSTEP_OCI_CONSOLE_H
+#define BOXSTEP_OCI_CONSOLE_H
+
+#include <stdbool.h>
+
+#include "step02-pidns/spawn.h"
+#include "step07-runtime/monitor.h"
+#include "step07-runtime/oci/config.h"
+
+struct console {
+	int socket;  /* for the child, to send the master over; −1: none */
+	int receive; /* where it arrives, in the foreground; −1: it is somebody else's */
+	struct monitor monitor;
+};
+
+/*
+ * Before the clone: connects to the socket at PATH; without one, and with FOREGROUND, makes a pair,
+ * if PROCESS wants a terminal and the caller has one. 0 or −1.
+ */
+int console_open(const char *path, bool foreground, struct oci_process *process,
+		 struct console *console);
+
+/* After it: takes the master, and the caller's terminal turns raw. Nothing without a pair. */
+int console_show(struct console *console);
+
+/* Waits for the child like spawn_wait, and carries keys and letters meanwhile. */
+int console_wait(struct console *console, const struct spawn *child, siginfo_t *info);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * features.c: the verb features: what this runtime can do, for engines that ask before they do.
+ * The words come from the tables that also parse them, so that they stay true. Follows features.md
+ * and features-linux.md of the OCI runtime specification. Explained in book/07-runtime.md.
+ */
+#include <errno.h>
+#include <json-c/json.h>
+#include <linux/seccomp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "step03-mounts/mount_options.h"
+#include "step07-runtime/oci/commands.h"
+#include "step07-runtime/security/caps.h"
+#include "step07-runtime/security/profile.h"
+#include "step07-runtime/security/sys_table.h"
+
+/* What no table of a module says. The name of a namespace in the specification is not always the
+ * kernel's. */
+static const char fixed[] =
+	"{\"ociVersionMin\":\"1.0.0\",\"ociVersionMax\":\"" OCI_VERSION "\","
+	"\"hooks\":[\"prestart\",\"createRuntime\",\"createContainer\",\"startContainer\","
+	"\"poststart\",\"poststop\"],\"linux\":{"
+	"\"namespaces\":[\"cgroup\",\"ipc\",\"mount\",\"network\",\"pid\",\"time\",\"user\","
+	"\"uts\"],"
+	"\"cgroup\":{\"v1\":false,\"v2\":true,\"systemd\":true,\"systemdUser\":true,"
+	"\"rdma\":false},"
+	"\"apparmor\":{\"enabled\":true},\"selinux\":{\"enabled\":true},"
+	"\"intelRdt\":{\"enabled\":false},\"mountExtensions\":{\"idmap\":{\"enabled\":true}},"
+	"\"netDevices\":{\"enabled\":true}},"
+	"\"annotations\":{\"org.boxstep.version\":\"" OCI_PROGRAM_VERSION "\","
+	"\"org.opencontainers.runc.checkpoint.enabled\":\"false\"},"
+	"\"potentiallyUnsafeConfigAnnotations\":[\"boxstep.\"]}";
+
+/* The Nth of a table, or NULL. */
+static const char *
+capability(size_t n)
+{
+	return cap_name((unsigned)n);
+}
+
+static const char *
+architecture(size_t n)
+{
+	return n < SYS_ARCHES ? sys_arches[n].name : NULL;
+}
+
+/* A filter that is nowhere: EFAULT says that the kernel has looked for it, so it knows the flag. */
+static bool
+kernel_knows(unsigned flag)
+{
+	if (flag & SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) /* is nothing without a listener */
+		flag |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, NULL) < 0 && errno == EFAULT;
+}
+
+static const char *
+supported_flag(size_t n)
+{
+	for (size_t i = 0; profile_flag_name(i); i++)
+		if (kernel_knows(profile_flag(i)) && n-- == 0)
+			return profile_flag_name(i);
+	return NULL;
+}
+
+static void
+add_list(struct json_object *json, const char *key, const char *(*name)(size_t n))
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t n = 0; name(n); n++)
+		json_object_array_add(list, json_object_new_string(name(n)));
+	json_object_object_add(json, key, list);
+}
+
+int
+command_features(const struct globals *globals, int argc, char **argv)
+{
+	static const struct option_row no_rows[] = { { 0 } };
+	const struct program program = {
+		.name = "boxstep-oci features",
+		.synopsis = "",
+		.about =
+			"Prints what this runtime can do, as the specification's features.md says.",
+		.tables = (struct option_table[]){ { "options", no_rows, NULL }, { 0 } },
+		.examples = { "boxstep-oci features", "boxstep-oci features --help",
+			      "boxstep-oci --debug features" },
+	};
+	int first = command_operands(&program, argc, argv, 0, 0);
+	struct json_object *json, *system, *seccomp;
+
+	(void)globals;
+	if (first <= 0)
+		return first;
+	json = json_tokener_parse(fixed);
+	system = json_object_object_get(json, "linux");
+	add_list(json, "mountOptions", mount_option_name);
+	add_list(system, "capabilities", capability);
+	json_object_object_add(system, "seccomp", seccomp = json_object_new_object());
+	json_object_object_add(seccomp, "enabled", json_object_new_boolean(true));
+	add_list(seccomp, "actions", profile_action_name);
+	add_list(seccomp, "operators", profile_operator_name);
+	add_list(seccomp, "archs", architecture);
+	add_list(seccomp, "knownFlags", profile_flag_name);
+	add_list(seccomp, "supportedFlags", supported_flag);
+	print_json(json);
+	return 0;
+}
