@@ -1,5 +1,5 @@
 /*
- * sys_numbers.h: the rows of the system call table. Made by sys_table/generate.c from
+ * sys_numbers.h: the rows of the system call table. Made by tests/sys_numbers.c from
  * libseccomp 2.5.4; do not edit. See syscalls(2).
  * Columns: name, x86_64, x86, x32, aarch64, arm (-1: not there), and the door on x86:
  * 1…20 socketcall(2), 101…124 ipc(2). Explained in book/07a-security.md.

@@ -2,7 +2,7 @@
  * sys_table: the system calls by name, and their numbers on each architecture.
  *
  * One call has a number of its own on every architecture, and a filter sees only numbers.
- * The table itself (sys_numbers.h) is made by sys_table/generate.c, which asks libseccomp; nothing
+ * The table itself (sys_numbers.h) is made by tests/sys_numbers.c, which asks libseccomp; nothing
  * here needs that library to be built. Follows syscalls(2), seccomp(2).
  * Explained in book/07a-security.md.
  */

@@ -1,9 +1,11 @@
 /*
- * generate.c: prints sys_numbers.h, the system calls by name with their numbers on each
- *architecture. The numbers come from libseccomp(3); calls that are newer than the library are added
- *by hand below. Not part of any build: its output is committed, so that building needs no
- *libseccomp. Again with: gcc -o /tmp/generate step07-runtime/security/sys_table/generate.c
- *-lseccomp /tmp/generate > step07-runtime/security/sys_numbers.h Explained in book/07a-security.md.
+ * sys_numbers.c: prints step07-runtime/security/sys_numbers.h, the system calls by name with their
+ * numbers on each architecture. The numbers come from libseccomp(3); calls that are newer than the
+ * library are added by hand below. Not part of any build: its output is committed, so that building
+ * needs no libseccomp. Explained in book/07a-security.md. Again with
+ *
+ *	gcc -o /tmp/generate tests/sys_numbers.c -lseccomp
+ *	/tmp/generate > step07-runtime/security/sys_numbers.h
  */
 #include <errno.h>
 #include <seccomp.h>
@@ -116,7 +118,7 @@ print(void)
 	const struct scmp_version *version = seccomp_version();
 
 	printf("/*\n * sys_numbers.h: the rows of the system call table. Made by "
-	       "sys_table/generate.c from\n"
+	       "tests/sys_numbers.c from\n"
 	       " * libseccomp %u.%u.%u; do not edit. See syscalls(2).\n"
 	       " * Columns: name, x86_64, x86, x32, aarch64, arm (-1: not there), and the door on "
 	       "x86:\n"
