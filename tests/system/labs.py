@@ -92,4 +92,4 @@ def _():
     equal(r.status, 0)
     for name in ("missing", "loopback", "monitor", "copy-up"):
         contains(r.out, f"lab {name}")
-    check(not os.path.exists(TMP + "/lib"), "the state is still there")
+        check(not os.path.exists(f"{TMP}/lib/labs/{name}"), "its state is still there")
