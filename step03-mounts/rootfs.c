@@ -77,6 +77,7 @@ rootfs_open(const struct rootfs_options *options, int kinds)
 int
 rootfs_attach(const struct rootfs_options *options, int tree)
 {
+	const char *place = options->in_place && !options->no_pivot ? options->path : "/";
 	int root = tree;
 
 	stage("root", "The root becomes a mount of this namespace, over the / that everybody has.",
@@ -89,8 +90,9 @@ rootfs_attach(const struct rootfs_options *options, int tree)
 		return -1;
 	/* a copy made outside still has the host's mounts as its peers */
 	if (detached_change(root, (struct mount_bits){ 0 }, MS_PRIVATE, true) == 0 &&
-	    call(move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH),
-		 "move_mount(%d, \"\", AT_FDCWD, \"/\", MOVE_MOUNT_F_EMPTY_PATH)", root) == 0)
+	    call(move_mount(root, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH),
+		 "move_mount(%d, \"\", AT_FDCWD, \"%s\", MOVE_MOUNT_F_EMPTY_PATH)", root,
+		 place) == 0)
 		return root;
 	if (tree < 0)
 		close(root);

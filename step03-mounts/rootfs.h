@@ -18,6 +18,8 @@ struct rootfs_options {
 	const char *path; /* --rootfs: a directory; NULL when the root comes by descriptor */
 	bool read_only;	  /* --read-only: the root mount itself, nothing mounted in it */
 	bool no_pivot;	  /* --no-pivot: chroot(2) onto the moved root, for a host on a ramdisk */
+	bool in_place;	  /* attach it over PATH, not over `/`: for programs of the host that mount
+			   * something into it by that path, before the pivot */
 	unsigned long propagation; /* rootfsPropagation: MS_SHARED, MS_SLAVE, MS_PRIVATE,
 				    * MS_UNBINDABLE, with MS_REC for the r… form; 0: private */
 };

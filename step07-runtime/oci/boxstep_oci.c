@@ -15,6 +15,7 @@
 
 #include "step01-unshare/call.h"
 #include "step07-runtime/oci/commands.h"
+#include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/seal.h"
 #include "step07-runtime/oci/state.h"
 
@@ -159,7 +160,7 @@ command_words(const struct program *verb, int argc, char **argv)
 
 /* One line in the log, as conmon and the shim parse it: the file as a whole is one JSON object. */
 static void
-log_error(void)
+log_line(const char *level)
 {
 	const struct call_error *error = call_error();
 	struct json_object *json = json_object_new_object();
@@ -172,7 +173,7 @@ log_error(void)
 		 error->hint);
 	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
 	json_object_object_add(json, "msg", json_object_new_string(text));
-	json_object_object_add(json, "level", json_object_new_string("error"));
+	json_object_object_add(json, "level", json_object_new_string(level));
 	json_object_object_add(json, "time", json_object_new_string(when));
 	if (log_fd >= 0)
 		dprintf(log_fd, "%s\n",
@@ -181,6 +182,16 @@ log_error(void)
 								 JSON_C_TO_STRING_NOSLASHESCAPE)
 				: text);
 	json_object_put(json);
+}
+
+/* To the log alone, if there is one: callers of delete take what it prints for an error. */
+static void
+warn(void)
+{
+	if (log_fd >= 0)
+		log_line("warning");
+	else
+		call_report("boxstep-oci: warning");
 }
 
 static int
@@ -222,6 +233,7 @@ main(int argc, char **argv)
 	}
 	globals.root = oci_root_default();
 	list_verbs();
+	hooks_warn = warn;
 	first = enters_container(argv) ? seal_self(argv, environ) : 0;
 	if (first == 0)
 		first = options_parse(&program, argc, argv);
@@ -232,7 +244,7 @@ main(int argc, char **argv)
 	status = first < 0 ? -1 : dispatch(argc - first, argv + first);
 	if (status >= 0)
 		return status;
-	log_error();
+	log_line("error");
 	status = call_report(program.name);
 	/* callers know 1 for a runtime's own error; the command's own are told apart by the text */
 	return status == EXIT_OURS ? 1 : status;

@@ -23,6 +23,7 @@
 #include "step06-net/link.h"
 #include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/gate.h"
+#include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/launch.h"
 #include "step07-runtime/security/keyring.h"
 #include "step07-runtime/security/procfs.h"
@@ -135,12 +136,24 @@ make_cwd(int root, const char *cwd)
 		close(fd);
 }
 
+/* The host's side has its turn, then the programs of the host that look from inside. */
+static int
+run_hooks(struct launch *launch)
+{
+	const struct hook_subject subject = { launch->id, launch->bundle, "creating", getpid() };
+
+	if (handshake_ready(&launch->shake) < 0 || handshake_wait_go(&launch->shake) < 0)
+		return -1;
+	return hooks_run(launch->config, HOOK_CREATE_CONTAINER, &subject);
+}
+
 static int
 build_root(struct launch *launch, int proc)
 {
 	struct oci_config *config = launch->config;
 	int tree = launch->root_tree, root;
 
+	config->root.in_place = config->hooks && !launch->layers;
 	if (mounts_open(&config->mounts) < 0)
 		return -1;
 	if (launch->layers && tree < 0 && (tree = overlay_mount(launch->layers)) < 0)
@@ -152,6 +165,8 @@ build_root(struct launch *launch, int proc)
 	    terminal(launch, root) < 0 || mounts_seal(&config->mounts) < 0)
 		return -1;
 	make_cwd(root, config->process.cwd);
+	if (config->hooks && run_hooks(launch) < 0)
+		return -1;
 	/* settings of the namespaces before /proc/sys turns read-only */
 	if (sysctl_apply(&config->sysctl, proc) < 0 || devices_hide(&config->devices, root) < 0)
 		return -1;
@@ -306,6 +321,7 @@ launch_child(struct launch *launch)
 	int proc = -1, gate = -1;
 
 	handshake_in_child(&launch->shake);
+	hooks_forget();
 	if (let_go_of_lock(launch) < 0 || handshake_wait_go(&launch->shake) < 0 ||
 	    (proc = procfs_open()) < 0 || build_world(launch, proc) < 0 ||
 	    (!launch->old_keyring && keyring_join(launch->id) < 0) ||
@@ -325,7 +341,9 @@ launch_child(struct launch *launch)
 		gate = gate_wait(proc, launch->gate);
 	if (config->init) /* which stays, and is at no gate any more */
 		prctl(PR_SET_NAME, "init", 0, 0, 0);
-	if (!call_error()->number)
+	if (!call_error()->number && hooks_run(config, HOOK_START_CONTAINER,
+					       &(struct hook_subject){ launch->id, launch->bundle,
+								       "created", getpid() }) == 0)
 		child_exec(&config->process, &launch->seccomp, proc, config->init, launch->keep,
 			   env, path, &launch->shake);
 	gate_fail(gate);

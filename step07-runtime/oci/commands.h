@@ -56,6 +56,10 @@ struct cgroup;
 int open_running(const struct globals *globals, const char *id, struct oci_state *state,
 		 struct cgroup *cgroup);
 
+/* The end of a container, whatever it does at the moment: its process, its cgroup, its state, and
+ * then its poststop hooks. Closes STATE. */
+int destroy(const struct globals *globals, struct oci_state *state);
+
 /* Writes PID as text into FD, which was opened for --pid-file, and closes it. FD −1: nothing. */
 int pid_file_open(const char *path);
 int pid_file_write(int fd, int pid);

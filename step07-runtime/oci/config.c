@@ -17,7 +17,8 @@
  *	linux: seccomp                                 profile, filter, seccomp
  *	linux: sysctl                                  sysctl
  *	linux: personality, memoryPolicy               attrs
- *	hooks, linux.intelRdt, linux.netDevices        refused by name
+ *	hooks                                          hooks
+ *	linux.intelRdt, linux.netDevices               refused by name
  *	annotations                                    state
  */
 #include <errno.h>
@@ -31,6 +32,7 @@
 #include "step01-unshare/call.h"
 #include "step05-overlay/json.h"
 #include "step07-runtime/oci/config.h"
+#include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/resources.h"
 
 /* ---- namespaces and ids ---- */
@@ -340,7 +342,8 @@ read_all(struct json_object *json, const char *bundle_path, struct oci_config *c
 	if (!process)
 		return fail(EINVAL, "config.json: the object `process` is missing");
 	system = json_member(json, "linux", &bad);
-	if (refuse(json, "hooks", "hooks") < 0 ||
+	config->hooks = json_member(json, "hooks", &bad);
+	if (bad || hooks_check(config->hooks) < 0 ||
 	    refuse(system, "intelRdt", "linux.intelRdt") < 0 ||
 	    refuse(system, "netDevices", "linux.netDevices") < 0 ||
 	    refuse(system, "mountLabel", "linux.mountLabel") < 0)

@@ -57,6 +57,7 @@ struct oci_config {
 	struct json_object *seccomp; /* linux.seccomp; NULL: none */
 	const char *domainname;
 	struct json_object *annotations; /* an object, or NULL */
+	struct json_object *hooks;	 /* checked; or NULL: hooks.h */
 	/* annotations of ours: what the specification has no words for */
 	bool init;	       /* boxstep.init=true: a built-in init as PID 1 */
 	bool seccomp_default;  /* boxstep.seccomp=default: the built-in profile */

@@ -18,7 +18,9 @@
 #include "step04-cgroups/cgroup.h"
 #include "step05-overlay/image_config.h"
 #include "step07-runtime/oci/commands.h"
+#include "step07-runtime/oci/config.h"
 #include "step07-runtime/oci/gate.h"
+#include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/state.h"
 
 struct control {
@@ -76,6 +78,28 @@ for_each(struct control *control, const char *word, int (*act)(const char *, voi
 			      : act(word, control);
 }
 
+/* poststart, if the command runs. When a hook of either side of the gate has failed, the container
+ * goes, as if nobody had made it. */
+static int
+after_start(const struct globals *globals, struct oci_state *state, int started)
+{
+	const struct hook_subject subject = { state->id, state->bundle, "running", state->pid };
+	struct oci_config config = { 0 };
+	struct call_error error;
+
+	if (started == 0 && oci_config_read(state->dir, state->bundle, &config) == 0)
+		started = hooks_run(&config, HOOK_POSTSTART, &subject);
+	oci_config_free(&config);
+	error = *call_error();
+	if (started < 0 && strncmp(error.what, "hooks.", strlen("hooks.")) == 0) {
+		call_forget();
+		destroy(globals, state);
+		call_forget();
+		call_adopt(&error);
+	}
+	return started;
+}
+
 int
 command_start(const struct globals *globals, int argc, char **argv)
 {
@@ -94,6 +118,8 @@ command_start(const struct globals *globals, int argc, char **argv)
 	else if ((pidfd = oci_state_pidfd(&state)) >= 0) {
 		done = gate_open(state.dir, state.pid, pidfd);
 		close(pidfd);
+		if (state.hooks)
+			done = after_start(globals, &state, done);
 	}
 	oci_state_close(&state);
 	return done;
@@ -200,6 +226,29 @@ kill_first(const struct oci_state *state)
 	close(event.fd);
 }
 
+int
+destroy(const struct globals *globals, struct oci_state *state)
+{
+	struct json_object *kept = json_object_get(state->json); /* its strings */
+	const struct hook_subject subject = { state->id, state->bundle, "stopped", 0 };
+	struct oci_config config = { 0 };
+	int done = -1;
+
+	if (state->hooks && oci_config_read(state->dir, state->bundle, &config) < 0)
+		call_forget(); /* damaged since: the container goes all the same */
+	if (oci_state_status(state) != OCI_STOPPED)
+		kill_first(state);
+	if (oci_state_release(state) < 0)
+		oci_state_close(state);
+	else
+		done = oci_state_remove(globals->root, state);
+	if (done == 0 && subject.bundle)
+		done = hooks_run(&config, HOOK_POSTSTOP, &subject);
+	oci_config_free(&config);
+	json_object_put(kept);
+	return done;
+}
+
 static int
 delete_one(const char *id, void *into)
 {
@@ -219,13 +268,7 @@ delete_one(const char *id, void *into)
 		oci_state_close(&state);
 		return call_hint("kill it first, or delete --force");
 	}
-	if (status != OCI_STOPPED)
-		kill_first(&state);
-	if (oci_state_release(&state) < 0) {
-		oci_state_close(&state);
-		return -1;
-	}
-	return oci_state_remove(control->globals->root, &state);
+	return destroy(control->globals, &state);
 }
 
 int

@@ -14,6 +14,7 @@
 
 #include "step01-unshare/call.h"
 #include "step07-runtime/oci/commands.h"
+#include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/console.h"
 #include "step07-runtime/oci/launch.h"
 #include "step07-runtime/oci/state.h"
@@ -147,6 +148,7 @@ begin(const struct program *program, const struct globals *globals, int argc, ch
 		return -1;
 	launch_init(&job->launch, job->state.id, &job->config);
 	job->config.root.no_pivot = options->no_pivot;
+	job->launch.bundle = job->bundle;
 	job->launch.keep = (unsigned)options->preserve_fds;
 	job->launch.old_keyring = job->state.old_keyring = options->old_keyring;
 	job->launch.no_cgroup =
@@ -197,13 +199,32 @@ static int
 give_up(const struct globals *globals, struct job *job)
 {
 	struct call_error error = *call_error();
+	const struct hook_subject subject = { job->launch.id, job->bundle, "stopped", 0 };
+	bool begun = job->launch.child.pid > 0;
 
 	launch_abort(&job->launch);
 	if (job->state.dir >= 0)
 		oci_state_remove(globals->root, &job->state);
+	call_forget();
+	if (begun)
+		hooks_run(&job->config, HOOK_POSTSTOP, &subject);
+	hooks_leave();
 	oci_config_free(&job->config);
+	call_forget();
 	call_adopt(&error);
 	return -1;
+}
+
+/* What is left of it after its end, or for the hooks that look at it then. */
+static int
+clean_up(const struct globals *globals, struct job *job)
+{
+	const struct hook_subject subject = { job->launch.id, job->bundle, "stopped", 0 };
+
+	if (cgroup_remove(&job->launch.cgroup) < 0 ||
+	    oci_state_remove(globals->root, &job->state) < 0)
+		return -1;
+	return hooks_run(&job->config, HOOK_POSTSTOP, &subject);
 }
 
 int
@@ -227,6 +248,7 @@ command_create(const struct globals *globals, int argc, char **argv)
 	job.launch.gate = job.state.dir;
 	if (begun < 0 || build(&job) < 0 || launch_release(&job.launch) < 0)
 		return give_up(globals, &job);
+	hooks_leave();
 	launch_close(&job.launch);
 	/* the lock belongs to the open directory, and the child has that too, for the gate */
 	oci_state_unlock(&job.state);
@@ -244,10 +266,8 @@ attend(const struct globals *globals, struct job *job)
 	oci_state_unlock(&job->state); /* for state, kill and exec */
 	if (console_wait(&job->console, &job->launch.child, &info) < 0)
 		return give_up(globals, job);
-	if (!job->options.keep) {
-		cgroup_remove(&job->launch.cgroup);
-		oci_state_remove(globals->root, &job->state);
-	}
+	if (!job->options.keep)
+		clean_up(globals, job);
 	return call_error()->number ? -1 : spawn_status(&info);
 }
 
@@ -272,10 +292,14 @@ command_run(const struct globals *globals, int argc, char **argv)
 		return 0;
 	job.foreground = !job.options.detach;
 	if (begun < 0 || (job.foreground && spawn_block_signals() < 0) || build(&job) < 0 ||
-	    console_show(&job.console) < 0 || launch_start(&job.launch) < 0)
+	    console_show(&job.console) < 0 || launch_start(&job.launch) < 0 ||
+	    hooks_run(&job.config, HOOK_POSTSTART,
+		      &(struct hook_subject){ job.launch.id, job.bundle, "running",
+					      job.launch.child.pid }) < 0)
 		return give_up(globals, &job);
 	if (job.foreground)
 		status = attend(globals, &job);
+	hooks_leave();
 	launch_close(&job.launch);
 	oci_state_close(&job.state);
 	oci_config_free(&job.config);

@@ -13,6 +13,7 @@
 #include "step01-unshare/call.h"
 #include "step04-cgroups/sweep.h"
 #include "step07-runtime/oci/gate.h"
+#include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/launch.h"
 #include "step07-runtime/security/profile.h"
 
@@ -155,7 +156,7 @@ launch_prepare(struct launch *launch)
 	    (launch->root_tree = rootfs_open(&config->root, config->ns.kinds)) == -1)
 		return -1;
 	if (mounts_open_in_parent(&config->mounts, config->ns.kinds, &config->idmap) < 0 ||
-	    join_namespaces(config) < 0)
+	    (config->joins && hooks_stay_outside(config) < 0) || join_namespaces(config) < 0)
 		return -1;
 	return config->ns.kinds & CLONE_NEWUSER ? 0 : ns_prepare_time(&config->ns);
 }
@@ -179,10 +180,27 @@ launch_clone(struct launch *launch)
 	return 0;
 }
 
+/* The hooks of the host's side, while the child waits with its world built and its root not yet
+ * turned. */
+static int
+run_hooks(struct launch *launch)
+{
+	const struct oci_config *config = launch->config;
+	const struct hook_subject subject = { launch->id, launch->bundle, "creating",
+					      launch->child.pid };
+
+	if (handshake_wait_ready(&launch->shake) < 0 ||
+	    hooks_run(config, HOOK_PRESTART, &subject) < 0 ||
+	    hooks_run(config, HOOK_CREATE_RUNTIME, &subject) < 0)
+		return -1;
+	return handshake_go(&launch->shake, launch->child.pid);
+}
+
 int
 launch_ready(struct launch *launch)
 {
-	if (handshake_go(&launch->shake, launch->child.pid) < 0)
+	if (handshake_go(&launch->shake, launch->child.pid) < 0 ||
+	    (launch->config->hooks && run_hooks(launch) < 0))
 		return -1;
 	return handshake_wait_ready(&launch->shake);
 }

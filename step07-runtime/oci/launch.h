@@ -23,7 +23,7 @@ struct overlay;
 
 struct launch {
 	/* what is wanted; the caller's, valid until launch_start has returned */
-	const char *id;
+	const char *id, *bundle;
 	struct oci_config *config;
 	const struct overlay *layers; /* the root is this overlay; NULL: config's root.path */
 	int stdio[3];		      /* the command's 0, 1, 2; −1: the caller's */

@@ -275,6 +275,7 @@ load(struct oci_state *state)
 	state->bundle = json_text(state->json, "bundle", &bad);
 	state->cgroup = json_text(state->json, "cgroup", &bad);
 	state->scope = json_text(state->json, "scope", &bad);
+	state->hooks = json_object_get_boolean(json_object_object_get(state->json, "hooks"));
 	state->old_keyring =
 		json_object_get_boolean(json_object_object_get(state->json, "oldKeyring"));
 	state->cgroup_made_from = (size_t)json_number(state->json, "cgroupMadeFrom", &bad);
@@ -390,6 +391,7 @@ oci_state_write(struct oci_state *state, const struct oci_config *config, const 
 			       json_object_new_int64((int64_t)cgroup->made_from));
 	if (state->scope)
 		put_text(json, "scope", state->scope);
+	json_object_object_add(json, "hooks", json_object_new_boolean(config->hooks != NULL));
 	json_object_object_add(json, "oldKeyring", json_object_new_boolean(state->old_keyring));
 	snprintf(owner, sizeof owner, "%u", geteuid());
 	put_text(json, "owner", owner);
