@@ -41,6 +41,8 @@ read_link(int type, struct nl_view payload, void *context)
 	link->group = (uint32_t)nl_number(value, 0);
 	nl_find(payload, IFLA_MASTER, &value);
 	link->master = (int)nl_number(value, 0);
+	if (nl_find(payload, IFLA_ADDRESS, &value) && value.length == sizeof link->mac)
+		memcpy(link->mac, value.bytes, sizeof link->mac);
 	if (nl_find(payload, IFLA_LINKINFO, &value) && nl_find(value, IFLA_INFO_KIND, &kind))
 		nl_text(kind, link->kind, sizeof link->kind);
 	return 0;
@@ -64,6 +66,38 @@ link_get(int rtnl, const char *name, int index, struct link *link)
 		return 0;
 	errno = ENODEV;
 	return -1;
+}
+
+struct search {
+	link_match *match;
+	void *context;
+	struct link *link;
+};
+
+static int
+read_searched(int type, struct nl_view payload, void *context)
+{
+	const struct search *search = context;
+
+	read_link(type, payload, search->link);
+	return search->link->index && search->match(search->link, search->context) ? 1 : 0;
+}
+
+int
+link_search(int rtnl, link_match *match, void *context, struct link *link)
+{
+	const struct ifinfomsg info = { 0 };
+	struct search search = { match, context, link };
+	_Alignas(struct nlmsghdr) uint8_t bytes[NL_ROOM];
+	struct nl_buffer message;
+	int found;
+
+	nl_start(&message, bytes, sizeof bytes);
+	nl_message(&message, RTM_GETLINK, NLM_F_DUMP, &info, sizeof info);
+	found = nl_ask(rtnl, &message, read_searched, &search);
+	if (found == 0)
+		errno = ENODEV;
+	return found > 0 ? 0 : -1;
 }
 
 struct address_walk {
@@ -111,6 +145,54 @@ link_get_address(int rtnl, int index, int family, struct address *address, unsig
 		return 0;
 	errno = EADDRNOTAVAIL;
 	return -1;
+}
+
+struct addresses_walk {
+	int index;
+	address_each *each;
+	void *context;
+};
+
+static int
+read_permanent(int type, struct nl_view payload, void *context)
+{
+	const struct addresses_walk *walk = context;
+	struct ifaddrmsg info;
+	struct nl_view value;
+	struct address address = { 0 };
+	uint32_t flags;
+
+	if (type != RTM_NEWADDR || payload.length < sizeof info)
+		return 0;
+	memcpy(&info, payload.bytes, sizeof info);
+	payload.bytes += sizeof info;
+	payload.length -= sizeof info;
+	flags = nl_find(payload, IFA_FLAGS, &value) ? (uint32_t)nl_number(value, 0)
+						    : info.ifa_flags;
+	if ((int)info.ifa_index != walk->index || info.ifa_scope != RT_SCOPE_UNIVERSE ||
+	    !(flags & IFA_F_PERMANENT))
+		return 0;
+	/* on a cable between two, IFA_ADDRESS is the other end's */
+	if (!nl_find(payload, IFA_LOCAL, &value) && !nl_find(payload, IFA_ADDRESS, &value))
+		return 0;
+	address.family = info.ifa_family;
+	if (value.length != address_size(&address))
+		return 0;
+	memcpy(address.bytes, value.bytes, value.length);
+	return walk->each(&address, info.ifa_prefixlen, walk->context);
+}
+
+int
+link_addresses(int rtnl, int index, address_each *each, void *context)
+{
+	const struct ifaddrmsg info = { 0 };
+	struct addresses_walk walk = { index, each, context };
+	_Alignas(struct nlmsghdr) uint8_t bytes[NL_ROOM];
+	struct nl_buffer message;
+
+	nl_start(&message, bytes, sizeof bytes);
+	nl_message(&message, RTM_GETADDR, NLM_F_DUMP, &info, sizeof info);
+	return nl_ask(rtnl, &message, read_permanent, &walk);
 }
 
 struct route_walk {
@@ -274,6 +356,20 @@ link_add_veth(int rtnl, const struct link_veth *veth)
 	return nl_change(rtnl, &message, "RTM_NEWLINK", veth->name);
 }
 /* ANCHOR_END: veth */
+
+int
+link_move(int rtnl, int index, int netns, const char *name)
+{
+	const struct ifinfomsg info = { .ifi_index = index };
+	_Alignas(struct nlmsghdr) uint8_t bytes[NL_ROOM];
+	struct nl_buffer message;
+
+	nl_start(&message, bytes, sizeof bytes);
+	nl_message(&message, RTM_NEWLINK, NLM_F_ACK, &info, sizeof info);
+	nl_put_u32(&message, IFLA_NET_NS_FD, (uint32_t)netns);
+	nl_put_text(&message, IFLA_IFNAME, name);
+	return nl_change(rtnl, &message, "RTM_NEWLINK", name);
+}
 
 int
 link_hairpin(int rtnl, const char *name)

@@ -22,10 +22,20 @@ struct link { /* what the kernel says of an interface */
 	uint32_t mtu, group;
 	char name[LINK_NAME], kind[16]; /* "veth", "bridge", "" for hardware */
 	char alias[256];
+	uint8_t mac[6];
 };
 
 /* The interface NAME, or (NAME NULL) of INDEX; 0, or −1 with ENODEV. Nothing is recorded. */
 int link_get(int rtnl, const char *name, int index, struct link *link);
+
+/* The first interface of the socket's namespace for which MATCH gives other than 0; 0, or −1 with
+ * ENODEV. Nothing is recorded. */
+typedef int link_match(const struct link *link, void *context);
+int link_search(int rtnl, link_match *match, void *context, struct link *link);
+
+/* Moves interface INDEX into the network namespace of descriptor NETNS, as NAME (with %d at its
+ * end: the kernel chooses a number). It arrives down and without addresses. */
+int link_move(int rtnl, int index, int netns, const char *name);
 
 /* lo of the caller's network namespace is born down; takes it up. 0 or −1. */
 int link_lo_up(void);
@@ -68,6 +78,10 @@ int link_add_address(int rtnl, const char *name, const struct address *address, 
 /* The first address of global scope that interface INDEX has in FAMILY; 0, or −1 with
  * EADDRNOTAVAIL. Nothing is recorded. */
 int link_get_address(int rtnl, int index, int family, struct address *address, unsigned *prefix);
+/* Calls EACH for every address of interface INDEX that is of global scope and permanent: not those
+ * that a lease or a router advertisement has given for a time. A value other than 0 is given. */
+typedef int address_each(const struct address *address, unsigned prefix, void *context);
+int link_addresses(int rtnl, int index, address_each *each, void *context);
 /* The default route by way of GATEWAY. */
 int link_add_default(int rtnl, const struct address *gateway);
 

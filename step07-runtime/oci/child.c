@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #include "step05-overlay/overlay.h"
 #include "step06-net/link.h"
 #include "step07-runtime/oci/child.h"
+#include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/gate.h"
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/launch.h"
@@ -194,7 +196,10 @@ build_world(struct launch *launch, int proc)
 		return -1;
 	if ((config->ns.kinds & CLONE_NEWNET) && link_lo_up() < 0)
 		return -1;
-	return names(config) < 0 || build_root(launch, proc) < 0 ? -1 : 0;
+	return netdev_raise(&config->netdevs) < 0 || names(config) < 0 ||
+			       build_root(launch, proc) < 0
+		       ? -1
+		       : 0;
 }
 
 /* ---- what it may do ---- */
@@ -240,6 +245,30 @@ enter_cwd(const char *cwd)
 	if (!getcwd(now, sizeof now) || now[0] != '/')
 		return fail(EPERM, "process.cwd \"%s\" is outside of the container", cwd);
 	return 0;
+}
+
+int
+child_supervise(const struct oci_config *config, const struct hook_subject *subject,
+		struct seccomp *seccomp)
+{
+	struct json_object *json, *state, *names;
+
+	if (!seccomp->notify)
+		return 0;
+	if (!(state = hook_state(config, subject)) || !(json = json_object_new_object()) ||
+	    !(names = json_object_new_array()))
+		return fail(ENOMEM, "memory for a state");
+	json_object_array_add(names, json_object_new_string("seccompFd"));
+	json_object_object_add(json, "ociVersion", json_object_new_string(OCI_VERSION));
+	json_object_object_add(json, "fds", names);
+	json_object_object_add(json, "pid", json_object_new_int(call_pid()));
+	if (seccomp->listener_metadata)
+		json_object_object_add(json, "metadata",
+				       json_object_new_string(seccomp->listener_metadata));
+	json_object_object_add(json, "state", state);
+	seccomp->state = strdup(json_object_to_json_string(json));
+	json_object_put(json);
+	return seccomp->state ? 0 : fail(ENOMEM, "memory for a state");
 }
 
 int
@@ -326,6 +355,10 @@ launch_child(struct launch *launch)
 	    (proc = procfs_open()) < 0 || build_world(launch, proc) < 0 ||
 	    (!launch->old_keyring && keyring_join(launch->id) < 0) ||
 	    child_resolve_user(config->user_name, &config->process) < 0 ||
+	    child_supervise(
+		    config,
+		    &(struct hook_subject){ launch->id, launch->bundle, "creating", call_pid() },
+		    &launch->seccomp) < 0 ||
 	    child_rights(&config->process, &launch->seccomp, proc) < 0)
 		handshake_fail(&launch->shake);
 	if (launch->die_with_parent && spawn_die_with_parent() < 0)

@@ -25,6 +25,11 @@ char **child_environment(const struct oci_process *process);
  * With BIND it is /dev/console too. */
 int child_open_terminal(int root, int console, bool bind, const struct oci_process *process);
 
+/* For a filter with a supervisor: what it will be told of this process, and of its container. */
+struct hook_subject;
+int child_supervise(const struct oci_config *config, const struct hook_subject *subject,
+		    struct seccomp *seccomp);
+
 /* Each that is not −1 becomes 0, 1, 2. */
 int child_use_stdio(const int stdio[3]);
 

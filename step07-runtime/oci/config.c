@@ -18,7 +18,8 @@
  *	linux: sysctl                                  sysctl
  *	linux: personality, memoryPolicy               attrs
  *	hooks                                          hooks
- *	linux.intelRdt, linux.netDevices               refused by name
+ *	linux: netDevices                              netdev, over link (6)
+ *	linux.intelRdt                                 refused by name
  *	annotations                                    state
  */
 #include <errno.h>
@@ -269,6 +270,7 @@ read_linux(struct json_object *json, struct oci_config *config, bool *bad)
 	    oci_device_rules_read(json_member(json, "resources", bad), &config->device_rules,
 				  &config->device_rule_count) < 0 ||
 	    read_sysctl(json_member(json, "sysctl", bad), &config->sysctl) < 0 ||
+	    netdev_read(json_member(json, "netDevices", bad), &config->netdevs) < 0 ||
 	    read_attrs_of_linux(json, &config->process.attrs, bad) < 0)
 		return -1;
 	return 0;
@@ -345,7 +347,6 @@ read_all(struct json_object *json, const char *bundle_path, struct oci_config *c
 	config->hooks = json_member(json, "hooks", &bad);
 	if (bad || hooks_check(config->hooks) < 0 ||
 	    refuse(system, "intelRdt", "linux.intelRdt") < 0 ||
-	    refuse(system, "netDevices", "linux.netDevices") < 0 ||
 	    refuse(system, "mountLabel", "linux.mountLabel") < 0)
 		return -1;
 	if (oci_process_read(json_object_get(process), &config->process) < 0 ||
@@ -407,6 +408,7 @@ oci_config_free(struct oci_config *config)
 	free(config->idmap.gid);
 	free((struct device_node *)config->devices.node);
 	free(config->device_rules);
+	netdev_free(&config->netdevs);
 	free(config->devices.mask.item);
 	free(config->devices.read_only.item);
 	json_object_put(config->json);

@@ -16,6 +16,7 @@
 #include "step04-cgroups/device_rules.h"
 #include "step04-cgroups/limits.h"
 #include "step05-overlay/user.h"
+#include "step07-runtime/oci/netdev.h"
 #include "step07-runtime/security/attrs.h"
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/sysctl.h"
@@ -58,6 +59,7 @@ struct oci_config {
 	const char *domainname;
 	struct json_object *annotations; /* an object, or NULL */
 	struct json_object *hooks;	 /* checked; or NULL: hooks.h */
+	struct netdev_list netdevs;
 	/* annotations of ours: what the specification has no words for */
 	bool init;	       /* boxstep.init=true: a built-in init as PID 1 */
 	bool seccomp_default;  /* boxstep.seccomp=default: the built-in profile */

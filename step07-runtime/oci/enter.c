@@ -16,6 +16,7 @@
 #include "step04-cgroups/cgroup.h"
 #include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/enter.h"
+#include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/launch.h"
 #include "step07-runtime/security/keyring.h"
 #include "step07-runtime/security/procfs.h"
@@ -33,10 +34,12 @@ enter_init(struct enter *enter, const struct oci_state *state, const struct oci_
 }
 
 static void
-child(struct enter *enter, struct handshake *shake, const struct seccomp *seccomp, int proc,
+child(struct enter *enter, struct handshake *shake, struct seccomp *seccomp, int proc,
       int cgroup_namespace, bool new_user)
 {
 	struct oci_process *process = enter->process;
+	const struct hook_subject subject = { enter->state->id, enter->state->bundle, "running",
+					      enter->state->pid };
 	char path[EXEC_PATH], **env;
 	int root = -1;
 
@@ -56,6 +59,7 @@ child(struct enter *enter, struct handshake *shake, const struct seccomp *seccom
 		handshake_fail(shake);
 	if ((!enter->state->old_keyring && keyring_join(enter->state->id) < 0) ||
 	    child_resolve_user(enter->user_name, process) < 0 ||
+	    child_supervise(enter->config, &subject, seccomp) < 0 ||
 	    child_rights(process, seccomp, proc) < 0)
 		handshake_fail(shake);
 	if (enter->die_with_parent && spawn_die_with_parent() < 0)
@@ -157,6 +161,7 @@ enter_run(struct enter *enter)
 		child(enter, &shake, &held.seccomp, held.proc, held.cgroup_namespace,
 		      held.kinds & CLONE_NEWUSER);
 	handshake_in_parent(&shake);
+	launch_leave_supervisor(&held.seccomp);
 	if (enter->child.pidfd < 0 || handshake_go(&shake, enter->child.pid) < 0 ||
 	    handshake_wait_ready(&shake) < 0 || handshake_wait_exec(&shake) < 0)
 		spawn_end(&enter->child);

@@ -48,10 +48,18 @@ launch_seccomp(const struct oci_config *config, const struct oci_process *proces
 		return -1;
 	done = seccomp_prepare_profile(&profile, process->no_new_privs, seccomp);
 	profile_free(&profile);
+	/* here, because the path is the host's */
 	if (done == 0 && seccomp->notify)
-		return fail(ENOTSUP,
-			    "linux.seccomp: SCMP_ACT_NOTIFY, which this runtime does not do");
-	return done;
+		seccomp->supervisor = done = seccomp_listener_connect(seccomp->listener_path);
+	return done < 0 ? -1 : 0;
+}
+
+void
+launch_leave_supervisor(struct seccomp *seccomp)
+{
+	if (seccomp->notify && seccomp->supervisor >= 0)
+		close(seccomp->supervisor);
+	seccomp->supervisor = -1;
 }
 
 /* Without rules in force, CAP_MKNOD would be a way to the host's disks: then it goes. In a user
@@ -135,6 +143,8 @@ launch_prepare(struct launch *launch)
 			    "linux.namespaces: a mount namespace of the container's own is needed");
 	if (config->ns.hostname && !(kinds_not_of_host(config) & CLONE_NEWUTS))
 		return fail(EINVAL, "hostname %s without a UTS namespace", config->ns.hostname);
+	if (config->netdevs.count && !(kinds_not_of_host(config) & CLONE_NEWNET))
+		return fail(EINVAL, "linux.netDevices without a network namespace to move them to");
 	if (!launch->layers && stat(config->root.path, &root) < 0)
 		return fail(errno, "root.path \"%s\"", config->root.path);
 	/* what this host's root does not have cannot be handed on: left out, as the specification
@@ -144,7 +154,7 @@ launch_prepare(struct launch *launch)
 	if (attrs_check(&config->process.attrs) < 0 ||
 	    sysctl_check(&config->sysctl, kinds_not_of_host(config)) < 0 ||
 	    launch_seccomp(config, &config->process, &launch->seccomp) < 0 ||
-	    prepare_cgroup(launch) < 0)
+	    netdev_look(&config->netdevs) < 0 || prepare_cgroup(launch) < 0)
 		return -1;
 	if (launch->gate >= 0 &&
 	    gate_make(launch->gate,
@@ -173,7 +183,9 @@ launch_clone(struct launch *launch)
 	if (spawn_clone(config->ns.kinds & ~CLONE_NEWTIME, launch->cgroup.fd, &launch->child) == 0)
 		launch_child(launch);
 	handshake_in_parent(&launch->shake);
-	if (launch->child.pidfd < 0 || idmap_write(&config->idmap, launch->child.pid) < 0)
+	launch_leave_supervisor(&launch->seccomp);
+	if (launch->child.pidfd < 0 || idmap_write(&config->idmap, launch->child.pid) < 0 ||
+	    netdev_move(&config->netdevs, launch->child.pid) < 0)
 		return -1;
 	if ((config->ns.kinds & CLONE_NEWUSER) && launch->cgroup.fd >= 0)
 		return cgroup_delegate_to_root_of(&launch->cgroup, launch->child.pid);

@@ -52,6 +52,9 @@ void launch_init(struct launch *launch, const char *id, struct oci_config *confi
 int launch_seccomp(const struct oci_config *config, const struct oci_process *process,
 		   struct seccomp *seccomp);
 
+/* In the parent, once the child has it: the connection to the supervisor of a filter. */
+void launch_leave_supervisor(struct seccomp *seccomp);
+
 /* Each gives 0, or −1 with the error recorded (the child's own, if it failed there). */
 int launch_prepare(struct launch *launch);
 int launch_clone(struct launch *launch);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step07-runtime/security/courier.h"
 #include "step07-runtime/security/profile.h"
 #include "step07-runtime/security/seccomp.h"
 
@@ -50,8 +51,8 @@ seccomp_prepare_profile(const struct profile *profile, bool no_new_privs, struct
 			return fail(EINVAL,
 				    "seccomp profile: SCMP_ACT_NOTIFY without listenerPath");
 		seccomp->flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
-		if (seccomp->flags & SECCOMP_FILTER_FLAG_TSYNC)
-			seccomp->flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+		/* there is one thread yet, and the courier's must stay without */
+		seccomp->flags &= ~(unsigned)SECCOMP_FILTER_FLAG_TSYNC;
 	}
 	if (filter_compile(profile, &seccomp->filter) < 0)
 		return -1;
@@ -90,6 +91,7 @@ seccomp_free(struct seccomp *seccomp)
 	filter_free(&seccomp->filter);
 	free(seccomp->listener_path);
 	free(seccomp->listener_metadata);
+	free(seccomp->state);
 	*seccomp = (struct seccomp){ 0 };
 }
 
@@ -126,14 +128,19 @@ static int
 install(const struct seccomp *seccomp, int *listener)
 {
 	struct sock_fprog program = { seccomp->filter.count, seccomp->filter.insns };
+	bool hand_over = seccomp->notify && seccomp->state;
 	int fd;
 
 	stage("seccomp", "A program of comparisons, which the kernel runs before each system call.",
 	      "grep Seccomp /proc/%d/status", call_pid());
+	if (hand_over && courier_start(seccomp->supervisor, seccomp->state) < 0)
+		return -1;
 	fd = call((int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, seccomp->flags, &program),
 		  "seccomp(SECCOMP_SET_MODE_FILTER, %s, {len=%u, filter=%p})",
 		  flag_names(seccomp->flags), seccomp->filter.count, (void *)seccomp->filter.insns);
 
+	if (hand_over && courier_hand_over(fd) < 0)
+		return -1;
 	if (fd < 0 && errno == EACCES)
 		return call_hint("without no_new_privs only CAP_SYS_ADMIN may put on a filter");
 	if (fd < 0)

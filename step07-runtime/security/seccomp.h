@@ -29,6 +29,10 @@ struct seccomp {
 	bool notify;	     /* some call is answered by a supervisor: a listener comes of it */
 	char *listener_path; /* where its descriptor is to be sent; or NULL */
 	char *listener_metadata;
+	/* Set before it is put on: the connected socket over which the listener goes at once, with
+	 * the container process state of the specification as JSON text. NULL: nobody gets it. */
+	int supervisor;
+	char *state;
 };
 
 /*
@@ -61,9 +65,8 @@ int seccomp_no_new_privs(const struct seccomp *seccomp);
 /* Connects to the unix socket of a supervisor (listenerPath); a descriptor, or −1. */
 int seccomp_listener_connect(const char *path);
 
-/* Sends LISTENER over SOCKET (SCM_RIGHTS) with STATE, the container process state of the
- * specification as JSON text. The usual way: the parent fetches the listener out of the child with
- * pidfd_getfd(2), because the child's own sendmsg may already be among the calls that wait. */
+/* Sends LISTENER over SOCKET (SCM_RIGHTS) with STATE. Not to be called by the thread that has the
+ * filter on: see courier.h. */
 int seccomp_listener_send(int socket, int listener, const char *state);
 
 void seccomp_free(struct seccomp *seccomp);
