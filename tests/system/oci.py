@@ -632,7 +632,7 @@ BAD = [
     ("linux.netDevices", {"eth0": {"name": "x"}}, "linux.netDevices"),
     ("linux.mountLabel", "system_u:x", "linux.mountLabel"),
     ("linux.personality", {"domain": "NOSUCH"}, "NOSUCH"),
-    ("hooks", {"prestart": [{"path": "/bin/true"}]}, "hooks"),
+    ("hooks", {"prestart": [{"path": "bin/true"}]}, "hooks"),
     ("annotations", [], "annotations"),
     ("annotations", {"boxstep.user": "nosuchuser"}, "nosuchuser"),
 ]
