@@ -8,7 +8,8 @@ rootfs="busybox-static"
 vm="qemu-system-x86 busybox-static cpio kmod xz-utils zstd iproute2 procps python3"
 book="python3 codespell procps iproute2 uidmap"
 site="python3 pandoc graphviz weasyprint fonts-dejavu-core"
-test="$build $vm $book libcmocka-dev libseccomp-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl docker-registry openssl $site chromium chromium-driver poppler-utils apparmor"
+callers="podman catatonit netavark iptables containerd docker.io"
+test="$build $vm $book $callers libcmocka-dev libseccomp-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl docker-registry openssl $site chromium chromium-driver poppler-utils apparmor"
 demo="$build $rootfs python3 iproute2 procps nftables uidmap curl ca-certificates"
 
 case ${1:-} in

@@ -19,6 +19,7 @@ import ctypes
 import fcntl
 import glob
 import importlib
+import itertools
 import json
 import os
 import re
@@ -289,6 +290,35 @@ def run_test(test):
     result(str(test), outcome, detail, time.monotonic() - began)
 
 
+def run_tests(tests):
+    """The tests in their order, those of a file with a service while that runs."""
+    for group, some in itertools.groupby(tests, key=lambda test: test.group):
+        if group in harness.services:
+            with_service(group, list(some))
+        else:
+            for test in some:
+                run_test(test)
+
+
+def with_service(group, tests):
+    fresh()
+    before = leaks.snapshot()
+    serving = harness.services[group]()
+    try:
+        next(serving)
+    except Exception:
+        for test in tests:
+            result(str(test), "failed", "its service: " + traceback.format_exc())
+    else:
+        for test in tests:
+            run_test(test)
+    next(serving, None)
+    left = linger(before)
+    if left:
+        sweep(before)
+        result(f"{group}: its service leaves nothing", "failed", "\n".join(left))
+
+
 def attend(pid, receive, timeout):
     """Waits for the child that runs a test; kills what hangs."""
 
@@ -480,24 +510,27 @@ def inside(tests):
     chosen = set(leaks.lines(options.inside))
     os.makedirs(COUNTERS, exist_ok=True)
     os.chmod(COUNTERS, 0o1777)
+    able = []
     for test in tests:
         if str(test) in chosen:
             why = reason(test)
-            result(str(test), "skipped", "in the VM: " + why[0]) if why else run_test(test)
+            result(str(test), "skipped", "in the VM: " + why[0]) if why else able.append(test)
+    run_tests(able)
     if "KEEP_COUNTERS" in os.environ:
         counters(os.environ["KEEP_COUNTERS"])
 
 
 def system(tests):
-    later = []
+    able, later = [], []
     for test in tests:
         why = reason(test)
         if not why:
-            run_test(test)
+            able.append(test)
         elif why[1] and not options.no_vm:
             later.append(test)
         else:
             result(str(test), "skipped", why[0])
+    run_tests(able)
     if later:
         run_in_vm(later)
 

@@ -46,7 +46,7 @@ SLOW = 6 if IN_VM else 1  # emulated: every time-out is so much longer
 AS_ROOT = os.geteuid() == 0
 
 __all__ = """ROOT BUILD STAGE ROOTFS IMAGE IMAGE_DIR PROBE TMP USER_ID USER_NAME SUB_FIRST IN_VM SLOW
-    test for_steps bad run run_as_user start step program equal differs contains absent matches check
+    test service for_steps bad run run_as_user start step program equal differs contains absent matches check
     skip wait_for host_changes explain cgroup2_mount read json os re shutil signal subprocess
     sys time""".split()
 
@@ -90,6 +90,16 @@ def test(name, needs="root", steps=None, timeout=120):
         return function
 
     return register
+
+
+services = {}  # group → the generator that starts what its tests stand on
+
+
+def service(function):
+    """Marks a generator: what all tests of its file stand on. It is run as far as its `yield` before
+    the first of them, to its end after the last, by the runner: what it starts is no test's leak."""
+    services[os.path.splitext(os.path.basename(function.__code__.co_filename))[0]] = function
+    return function
 
 
 def for_steps(first, last):
@@ -450,6 +460,7 @@ def explain(argv, **options):
 def begin():
     global _running
     _running = True
+    _started.clear()  # those of a service are the runner's
 
 
 def finish():

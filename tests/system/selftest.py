@@ -48,6 +48,21 @@ def _():
         contains(left, part)
 
 
+@service
+def _():
+    server = subprocess.Popen(["sleep", "1000"])
+    with open(STAGE + "/served", "w") as file:
+        file.write(str(server.pid))
+    yield
+    server.kill()
+    server.wait()
+
+
+@test("what the tests of a file stand on runs while they do, and is no test's leak")
+def _():
+    contains(read(f"/proc/{read(STAGE + '/served')}/cmdline"), "sleep")
+
+
 @test("the VM lab has cgroup v2 with every controller", needs="vm cgroup2")
 def _():
     have = read(cgroup2_mount() + "/cgroup.controllers").split()

@@ -1,0 +1,299 @@
+"""podman runs its containers by boxstep-oci: what its users do, seen through podman and from the host."""
+
+import fcntl
+import http.client
+import socket
+import struct
+import termios
+
+from callers import LIMIT, OWN, Cgroup, cgroup_file, namespace, say, until
+from harness import *
+
+NEEDS = "root vm cmd:podman cmd:conmon"
+IMAGE_NAME = "localhost/demo:latest"
+SOCKET = "/run/boxstep-podman.sock"
+# The service of systemd that repeats a health check is not there: the checks are asked for.
+ENV = {"DISABLE_HC_SYSTEMD": "true"}
+NAPS = ["sh", "-c", "trap 'echo told; exit 3' TERM; echo up; while :; do sleep 1; done"]
+
+
+def podman(*words):
+    """Its command line. The overlay's directory is not mounted over itself, which would stay."""
+    return [
+        "podman",
+        "--runtime", program("boxstep-oci"),
+        "--cgroup-manager", "cgroupfs",
+        "--events-backend", "file",
+        "--storage-driver", "overlay",
+        "--storage-opt", "overlay.skip_mount_home=true",
+        *map(str, words),
+    ]  # fmt: skip
+
+
+def once(*words, network="none"):
+    """podman run --rm; gives its Result."""
+    return run(podman("run", "--rm", "--network", network, *words), timeout=LIMIT)
+
+
+class Service(http.client.HTTPConnection):
+    """podman's own service, as its remote clients speak to it: asking it costs no start of podman."""
+
+    def __init__(self):
+        super().__init__("podman", timeout=LIMIT * SLOW)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(SOCKET)
+
+
+def ask(method, words, value=None):
+    """Asks the service; gives the text of its answer."""
+    service_of = Service()
+    body = None if value is None else json.dumps(value)
+    service_of.request(method, "/v4.0.0/libpod/containers/" + words, body, {"Content-Type": "application/json"})
+    answer = service_of.getresponse()
+    text = answer.read().decode()
+    service_of.close()
+    check(answer.status < 300, f"{method} {words}: {answer.status} {text}")
+    return text
+
+
+def state(name):
+    return json.loads(ask("GET", f"{name}/json"))["State"]
+
+
+def containers():
+    return json.loads(ask("GET", "json?all=true")) or []
+
+
+class Container:
+    """One that runs in the background, removed at the end of the block."""
+
+    def __init__(self, name, *words, cmd=NAPS, network=("--network", "none")):
+        self.name = name
+        say(podman("run", "-d", "--name", name, *network, *words, IMAGE_NAME, *cmd), env=ENV)
+
+    def __enter__(self):
+        self.pid = state(self.name)["Pid"]
+        return self
+
+    def __exit__(self, *_):
+        ask("DELETE", f"{self.name}?force=true&timeout=0&ignore=true")
+
+    def inside(self, *words):
+        return say(podman("exec", self.name, *words))
+
+
+@service
+def _():
+    groups = Cgroup("libpod_parent/conmon", "libpod_parent")
+    os.makedirs("/run/boxstep", exist_ok=True)
+    server = subprocess.Popen(podman("system", "service", "--time", "0", "unix://" + SOCKET))
+    try:
+        image = say(podman("pull", "-q", f"oci:{IMAGE_DIR}:latest"))
+        say(podman("tag", image, IMAGE_NAME))
+        until(lambda: os.path.exists(SOCKET), "the service of podman")
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+        groups.remove()
+        shutil.rmtree("/run/boxstep")
+
+
+@test("podman run gives the output and the status of the command", NEEDS + " cmd:catatonit")
+def _():
+    r = once(IMAGE_NAME, "sh", "-c", "echo out; echo err >&2; exit 7")
+    equal((r.status, r.out, r.err), (7, "out\n", "err\n"))
+    equal(once("--init", IMAGE_NAME, "sh", "-c", "kill -9 $$").status, 137)
+
+
+@test("podman tells a command that is not there (127) from one that cannot be run (126)", NEEDS)
+def _():
+    r = once(IMAGE_NAME, "nosuch")
+    equal(r.status, 127)
+    contains(r.err, "nosuch")
+    r = once(IMAGE_NAME, "/etc/passwd")
+    equal(r.status, 126)
+    contains(r.err, "/etc/passwd")
+
+
+@test("podman's container in the background is entered, seen, told, and stopped", NEEDS)
+def _():
+    with Container("back", "--stop-timeout", LIMIT * SLOW) as c:
+        equal(state("back")["Status"], "running")
+        equal(c.inside("id", "-u"), "0")
+        contains(c.inside("cat", "/proc/1/cmdline"), "trap")
+        words = ["-u", "1000:1000", "-w", "/tmp", "-e", "A=b", "back", "sh", "-c", "id -u; pwd; echo $A; exit 5"]
+        r = run(podman("exec", *words), timeout=LIMIT)
+        equal((r.status, r.lines), (5, ["1000", "/tmp", "b"]))
+        equal(run(podman("exec", "back", "nosuch"), timeout=LIMIT).status, 127)
+        equal(run(podman("exec", "back", "/etc/passwd"), timeout=LIMIT).status, 126)
+        contains(say(podman("top", "back", "hpid")), str(c.pid))
+        say(podman("exec", "-d", "back", "sh", "-c", "echo x > /tmp/detached"))
+        until(lambda: os.path.exists(f"/proc/{c.pid}/root/tmp/detached"), "the detached exec")
+        until(lambda: "up" in say(podman("logs", "back")), "the first line")
+        say(podman("stop", "back"))
+        equal(state("back")["ExitCode"], 3)
+        contains(say(podman("logs", "back")), "told")
+        say(podman("start", "back"))
+        equal(state("back")["Status"], "running")
+        say(podman("kill", "--signal", "KILL", "back"))
+        equal(say(podman("wait", "back")), "137")
+
+
+@test("podman pauses and resumes a container: its cgroup follows", NEEDS)
+def _():
+    with Container("held", "--memory", "64m") as c:
+        equal(cgroup_file(c.pid, "memory.max"), str(64 << 20))
+        say(podman("pause", "held"))
+        equal(state("held")["Status"], "paused")
+        equal(cgroup_file(c.pid, "cgroup.freeze"), "1")
+        say(podman("unpause", "held"))
+        equal(state("held")["Status"], "running")
+        equal(cgroup_file(c.pid, "cgroup.freeze"), "0")
+
+
+@test("podman's container on a terminal has one, with its size, and so has exec", NEEDS)
+def _():
+    p = start(podman("run", "-it", "--rm", "--name", "term", "--network", "none", IMAGE_NAME, "sh"), pty=True)
+    fcntl.ioctl(p.terminal, termios.TIOCSWINSZ, struct.pack("4H", 33, 77, 0, 0))
+    p.read_until("#", LIMIT)
+    p.write("tty; until stty size | grep '33 77'; do :; done; echo pid $$\n")
+    p.read_until("pid 1\r", LIMIT)
+    contains(p.out, "/dev/pts/0")
+    inner = run(podman("exec", "-it", "term", "sh", "-c", "tty; echo $TERM"), timeout=LIMIT, pty=True)
+    contains(inner.out, "/dev/pts/1")
+    contains(inner.out, "xterm")
+    p.write("exit 9\n")
+    equal(p.wait(LIMIT).status, 9)
+
+
+@test("podman's health check is run in the container", NEEDS)
+def _():
+    with Container("well", "--health-cmd", "test -e /tmp/well", "--health-retries", "1") as c:
+        equal(run(podman("healthcheck", "run", "well"), timeout=LIMIT, env=ENV).status, 1)
+        equal(state("well")["Health"]["Status"], "unhealthy")
+        c.inside("touch", "/tmp/well")
+        equal(run(podman("healthcheck", "run", "well"), timeout=LIMIT, env=ENV).status, 0)
+        equal(state("well")["Health"]["Status"], "healthy")
+
+
+@test("containers of a podman pod share its network, ipc and host name, not their processes", NEEDS)
+def _():
+    pod = ["pod", "create", "--name", "pod", "--network", "none", "--infra-image", IMAGE_NAME]
+    say(podman(*pod, "--infra-command", "sleep 10000"))
+    try:
+        with Container("one", "--pod", "pod", network=()) as one, Container("two", "--pod", "pod", network=()) as two:
+            for kind in ("net", "ipc", "uts"):
+                equal(namespace(one.pid, kind), namespace(two.pid, kind), kind)
+            for kind in ("pid", "mnt"):
+                differs(namespace(one.pid, kind), namespace(two.pid, kind), kind)
+            equal(one.inside("hostname"), "pod")
+            say(podman("exec", "-d", "one", "nc", "-l", "-p", "99", "-e", "echo", "from", "one"))
+            until(lambda: ":0063 " in read(f"/proc/{one.pid}/net/tcp6"), "the listener")
+            equal(two.inside("nc", "127.0.0.1", "99"), "from one")
+    finally:
+        run(podman("pod", "rm", "-f", "-t", "0", "pod"), timeout=LIMIT)
+
+
+@test("podman's user namespace: root inside is nobody in particular on the host", NEEDS)
+def _():
+    with Container("mapped", "--uidmap", "0:300000:5000", "--gidmap", "0:400000:5000") as c:
+        matches(c.inside("cat", "/proc/self/uid_map"), r"^\s*0\s+300000\s+5000$")
+        matches(read(f"/proc/{c.pid}/status"), r"^Uid:\t300000\t")
+        matches(read(f"/proc/{c.pid}/status"), r"^Gid:\t400000\t")
+        c.inside("touch", "/new")
+        equal(os.stat(f"/proc/{c.pid}/root/new").st_uid, 300000)
+        equal(c.inside("stat", "-c", "%u", "/new"), "0")
+
+
+@test("podman's --userns auto takes a range of the subordinate ids", NEEDS)
+def _():
+    for name in ("subuid", "subgid"):
+        with open("/etc/" + name, "a") as file:  # a copy of the tests' own
+            file.write("containers:700000:65536\n")
+    r = once("--userns", "auto:size=2000", IMAGE_NAME, "cat", "/proc/self/uid_map")
+    equal(r.out.split(), ["0", "700000", "2000"])
+
+
+@test("podman's container with a read-only root, no capabilities and limits has them", NEEDS)
+def _():
+    look = "touch /no 2>&1; touch /tmp/yes && echo tmp; grep -E 'Cap|NoNew' /proc/self/status"
+    look += "; cd /sys/fs/cgroup; cat memory.max pids.max cpu.max"
+    limits = ["--memory", "48m", "--pids-limit", "33", "--cpus", "0.25"]
+    rights = ["--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges"]
+    r = once(*rights, *limits, IMAGE_NAME, "sh", "-c", look)
+    contains(r.lines[0], "Read-only file system")
+    equal(r.lines[1], "tmp")
+    equal([line.split()[1] for line in r.lines[2:7]], ["0" * 16] * 5)
+    equal(r.lines[7], "NoNewPrivs:\t1")
+    equal(r.lines[8:], [str(48 << 20), "33", "25000 100000"])
+
+
+@test("what podman asks for a process, its mounts, devices and sysctls arrives", NEEDS)
+def _():
+    os.makedirs(TMP + "/data")
+    words = ["-v", f"{TMP}/data:/data:ro", "--tmpfs", "/scratch:size=1m,mode=700", "--hostname", "named"]
+    words += ["--user", "1000:1000", "--group-add", "2000", "-w", "/opt", "--ulimit", "nofile=77:99"]
+    words += ["--device", "/dev/full:/dev/fill", "--sysctl", "net.ipv4.ip_unprivileged_port_start=7"]
+    words += ["--cap-add", "NET_RAW", "--umask", "027", "--annotation", "a=b", "--add-host", "there:192.0.2.1"]
+    look = "id; pwd; umask; hostname; ulimit -n; ulimit -Hn; cat /proc/sys/net/ipv4/ip_unprivileged_port_start"
+    look += "; grep there /etc/hosts; touch /data/x 2>&1; stat -c %a /scratch; ls -l /dev/fill | cut -c1; grep -c Seccomp:.2 /proc/self/status"
+    r = once(*words, IMAGE_NAME, "sh", "-c", look)
+    equal(r.lines[:7], ["uid=1000(app) gid=1000(app) groups=1000(app),2000", "/opt", "0027", "named", "77", "99", "7"])
+    contains(r.lines[7], "192.0.2.1")
+    contains(r.lines[8], "Read-only file system")
+    equal(r.lines[9:], ["700", "c", "1"])
+
+
+@test("a container of podman's that takes too much memory is killed, and conmon hears why", NEEDS)
+def _():
+    eat = ["dd", "if=/dev/zero", "of=/dev/null", "bs=128M", "count=1"]
+    limits = ["--memory", "24m", "--memory-swap", "24m", "--network", "none"]
+    equal(run(podman("run", "--rm", *limits, IMAGE_NAME, *eat), timeout=LIMIT, cwd=TMP).status, 137)
+    # Before 2.1.13 conmon writes the fact into the directory where podman was called, and podman looks
+    # for it in the container's: its State.OOMKilled is false with Debian 12's conmon and any runtime.
+    version = [int(n) for n in say(["conmon", "--version"]).split()[2].split(".")]
+    if version < [2, 1, 13]:
+        until(lambda: os.path.exists(TMP + "/oom"), "conmon's word that there was no memory")
+
+
+@test("podman's --init is process 1", NEEDS + " cmd:catatonit")
+def _():
+    with Container("initial", "--init", cmd=("sleep", "10000")) as c:
+        contains(read(f"/proc/{c.pid}/comm"), "init")
+        contains(c.inside("cat", "/proc/2/cmdline"), "sleep")
+
+
+@test("podman rm -f ends a container that does not listen, and nothing is left", NEEDS)
+def _():
+    with Container("deaf", cmd=("sh", "-c", "trap '' TERM; while :; do sleep 1; done")) as c:
+        group = read(f"/proc/{c.pid}/cgroup").strip().partition("::")[2]
+        check(os.path.isdir(cgroup2_mount() + group), "its cgroup")
+        say(podman("rm", "-f", "-t", "0", "deaf"))
+        until(lambda: not os.path.exists(f"/proc/{c.pid}"), "its end")
+        until(lambda: not os.path.exists(cgroup2_mount() + group), "the end of its cgroup")
+    equal(containers(), [])
+
+
+@test("a container of podman's has no network, the host's, or one of its own on a bridge", NEEDS)
+def _():
+    equal(once(IMAGE_NAME, "ls", "/sys/class/net").lines, ["lo"])
+    equal(once(IMAGE_NAME, "readlink", "/proc/self/ns/net", network="host").out.strip(), namespace("self", "net"))
+    # the bridge, its rules and the namespace's name are made in namespaces that go with the shell
+    r = run([*OWN, *podman("run", "--rm", "--network", "podman", IMAGE_NAME, "ip", "-4", "-o", "address")], timeout=LIMIT)
+    equal(r.status, 0)
+    matches(r.out, r"eth0 +inet 10\.88\.")
+
+
+@test("fifty containers in a row, by podman's service, and nothing of them is left", NEEDS, timeout=600)
+def _():
+    for i in range(50):
+        name, words = f"n{i}", ["sh", "-c", f"exit {i}"]
+        ask("POST", "create", {"image": IMAGE_NAME, "command": words, "netns": {"nsmode": "none"}, "name": name})
+        ask("POST", f"{name}/start")
+        equal(ask("POST", f"{name}/wait").strip(), str(i))
+        ask("DELETE", f"{name}?force=true")
+    equal(containers(), [])
