@@ -187,7 +187,7 @@ def compile_in(folder, path, program, source):
         link = [w for w in flags() if w != "-static" or not program.startswith("boxstep-")]
         run([*link, "-o", output, path + ".o", *parts, *LIBS.get(program, []), "-lm"])
     else:
-        run([*flags(), *LENIENT, "-o", output, path])
+        run([*flags(), *LENIENT, "-o", output, path, "-lm"])
     with open(output + ".of", "w", encoding="utf-8") as out:
         out.write(mark)
 

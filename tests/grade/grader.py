@@ -88,16 +88,20 @@ def one_check(grading, function):
         return False, traceback.format_exc(limit=3), None
 
 
-def all_checks(ex, folder, tmp, report):
+def all_checks(ex, folder, tmp, report, first_only):
     """In a process of its own: each check's outcome, a line of JSON each."""
     harness.begin()
     grading = Grading(ex, folder, tmp)
     for number, (_, _, function) in enumerate(ex.checks):
         outcome = one_check(grading, function)
         for process in reversed(harness._started):
-            process.kill() if process.alive() else process.close()
+            if process.alive():
+                process.send(signal.SIGKILL)
+            process.kill()
         harness._started.clear()
         os.write(report, (json.dumps([number, *outcome]) + "\n").encode())
+        if first_only and not outcome[0]:
+            break
     os._exit(0)
 
 
@@ -123,8 +127,9 @@ def attend(pid, receive, seconds):
     return [json.loads(line) for line in data.decode().splitlines()], late
 
 
-def linger(before, seconds=3):
-    """What is left on the host, once it had time to go; orphans are reaped."""
+def linger(before, seconds, cgroups):
+    """What is left on the host, once it had time to go; orphans are reaped. CGROUPS are everybody's, so
+    they are looked at where the exercise is about them."""
     end = time.monotonic() + seconds * harness.SLOW
     while True:
         try:
@@ -132,13 +137,13 @@ def linger(before, seconds=3):
                 pass
         except ChildProcessError:
             pass
-        left = leaks.differences(before, leaks.snapshot())
+        left = [item for item in leaks.differences(before, leaks.snapshot()) if cgroups or not item.startswith("cgroup")]
         if not left or time.monotonic() > end:
             return left
         time.sleep(0.05)
 
 
-def clean(before):
+def clean(before, cgroups):
     """Ends and removes what is left, so that it does not count twice."""
     for _ in range(3):
         for item in leaks.processes() - before["process"]:
@@ -146,7 +151,7 @@ def clean(before):
                 os.kill(int(item.split()[0]), signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        if not linger(before, 0.3 / harness.SLOW):
+        if not linger(before, 0.3 / harness.SLOW, cgroups):
             return
     for folder in sorted(leaks.cgroups() - before["cgroup"], reverse=True):
         try:
@@ -158,7 +163,7 @@ def clean(before):
             os.unlink(item)
 
 
-def warden(ex, folder, tmp, report):
+def warden(ex, folder, tmp, report, first_only):
     """Between the grader and the checks: its namespaces end with it."""
     apart()
     before = leaks.snapshot()
@@ -167,26 +172,27 @@ def warden(ex, folder, tmp, report):
     if pid == 0:
         os.close(receive)
         try:
-            all_checks(ex, folder, tmp, send)
+            all_checks(ex, folder, tmp, send, first_only)
         finally:
             os._exit(1)
     os.close(send)
     lines, late = attend(pid, receive, ex.seconds * harness.SLOW)
-    left = linger(before, 2)
+    cgroups = "cgroup2" in ex.needs
+    left = linger(before, 2, cgroups)
     if left:
-        clean(before)
+        clean(before, cgroups)
     os.write(report, json.dumps([lines, late, left]).encode())
     os._exit(0)
 
 
-def watched(ex, folder, tmp):
+def watched(ex, folder, tmp, first_only):
     receive, send = os.pipe()
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
         try:
             os.close(receive)
-            warden(ex, folder, tmp, send)
+            warden(ex, folder, tmp, send, first_only)
         except BaseException:
             os.write(2, traceback.format_exc().encode())
         os._exit(1)
@@ -201,8 +207,9 @@ def watched(ex, folder, tmp):
     return json.loads(data)
 
 
-def grade_text(ex, text, build):
-    """Builds TEXT in the folder BUILD and checks it. A dictionary for people and programs."""
+def grade_text(ex, text, build, first_only=False):
+    """Builds TEXT in the folder BUILD and checks it. A dictionary for people and programs. FIRST_ONLY:
+    nothing is checked after the first that failed."""
     try:
         ex.build(text, build)
         failed = None
@@ -219,7 +226,7 @@ def grade_text(ex, text, build):
                 shutil.copy(f"{build}/{name}", folder)
         os.mkdir(folder + "/tmp")
         os.chmod(folder + "/tmp", 0o1777)
-        lines, late, left = watched(ex, folder, folder + "/tmp")
+        lines, late, left = watched(ex, folder, folder + "/tmp", first_only)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return summary(ex, rows_of(ex, text, lines, late, left))

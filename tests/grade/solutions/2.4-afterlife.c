@@ -1,0 +1,43 @@
+/*
+ * afterlife.c: a fork that fails for a reason that its errno does not tell.
+ * Follows pid_namespaces(7), fork(2). Exercise 2.4: write prepare().
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* After this a fork of this process fails with ENOMEM, though there is memory for it. */
+static void
+prepare(void)
+{
+	pid_t first;
+
+	if (unshare(CLONE_NEWPID) < 0)
+		return;
+	first = fork();
+	if (first == 0)
+		_exit(0);
+	/* it was process 1 of the namespace; with it gone, nobody is let in */
+	waitpid(first, NULL, 0);
+}
+
+int
+main(void)
+{
+	struct rlimit memory;
+	pid_t child;
+
+	prepare();
+	getrlimit(RLIMIT_AS, &memory);
+	printf("limit %s\n", memory.rlim_cur == RLIM_INFINITY ? "unlimited" : "set");
+	fflush(stdout);
+	child = fork();
+	if (child == 0)
+		_exit(0);
+	printf("fork: %s\n", child < 0 ? strerrorname_np(errno) : "a child");
+	return 0;
+}
