@@ -44,9 +44,9 @@ read_inside(int root, const char *path)
 	else if (status.st_size > FILE_MAX_BYTES)
 		fail(EFBIG, "%s of the container: %lld bytes are more than 1 MiB", path,
 		     (long long)status.st_size);
-	else if (!(text = calloc(1, FILE_MAX_BYTES + 1)))
+	else if (!(text = calloc(1, (size_t)status.st_size + 1)))
 		fail(ENOMEM, "memory for %s", path);
-	else if ((n = read(fd, text, FILE_MAX_BYTES)) < 0) {
+	else if ((n = read(fd, text, (size_t)status.st_size)) < 0) {
 		fail(errno, "read of %s of the container", path);
 		free(text);
 		text = NULL;
