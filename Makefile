@@ -157,6 +157,13 @@ $(O)/bench/%: $(O)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(LINK) -static -o $@ $<
 
+$(O)/bench/profile: $(O)/obj/tests/bench/profile.o $(call below,security)
+	@mkdir -p $(@D)
+	$(LINK) -static -o $@ $(filter %.o %.a,$^) -ljson-c -lm
+$(O)/bench/memlock.so: tests/bench/memlock.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(OPTIMIZE) -shared -fPIC -o $@ $<
+
 # call.h whose macros only make the call: what is compared with is a program that cannot tell.
 $(O)/silent/step01-unshare/call.h: step01-unshare/call.h
 	@mkdir -p $(@D)
@@ -179,7 +186,7 @@ TESTS   ?=
 JOBS     = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc) -Otarget)
 C_FILES  = $(sort $(wildcard step0*/*.[ch] step0*/*/*.[ch] tests/*.[ch] tests/*/*.[ch]))
 
-.PHONY: help units ready rootfs images vm test check unit-test coverage bench demo install reset \
+.PHONY: help units ready rootfs images vm test check unit-test coverage bench bench-book bench-ready demo install reset \
 	format clean distclean check-structure book book-sync book-run book-check grade starter export
 
 help: ## this list
@@ -222,11 +229,17 @@ coverage: ## lines that the tests reach, unit and system and VM together, as HTM
 	@$(MAKE) --no-print-directory COV=1 ready
 	@BUILD=$(abspath build/cov) tests/coverage.py $(TESTS)
 
-bench: ## each step beside a bare program, bubblewrap and crun
+bench-ready:
 	@tests/install.sh bench
-	@$(MAKE) --no-print-directory ready $(O)/bench/floor $(O)/bench/stopwatch
+	@$(MAKE) --no-print-directory ready $(patsubst %,$(O)/bench/%,floor stopwatch profile memlock.so)
 	@$(MAKE) --no-print-directory SILENT=1 O=$(O)/silent all
+bench: ## each step and the runtime beside a bare program, bubblewrap, crun and runc
+bench: bench-ready
 	@tests/bench/bench.py
+	@tests/bench/runtimes.py
+bench-book: ## the table of chapter 14, measured here and now
+bench-book: bench-ready
+	@tests/bench/runtimes.py --markdown book/14-light.md
 
 demo: ## nginx from a registry: pulled, run, limited, asked, stopped (VM=1: in the virtual machine)
 	@tests/install.sh demo

@@ -28,7 +28,7 @@ COMMAND = "/bin/probe"
 def measure(argv, env):
     """Milliseconds from fork to reap; None when it does not run here."""
     r = subprocess.run([BUILD + "/bench/stopwatch", *argv], env=env, capture_output=True, text=True, check=False)
-    return int(r.stdout.splitlines()[-1]) / 1e6 if r.returncode == 0 and r.stdout else None
+    return int(r.stdout.splitlines()[-1].split()[0]) / 1e6 if r.returncode == 0 and r.stdout else None
 
 
 def step_argv(n, build=BUILD):

@@ -34,8 +34,17 @@
 
 #define USUAL 0xa80425fbULL /* the capabilities that engines leave by default */
 
+enum { RUNTIME = 8 };
+
 static int step;
 static const char *root, *scratch;
+
+/* What the steps from FIRST on do, and a runtime leaves to its caller. */
+static int
+beyond(int first)
+{
+	return step >= first && step != RUNTIME;
+}
 
 static void
 need(long result, const char *what)
@@ -62,6 +71,10 @@ mount_all(void)
 	need(mount("mq", "dev/mqueue", "mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL), "mqueue");
 	need(mount("sys", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL),
 	     "sys");
+	if (step >= 4 && getenv("CGROUP"))
+		need(mount("cgroup", "sys/fs/cgroup", "cgroup2",
+			   MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL),
+		     "cgroup");
 }
 
 static void
@@ -85,22 +98,30 @@ make_nodes(void)
 	     "symlink");
 }
 
+/* Which of them a kernel has is found out by trying: a file is covered by a node, a directory by an
+ * empty file system. */
 static void
 hide(void)
 {
-	static const char *const masked[] = { "proc/kcore", "proc/keys", "proc/timer_list",
-					      "proc/interrupts" };
-	static const char *const fixed[] = { "proc/bus", "proc/fs", "proc/irq", "proc/sys" };
+	static const char *const masked[] = { "proc/acpi",	  "proc/asound",
+					      "proc/interrupts",  "proc/kcore",
+					      "proc/keys",	  "proc/latency_stats",
+					      "proc/sched_debug", "proc/scsi",
+					      "proc/timer_list",  "proc/timer_stats",
+					      "sys/firmware",	  "sys/devices/virtual/powercap" };
+	static const char *const fixed[] = { "proc/bus", "proc/fs", "proc/irq", "proc/sys",
+					     "proc/sysrq-trigger" };
 	const unsigned long again =
 		MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
 	for (size_t i = 0; i < sizeof masked / sizeof *masked; i++)
 		if (mount("dev/null", masked[i], NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
-			need(-1, masked[i]);
-	need(mount("none", "sys/firmware", "tmpfs", MS_RDONLY, "size=4k"), "sys/firmware");
+			need(mount("none", masked[i], "tmpfs", MS_RDONLY, "size=4k"), masked[i]);
 	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
-		need(mount(fixed[i], fixed[i], NULL, MS_BIND | MS_REC, NULL), fixed[i]);
-		need(mount(NULL, fixed[i], NULL, again, NULL), fixed[i]);
+		if (mount(fixed[i], fixed[i], NULL, MS_BIND | MS_REC, NULL) == 0)
+			need(mount(NULL, fixed[i], NULL, again, NULL), fixed[i]);
+		else if (errno != ENOENT)
+			need(-1, fixed[i]);
 	}
 }
 
@@ -111,7 +132,7 @@ mount_root(char *mounted)
 {
 	char data[4096], upper[1024], work[1024];
 
-	if (step < 5) {
+	if (!beyond(5)) {
 		snprintf(mounted, 1024, "%s", root);
 		need(mount(root, root, NULL, MS_BIND | MS_REC, NULL), root);
 		return;
@@ -120,20 +141,26 @@ mount_root(char *mounted)
 	snprintf(work, sizeof work, "%s/work", scratch);
 	snprintf(mounted, 1024, "%s/merged", scratch);
 	need(mkdir(upper, 0755) | mkdir(work, 0755) | mkdir(mounted, 0755), scratch);
-	snprintf(data, sizeof data, "lowerdir=%s,upperdir=%s,workdir=%s", root, upper, work);
+	snprintf(data, sizeof data, "lowerdir=%s,upperdir=%s,workdir=%s,volatile", root, upper,
+		 work);
 	need(mount("overlay", mounted, "overlay", 0, data), "overlay");
 }
 
 static void
 remove_scratch(void)
 {
-	static const char *const names[] = { "upper/dev", "upper/proc", "upper/sys", "upper",
-					     "work/work", "work",	"merged" };
+	static const char *const names[] = { "work/work/incompat/volatile/dirty",
+					     "work/work/incompat/volatile",
+					     "work/work/incompat",
+					     "work/work",
+					     "work",
+					     "upper",
+					     "merged" };
 	char path[1024];
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		snprintf(path, sizeof path, "%s/%s", scratch, names[i]);
-		rmdir(path);
+		need(i == 0 ? unlink(path) : rmdir(path), path);
 	}
 }
 
@@ -254,7 +281,7 @@ child(char **argv)
 		mount_root(mounted);
 		need(chdir(mounted), mounted);
 		mount_all();
-		if (step >= 6)
+		if (beyond(6))
 			bind_files();
 		make_nodes();
 		hide();
@@ -262,9 +289,9 @@ child(char **argv)
 		need(umount2(".", MNT_DETACH), "umount2");
 		need(chdir("/"), "chdir");
 	}
-	if (step >= 6)
+	if (beyond(6))
 		loopback_up();
-	if (step >= 7)
+	if (step == 7)
 		drop_rights();
 	execv(argv[0], argv);
 	need(-1, argv[0]);
@@ -306,10 +333,10 @@ main(int argc, char **argv)
 	if (step >= 4 && getenv("CGROUP")) {
 		args.flags |= CLONE_INTO_CGROUP | CLONE_NEWCGROUP;
 		args.cgroup = (__u64)cgroup_make(cgroup);
-		if (step >= 7)
+		if (step == 7)
 			device_program((int)args.cgroup);
 	}
-	if (step >= 6)
+	if (beyond(6))
 		write_files();
 	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
 	need(pid, "clone3");
@@ -318,9 +345,9 @@ main(int argc, char **argv)
 	need(waitpid(pid, &status, 0), "waitpid");
 	if (cgroup[0])
 		rmdir(cgroup);
-	if (step >= 6)
+	if (beyond(6))
 		remove_files();
-	if (step >= 5)
+	if (beyond(5))
 		remove_scratch();
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
