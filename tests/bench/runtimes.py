@@ -11,6 +11,7 @@ in the virtual machine, the smallest memory limit under which the command still 
 """
 
 import argparse
+import glob
 import json
 import os
 import platform
@@ -287,6 +288,8 @@ def main():
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         shutil.rmtree(state, ignore_errors=True)
+        for path in glob.glob(f"{CGROUPS}/bench-{os.getpid()}-*"):
+            os.rmdir(path)  # crun leaves the one of a start that failed
 
 
 if __name__ == "__main__":
