@@ -1,7 +1,8 @@
 """Parts of a text that a script makes: between `<!-- generated: NAME -->` and `<!-- end -->`.
 
 `lines` counts the code of the steps into the column "lines of code" of the table it encloses;
-`rights` is the table that tests/system/rights.py made of what each option did in three situations.
+`rights` is the table that tests/system/rights.py made of what each option did in three situations;
+`podman` and `containerd` list what the tests of that caller show, by their names.
 """
 import re
 
@@ -45,7 +46,16 @@ def rights(body):
     return made.read_text(encoding="utf-8") if made.exists() else body
 
 
+def caller(name):
+    def tests(_body):
+        text = (ROOT / f"tests/oci/{name}.py").read_text(encoding="utf-8")
+        return "".join(f"- {found}\n" for found in re.findall(r'^@test\("([^"]*)"', text, re.M))
+
+    return tests
+
+
 MAKERS = {"lines": lines, "rights": rights}
+MAKERS |= {name: caller(name) for name in ("podman", "containerd")}
 
 
 def _made(chapter, mark):

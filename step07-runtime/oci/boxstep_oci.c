@@ -3,6 +3,7 @@
  * them. Follows runtime.md of the OCI runtime specification and the usual runtimes' command line.
  * Explained in book/07-runtime.md.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
@@ -158,18 +159,22 @@ command_words(const struct program *verb, int argc, char **argv)
 	return first > 0 && count_words(verb, argc - first, 1, argc) < 0 ? -1 : first;
 }
 
-/* One line in the log, as conmon and the shim parse it: the file as a whole is one JSON object. */
+/* One line in the log, as conmon and the shim parse it: the file as a whole is one JSON object. The
+ * cause begins small, as Go spells it: docker's client finds 126 and 127 by these words. */
 static void
 log_line(const char *level)
 {
 	const struct call_error *error = call_error();
 	struct json_object *json = json_object_new_object();
-	char text[1400], when[32];
+	char text[1400], when[32], cause[128] = "";
 	time_t now = time(NULL);
 	struct tm parts;
 
-	snprintf(text, sizeof text, "%s%s%s%s%s", error->what, error->sentence ? "" : ": ",
-		 error->sentence ? "" : strerror(error->number), error->hint[0] ? "; " : "",
+	if (!error->sentence) {
+		snprintf(cause, sizeof cause, ": %s", strerror(error->number));
+		cause[2] = (char)tolower(cause[2]);
+	}
+	snprintf(text, sizeof text, "%s%s%s%s", error->what, cause, error->hint[0] ? "; " : "",
 		 error->hint);
 	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
 	json_object_object_add(json, "msg", json_object_new_string(text));
