@@ -56,3 +56,31 @@ def register(ex):
 
 for one in grader.load().values():
     register(one)
+
+
+def hand_out(command, number):
+    target = f"{TMP}/{command}"
+    r = run([f"{ROOT}/tests/grade/grader.py", command, "--step", number, target], cwd=ROOT)
+    equal(r.status, 0, command)
+    return target
+
+
+@test("a starter has a file for each exercise of its step, the whole source, and no solutions")
+def _():
+    target = hand_out("starter", "3")
+    wanted = {one.id: one.starter() for one in exercises.values() if one.step == 3}
+    for number, text in wanted.items():
+        equal(read(f"{target}/exercises/{number}/{exercises[number].file}"), text, number)
+    equal(sorted(os.listdir(target + "/exercises")), sorted([*wanted, "SEED"]))
+    check(os.path.exists(target + "/step03-mounts/rootfs.c") and os.path.exists(target + "/Makefile"), "the tree")
+    check(not os.path.exists(target + "/tests/grade/solutions"), "the solutions are in it")
+
+
+@test("an export has the step, the floors below it, the licence, and nothing above")
+def _():
+    target = hand_out("export", "3")
+    equal(sorted(name for name in os.listdir(target) if name.startswith("step")), ["step01-unshare", "step02-pidns", "step03-mounts"])
+    contains(read(target + "/LICENSE"), "MIT")
+    r = run(["make", "-C", target, "-n", "all"], env={"BUILD": ""})
+    equal(r.status, 0)
+    contains(r.out, "-o build/step03 ")
