@@ -223,10 +223,12 @@ ns_prepare_time(const struct ns_options *options)
 	}
 	if (call(unshare(CLONE_NEWTIME), "unshare(CLONE_NEWTIME)") < 0)
 		return ns_hint_rights(options->kinds);
-	if (!options->monotonic && !options->boottime)
+	if (!options->monotonic && !options->boottime && !options->monotonic_ns &&
+	    !options->boottime_ns)
 		return 0;
-	snprintf(offsets, sizeof offsets, "monotonic %" PRId64 " 0\nboottime %" PRId64 " 0\n",
-		 options->monotonic, options->boottime);
+	snprintf(offsets, sizeof offsets, "monotonic %" PRId64 " %u\nboottime %" PRId64 " %u\n",
+		 options->monotonic, options->monotonic_ns, options->boottime,
+		 options->boottime_ns);
 	if (call_write("/proc/self/timens_offsets", offsets) < 0)
 		return call_hint("the clock plus its offset has to stay between 0 and 146 years");
 	return 0;

@@ -19,7 +19,8 @@ struct ns_options {
 	const char *hostname; /* set in a new UTS namespace; NULL leaves the host's copy */
 	int64_t monotonic;    /* seconds added to CLOCK_MONOTONIC of a new time namespace */
 	int64_t boottime;     /* seconds added to CLOCK_BOOTTIME */
-	pid_t join;	      /* join the namespaces of this process instead of making any; 0: no */
+	uint32_t monotonic_ns, boottime_ns; /* and nanoseconds, below a second */
+	pid_t join; /* join the namespaces of this process instead of making any; 0: no */
 	bool show;
 };
 

@@ -16,7 +16,7 @@
 
 #include "step01-unshare/call.h"
 #include "step07-runtime/oci/commands.h"
-#include "step07-runtime/oci/hooks.h"
+#include "step07-runtime/oci/config.h"
 #include "step07-runtime/oci/seal.h"
 #include "step07-runtime/oci/state.h"
 
@@ -238,7 +238,7 @@ main(int argc, char **argv)
 	}
 	globals.root = oci_root_default();
 	list_verbs();
-	hooks_warn = warn;
+	oci_warn = warn;
 	first = enters_container(argv) ? seal_self(argv, environ) : 0;
 	if (first == 0)
 		first = options_parse(&program, argc, argv);

@@ -178,8 +178,8 @@ build_root(struct launch *launch, int proc)
 /* A change of ids makes a process undumpable: the files of its /proc/self then are root's outside,
  * and a user namespace could not write them. So it is dumpable again while it sets itself up, and
  * not from then on: no process of the container may look into this one (CVE-2019-5736). */
-static int
-dumpable(bool yes)
+int
+child_dumpable(bool yes)
 {
 	return prctl(PR_SET_DUMPABLE, yes, 0, 0, 0) < 0
 		       ? fail(errno, "prctl(PR_SET_DUMPABLE, %d)", yes)
@@ -192,7 +192,7 @@ build_world(struct launch *launch, int proc)
 	struct oci_config *config = launch->config;
 
 	if ((config->ns.kinds & CLONE_NEWUSER) &&
-	    (idmap_become_root() < 0 || dumpable(true) < 0 || ns_enter_time(&config->ns) < 0))
+	    (idmap_become_root() < 0 || child_dumpable(true) < 0 || ns_enter_time(&config->ns) < 0))
 		return -1;
 	if ((config->ns.kinds & CLONE_NEWNET) && link_lo_up() < 0)
 		return -1;
@@ -276,8 +276,9 @@ child_rights(const struct oci_process *process, const struct seccomp *seccomp, i
 {
 	int root_went = enter_cwd(process->cwd);
 
-	if (call_error()->number || attrs_apply(&process->attrs, proc) < 0 || dumpable(false) < 0 ||
-	    caps_drop_bounding(&process->caps) < 0 || seccomp_install_early(seccomp, NULL) < 0 ||
+	if (call_error()->number || attrs_apply(&process->attrs, proc) < 0 ||
+	    child_dumpable(false) < 0 || caps_drop_bounding(&process->caps) < 0 ||
+	    seccomp_install_early(seccomp, NULL) < 0 ||
 	    caps_become_user(process->user.uid, process->user.gid, process->user.groups,
 			     process->user.count) < 0 ||
 	    caps_set(&process->caps) < 0)

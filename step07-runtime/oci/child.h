@@ -30,6 +30,9 @@ struct hook_subject;
 int child_supervise(const struct oci_config *config, const struct hook_subject *subject,
 		    struct seccomp *seccomp);
 
+/* May others with the same rights look into this process? */
+int child_dumpable(bool yes);
+
 /* Each that is not −1 becomes 0, 1, 2. */
 int child_use_stdio(const int stdio[3]);
 

@@ -9,7 +9,7 @@
  *	    ioPriority, affinity, umask, labels        attrs
  *	root: path, readonly; linux.rootfsPropagation  rootfs (3)
  *	hostname, domainname                           namespaces (1)
- *	mounts; linux.mountLabel (refused)             mounts (3)
+ *	mounts; linux.mountLabel                       mounts (3)
  *	linux: namespaces, timeOffsets                 namespaces (1), spawn (2)
  *	linux: uidMappings, gidMappings                idmap (1)
  *	linux: devices, maskedPaths, readonlyPaths     devices (3)
@@ -35,6 +35,8 @@
 #include "step07-runtime/oci/config.h"
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/resources.h"
+
+void (*oci_warn)(void);
 
 /* ---- namespaces and ids ---- */
 
@@ -109,25 +111,64 @@ static int
 read_time_offsets(struct json_object *json, struct ns_options *ns, bool *bad)
 {
 	struct json_object *clock;
+	int64_t monotonic = 0, boottime = 0;
 
 	if (!json)
 		return 0;
-	if ((clock = json_member(json, "monotonic", bad)))
+	if ((clock = json_member(json, "monotonic", bad))) {
 		ns->monotonic = json_number(clock, "secs", bad);
-	if ((clock = json_member(json, "boottime", bad)))
+		monotonic = json_number(clock, "nanosecs", bad);
+	}
+	if ((clock = json_member(json, "boottime", bad))) {
 		ns->boottime = json_number(clock, "secs", bad);
+		boottime = json_number(clock, "nanosecs", bad);
+	}
+	if (monotonic < 0 || monotonic > 999999999 || boottime < 0 || boottime > 999999999)
+		return fail(EINVAL, "linux.timeOffsets: nanosecs are from 0 to 999999999");
+	ns->monotonic_ns = (uint32_t)monotonic;
+	ns->boottime_ns = (uint32_t)boottime;
 	return 0;
 }
 
 /* ---- mounts, devices, paths ---- */
 
+/* The source of a bind is relative to the bundle; the caller's to free. NULL: as it is. */
+static char *
+source_in_bundle(const struct mount_spec *spec, const char *bundle)
+{
+	bool bind = spec->type && strcmp(spec->type, "bind") == 0;
+	char *path = NULL;
+
+	for (size_t i = 0; i < spec->option_count; i++)
+		bind |= !strcmp(spec->option[i], "bind") || !strcmp(spec->option[i], "rbind");
+	if (!bind || !spec->source || !spec->source[0] || spec->source[0] == '/' ||
+	    asprintf(&path, "%s/%s", bundle, spec->source) < 0)
+		return NULL;
+	return path;
+}
+
+/* What is mounted anew is labelled by an option; a bind keeps the labels of its files, and the
+ * kernel labels its own. */
+static char *
+label_option(const struct mount_spec *spec, const char *label)
+{
+	char *option = NULL;
+
+	if (!label || !spec->type ||
+	    (strcmp(spec->type, "tmpfs") != 0 && strcmp(spec->type, "devpts") != 0 &&
+	     strcmp(spec->type, "mqueue") != 0) ||
+	    asprintf(&option, "context=\"%s\"", label) < 0)
+		return NULL;
+	return option;
+}
+
 static int
-read_mounts(struct json_object *list, struct oci_config *config, bool *bad)
+read_mounts(struct json_object *list, const char *bundle, struct oci_config *config, bool *bad)
 {
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
 		struct json_object *item = json_object_array_get_idx(list, i);
 		struct mount_spec spec = { 0 };
-		char **options;
+		char **options, *source, *label;
 		int done;
 
 		if (!json_object_is_type(item, json_type_object))
@@ -147,10 +188,15 @@ read_mounts(struct json_object *list, struct oci_config *config, bool *bad)
 		while (options[spec.option_count])
 			spec.option_count++;
 		spec.option = (const char *const *)options;
+		if ((source = source_in_bundle(&spec, bundle)))
+			spec.source = source;
+		spec.options = label = label_option(&spec, config->mount_label);
 		spec.uid = read_map(json_array(item, "uidMappings", bad), &spec.uid_count, bad);
 		spec.gid = read_map(json_array(item, "gidMappings", bad), &spec.gid_count, bad);
 		done = *bad ? -1 : mounts_add(&config->mounts, &spec);
 		free(options);
+		free(source);
+		free(label);
 		if (done < 0)
 			return -1;
 	}
@@ -256,6 +302,10 @@ read_linux(struct json_object *json, struct oci_config *config, bool *bad)
 		return fail(EINVAL, "linux.rootfsPropagation: %s is none", propagation);
 	config->cgroup.path = json_text(json, "cgroupsPath", bad);
 	config->seccomp = json_member(json, "seccomp", bad);
+	config->mount_label = json_text(json, "mountLabel", bad);
+	if (config->mount_label && config->mount_label[0] && !attr_selinux_enabled())
+		return fail(ENOTSUP, "linux.mountLabel %s: SELinux is not on in this kernel",
+			    config->mount_label);
 	config->devices.only_these = true;
 	config->idmap.uid =
 		read_map(json_array(json, "uidMappings", bad), &config->idmap.uid_count, bad);
@@ -334,6 +384,40 @@ has_namespace(const struct oci_config *config, int flag)
 	return config->ns.kinds & flag;
 }
 
+/* What is written for 1.1 works with 1.1 and later of the same first number; one that is newer than
+ * this runtime may ask for what it does not see. */
+static int
+check_version(const char *text)
+{
+	unsigned major, minor, patch;
+	int end = 0;
+
+	if (!text || sscanf(text, "%u.%u.%u%n", &major, &minor, &patch, &end) != 3 ||
+	    (text[end] && text[end] != '-' && text[end] != '+'))
+		return fail(EINVAL, "config.json: ociVersion \"%s\" is no version",
+			    text ? text : "");
+	if (major != 1 || minor > 3)
+		return fail(ENOTSUP,
+			    "config.json: ociVersion %s, and this runtime knows 1.0 to 1.3", text);
+	return 0;
+}
+
+static int
+check_annotations(struct json_object *json)
+{
+	if (!json)
+		return 0;
+	json_object_object_foreach(
+		json, key,
+		value) if (!key[0] ||
+			   !json_object_is_type(
+				   value, json_type_string)) return fail(EINVAL,
+									 "annotations: \"%s\" is "
+									 "no name with a string",
+									 key);
+	return 0;
+}
+
 static int
 read_all(struct json_object *json, const char *bundle_path, struct oci_config *config)
 {
@@ -347,12 +431,13 @@ read_all(struct json_object *json, const char *bundle_path, struct oci_config *c
 	config->hooks = json_member(json, "hooks", &bad);
 	if (bad || hooks_check(config->hooks) < 0 ||
 	    refuse(system, "intelRdt", "linux.intelRdt") < 0 ||
-	    refuse(system, "mountLabel", "linux.mountLabel") < 0)
+	    check_version(json_text(json, "ociVersion", &bad)) < 0)
 		return -1;
 	if (oci_process_read(json_object_get(process), &config->process) < 0 ||
 	    read_root(json_member(json, "root", &bad), bundle_path, config, &bad) < 0 ||
 	    read_linux(system, config, &bad) < 0 ||
-	    read_mounts(json_array(json, "mounts", &bad), config, &bad) < 0)
+	    read_mounts(json_array(json, "mounts", &bad), bundle_path, config, &bad) < 0 ||
+	    check_annotations(json_member(json, "annotations", &bad)) < 0)
 		return -1;
 	config->ns.hostname = json_text(json, "hostname", &bad);
 	config->domainname = json_text(json, "domainname", &bad);

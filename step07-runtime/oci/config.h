@@ -31,7 +31,9 @@ struct oci_process {
 	unsigned short rows, columns; /* consoleSize; 0: not given */
 	struct user user;
 	bool no_new_privs;
-	struct cap_sets caps; /* all empty when the object gives none */
+	struct cap_sets caps;		    /* all empty when the object gives none */
+	const char *unknown_cap;	    /* the first name that this runtime does not know */
+	const char *first_cpus, *last_cpus; /* execCPUAffinity: before and in the cgroup */
 	struct attr_options attrs;
 };
 
@@ -49,6 +51,7 @@ struct oci_config {
 	size_t joins;
 	struct idmap_options idmap;
 	struct mount_list mounts;
+	const char *mount_label; /* SELinux's, of what is mounted anew */
 	struct devices_options devices;
 	struct cgroup_options cgroup;
 	struct limits limits;
@@ -65,6 +68,10 @@ struct oci_config {
 	bool seccomp_default;  /* boxstep.seccomp=default: the built-in profile */
 	const char *user_name; /* boxstep.user=NAME[:GROUP]: looked up in the root; NULL: none */
 };
+
+/* Tells the recorded error as a warning: something goes on without what was asked for. NULL: nobody
+ * listens. */
+extern void (*oci_warn)(void);
 
 /* Reads config.json below the directory BUNDLE; relative root paths are taken from BUNDLE_PATH.
  * What this runtime does not do is refused by name (ENOTSUP), never left out silently. */

@@ -48,7 +48,8 @@ read_user(struct json_object *json, struct oci_process *process, bool *bad)
 /* ---- rights ---- */
 
 static int
-read_cap_set(struct json_object *json, const char *name, uint64_t *set, bool *bad)
+read_cap_set(struct json_object *json, const char *name, uint64_t *set, struct oci_process *process,
+	     bool *bad)
 {
 	char **names = json_vector(json, name, bad);
 	size_t count = 0, unknown = 0;
@@ -59,20 +60,25 @@ read_cap_set(struct json_object *json, const char *name, uint64_t *set, bool *ba
 	while (names[count])
 		count++;
 	done = caps_of_names((const char *const *)names, count, set, &unknown);
+	for (size_t i = 0; unknown && i < count; i++)
+		if (cap_number(names[i]) < 0)
+			process->unknown_cap = names[i];
 	free(names);
 	return done;
 }
 
 static int
-read_caps(struct json_object *json, struct cap_sets *caps, bool *bad)
+read_caps(struct json_object *json, struct oci_process *process, bool *bad)
 {
+	struct cap_sets *caps = &process->caps;
+
 	if (!json)
 		return 0;
-	if (read_cap_set(json, "bounding", &caps->bounding, bad) < 0 ||
-	    read_cap_set(json, "permitted", &caps->permitted, bad) < 0 ||
-	    read_cap_set(json, "effective", &caps->effective, bad) < 0 ||
-	    read_cap_set(json, "inheritable", &caps->inheritable, bad) < 0 ||
-	    read_cap_set(json, "ambient", &caps->ambient, bad) < 0)
+	if (read_cap_set(json, "bounding", &caps->bounding, process, bad) < 0 ||
+	    read_cap_set(json, "permitted", &caps->permitted, process, bad) < 0 ||
+	    read_cap_set(json, "effective", &caps->effective, process, bad) < 0 ||
+	    read_cap_set(json, "inheritable", &caps->inheritable, process, bad) < 0 ||
+	    read_cap_set(json, "ambient", &caps->ambient, process, bad) < 0)
 		return -1;
 	return 0;
 }
@@ -121,8 +127,9 @@ read_scheduler(struct json_object *json, struct attr_scheduler *to, bool *bad)
 }
 
 static int
-read_attrs(struct json_object *json, struct attr_options *attrs, bool *bad)
+read_attrs(struct json_object *json, struct oci_process *process, bool *bad)
 {
+	struct attr_options *attrs = &process->attrs;
 	struct json_object *io = json_member(json, "ioPriority", bad),
 			   *affinity = json_member(json, "execCPUAffinity", bad), *member;
 
@@ -136,8 +143,13 @@ read_attrs(struct json_object *json, struct attr_options *attrs, bool *bad)
 		attrs->io_priority.class = json_text(io, "class", bad);
 		attrs->io_priority.level = (int)json_number(io, "priority", bad);
 	}
-	if (affinity)
-		attrs->cpu_affinity = json_text(affinity, "final", bad);
+	if (affinity) {
+		process->first_cpus = json_text(affinity, "initial", bad);
+		process->last_cpus = json_text(affinity, "final", bad);
+		if (attr_affinity_check(process->first_cpus) < 0 ||
+		    attr_affinity_check(process->last_cpus) < 0)
+			return -1;
+	}
 	if (read_scheduler(json_member(json, "scheduler", bad), &attrs->scheduler, bad) < 0)
 		return -1;
 	if (read_rlimits(json_array(json, "rlimits", bad), attrs, bad) < 0)
@@ -189,8 +201,8 @@ oci_process_read(struct json_object *json, struct oci_process *process)
 	}
 	if (bad || !process->args || !process->env || check_process(process) < 0 ||
 	    (user && read_user(user, process, &bad) < 0) ||
-	    read_caps(json_member(json, "capabilities", &bad), &process->caps, &bad) < 0 ||
-	    read_attrs(json, &process->attrs, &bad) < 0 || bad) {
+	    read_caps(json_member(json, "capabilities", &bad), process, &bad) < 0 ||
+	    read_attrs(json, process, &bad) < 0 || bad) {
 		if (!call_error()->number)
 			fail(EINVAL, "process: a member is of the wrong type");
 		return -1;

@@ -106,6 +106,7 @@ hold(const struct enter *enter, struct held *held)
 	if ((held->pidfd = oci_state_pidfd(enter->state)) < 0 || (held->proc = procfs_open()) < 0)
 		return -1;
 	held->kinds = ns_different_kinds(pid);
+	launch_warn_caps(enter->process, held->kinds & CLONE_NEWUSER);
 	caps_restrict(&enter->process->caps, caps_available(held->kinds & CLONE_NEWUSER));
 	if (launch_seccomp(enter->config, enter->process, &held->seccomp) < 0)
 		return -1;
@@ -139,6 +140,24 @@ release(struct held *held)
 	errno = number;
 }
 
+/* From setns on, others of the container could look into this process if it were dumpable, and it
+ * has no right over the host any more. */
+static int
+give_what_is_the_hosts(struct enter *enter, const struct held *held)
+{
+	struct oci_process *process = enter->process;
+
+	process->attrs.cpu_affinity = process->last_cpus;
+	if (attr_affinity(process->first_cpus) < 0)
+		return -1;
+	if (!(held->kinds & CLONE_NEWUSER))
+		return 0;
+	if (attrs_oom_score_adj(&process->attrs, held->proc, 0) < 0)
+		return -1;
+	process->attrs.has_oom_score_adj = false;
+	return child_dumpable(false);
+}
+
 int
 enter_run(struct enter *enter)
 {
@@ -149,6 +168,8 @@ enter_run(struct enter *enter)
 	if (hold(enter, &held) < 0)
 		goto out;
 	joined = held.kinds & ~CLONE_NEWCGROUP;
+	if (give_what_is_the_hosts(enter, &held) < 0)
+		goto out;
 	stage("enter",
 	      "The namespaces of the container's first process become those of the next child.",
 	      "ls -l /proc/%d/ns", enter->state->pid);

@@ -228,8 +228,6 @@ run_one(struct json_object *hook, enum hook_stage of, size_t i, int state)
 
 /* ---- all of a stage ---- */
 
-void (*hooks_warn)(void);
-
 static int
 run_here(const struct oci_config *config, enum hook_stage stage, const struct hook_subject *subject)
 {
@@ -241,8 +239,8 @@ run_here(const struct oci_config *config, enum hook_stage stage, const struct ho
 	for (size_t i = 0; done == 0 && i < json_object_array_length(list); i++) {
 		done = run_one(json_object_array_get_idx(list, i), stage, i, state);
 		if (done < 0 && stage == HOOK_POSTSTOP) {
-			if (hooks_warn)
-				hooks_warn();
+			if (oci_warn)
+				oci_warn();
 			call_forget();
 			done = 0;
 		}

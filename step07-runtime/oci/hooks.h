@@ -48,11 +48,10 @@ bool hooks_has(const struct oci_config *config, enum hook_stage stage);
  * Runs the hooks of STAGE in their order. The first that cannot be run, fails, or is still there
  * after its timeout (then it is killed, with what it started) ends it: −1, recorded; what it said
  * goes to stderr. Only poststop goes on, because nothing is left to be undone: its failures go to
- * hooks_warn.
+ * oci_warn.
  */
 int hooks_run(const struct oci_config *config, enum hook_stage stage,
 	      const struct hook_subject *subject);
-extern void (*hooks_warn)(void); /* tells the recorded error as a warning; NULL: nobody listens */
 
 /* A runtime that joins namespaces is no longer in its own. Before that: a process that stays
  * outside, in which hooks_run then runs those of the host's side. hooks_leave ends it; a child lets

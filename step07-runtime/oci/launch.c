@@ -12,9 +12,11 @@
 
 #include "step01-unshare/call.h"
 #include "step04-cgroups/sweep.h"
+#include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/gate.h"
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/launch.h"
+#include "step07-runtime/security/procfs.h"
 #include "step07-runtime/security/profile.h"
 
 void
@@ -60,6 +62,26 @@ launch_leave_supervisor(struct seccomp *seccomp)
 	if (seccomp->notify && seccomp->supervisor >= 0)
 		close(seccomp->supervisor);
 	seccomp->supervisor = -1;
+}
+
+void
+launch_warn_caps(const struct oci_process *process, bool new_user)
+{
+	const struct cap_sets *caps = &process->caps;
+	uint64_t all = caps->bounding | caps->permitted | caps->effective | caps->inheritable |
+		       caps->ambient,
+		 missing = all & ~caps_available(new_user);
+
+	if (process->unknown_cap)
+		fail(EINVAL, "process.capabilities: %s is not known here, and left out",
+		     process->unknown_cap);
+	else if (missing)
+		fail(EINVAL, "process.capabilities: this host does not grant %s",
+		     caps_text(missing));
+	if (call_error()->number && oci_warn)
+		oci_warn();
+	if (process->unknown_cap || missing)
+		call_forget();
 }
 
 /* Without rules in force, CAP_MKNOD would be a way to the host's disks: then it goes. In a user
@@ -110,8 +132,24 @@ prepare_cgroup(struct launch *launch)
 /* The user namespace comes first, because it gives the rights over the others; ns_kinds has the
  * order. */
 static int
-join_namespaces(const struct oci_config *config)
+join_namespaces(struct oci_config *config)
 {
+	struct attr_options *attrs = &config->process.attrs;
+	int proc, done;
+
+	for (size_t i = 0; i < config->joins; i++) {
+		if (config->join[i].flag != CLONE_NEWUSER)
+			continue;
+		/* who is in that namespace must not look into this process, which has no right
+		 * over the host from then on */
+		if ((proc = procfs_open()) < 0)
+			return -1;
+		done = attrs_oom_score_adj(attrs, proc, 0);
+		close(proc);
+		attrs->has_oom_score_adj = false;
+		if (done < 0 || child_dumpable(false) < 0)
+			return -1;
+	}
 	for (size_t k = 0; k < NS_KINDS; k++)
 		for (size_t i = 0; i < config->joins; i++)
 			if (config->join[i].flag == ns_kinds[k].flag &&
@@ -149,6 +187,7 @@ launch_prepare(struct launch *launch)
 		return fail(errno, "root.path \"%s\"", config->root.path);
 	/* what this host's root does not have cannot be handed on: left out, as the specification
 	 * says */
+	launch_warn_caps(&config->process, kinds_not_of_host(config) & CLONE_NEWUSER);
 	caps_restrict(&config->process.caps,
 		      caps_available(kinds_not_of_host(config) & CLONE_NEWUSER));
 	if (attrs_check(&config->process.attrs) < 0 ||
@@ -173,11 +212,26 @@ launch_prepare(struct launch *launch)
 
 /* ---- the process ---- */
 
+/* Root of a user namespace may not lower it: its parent does, outside. */
+static int
+set_oom_outside(const struct attr_options *attrs, pid_t pid)
+{
+	int proc = procfs_open(), done = proc < 0 ? -1 : attrs_oom_score_adj(attrs, proc, pid);
+
+	if (proc >= 0)
+		close(proc);
+	return done;
+}
+
 int
 launch_clone(struct launch *launch)
 {
-	const struct oci_config *config = launch->config;
+	struct oci_config *config = launch->config;
+	struct attr_options attrs = config->process.attrs;
+	bool outside = attrs.has_oom_score_adj && (config->ns.kinds & CLONE_NEWUSER);
 
+	if (outside)
+		config->process.attrs.has_oom_score_adj = false;
 	if (handshake_open(&launch->shake) < 0)
 		return -1;
 	if (spawn_clone(config->ns.kinds & ~CLONE_NEWTIME, launch->cgroup.fd, &launch->child) == 0)
@@ -185,7 +239,8 @@ launch_clone(struct launch *launch)
 	handshake_in_parent(&launch->shake);
 	launch_leave_supervisor(&launch->seccomp);
 	if (launch->child.pidfd < 0 || idmap_write(&config->idmap, launch->child.pid) < 0 ||
-	    netdev_move(&config->netdevs, launch->child.pid) < 0)
+	    netdev_move(&config->netdevs, launch->child.pid) < 0 ||
+	    (outside && set_oom_outside(&attrs, launch->child.pid) < 0))
 		return -1;
 	if ((config->ns.kinds & CLONE_NEWUSER) && launch->cgroup.fd >= 0)
 		return cgroup_delegate_to_root_of(&launch->cgroup, launch->child.pid);

@@ -52,6 +52,9 @@ void launch_init(struct launch *launch, const char *id, struct oci_config *confi
 int launch_seccomp(const struct oci_config *config, const struct oci_process *process,
 		   struct seccomp *seccomp);
 
+/* Tells, as the specification demands, which capabilities cannot be had. */
+void launch_warn_caps(const struct oci_process *process, bool new_user);
+
 /* In the parent, once the child has it: the connection to the supervisor of a filter. */
 void launch_leave_supervisor(struct seccomp *seccomp);
 

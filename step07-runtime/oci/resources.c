@@ -32,6 +32,8 @@ read_memory(struct json_object *json, struct limits *limits, bool *bad)
 	limits->memory_check = flag(json, "checkBeforeUpdate");
 	if (json_object_object_get_ex(json, "swappiness", &member))
 		limits->v1_only = "memory.swappiness";
+	if (json_number(json, "kernel", bad) > 0 || json_number(json, "kernelTCP", bad) > 0)
+		limits->v1_only = "memory.kernel";
 	if (flag(json, "disableOOMKiller"))
 		limits->v1_only = "memory.disableOOMKiller";
 }
@@ -93,6 +95,48 @@ read_io_list(struct json_object *json, const char *key, struct limits *limits, s
 }
 
 static void
+read_io_weights(struct json_object *list, struct limits *limits, bool *bad)
+{
+	size_t count = list ? json_object_array_length(list) : 0;
+
+	limits->io_weights = count ? calloc(count, sizeof *limits->io_weights) : NULL;
+	for (size_t i = 0; limits->io_weights && i < count; i++) {
+		struct json_object *item = json_object_array_get_idx(list, i);
+		if (!json_object_is_type(item, json_type_object)) {
+			*bad = true;
+			return;
+		}
+		if (json_number(item, "leafWeight", bad))
+			limits->v1_only = "blockIO.weightDevice.leafWeight";
+		limits->io_weights[limits->io_weights_count++] =
+			(struct io_weight){ (unsigned)json_number(item, "major", bad),
+					    (unsigned)json_number(item, "minor", bad),
+					    json_number(item, "weight", bad) };
+	}
+}
+
+static int
+read_rdma(struct json_object *json, struct limits *limits, bool *bad)
+{
+	size_t count = json ? (size_t)json_object_object_length(json) : 0;
+
+	limits->rdma = count ? calloc(count, sizeof *limits->rdma) : NULL;
+	if (count && !limits->rdma)
+		return fail(ENOMEM, "memory for linux.resources.rdma");
+	if (!count)
+		return 0;
+	json_object_object_foreach(json, device, value)
+	{
+		if (!json_object_is_type(value, json_type_object))
+			return fail(EINVAL, "linux.resources.rdma: %s is no object", device);
+		limits->rdma[limits->rdma_count++] =
+			(struct rdma_limit){ device, json_number(value, "hcaHandles", bad),
+					     json_number(value, "hcaObjects", bad) };
+	}
+	return 0;
+}
+
+static void
 read_io(struct json_object *json, struct limits *limits, bool *bad)
 {
 	if (!json)
@@ -100,6 +144,7 @@ read_io(struct json_object *json, struct limits *limits, bool *bad)
 	limits->blkio_weight = json_number(json, "weight", bad);
 	if (json_number(json, "leafWeight", bad))
 		limits->v1_only = "blockIO.leafWeight";
+	read_io_weights(json_array(json, "weightDevice", bad), limits, bad);
 	read_io_list(json, "throttleReadBpsDevice", limits, offsetof(struct io_limit, rbps), bad);
 	read_io_list(json, "throttleWriteBpsDevice", limits, offsetof(struct io_limit, wbps), bad);
 	read_io_list(json, "throttleReadIOPSDevice", limits, offsetof(struct io_limit, riops), bad);
@@ -164,6 +209,7 @@ oci_resources_read(struct json_object *json, struct limits *limits)
 	if (json_member(json, "network", &bad))
 		limits->v1_only = "network.classID";
 	if (read_hugetlb(json_array(json, "hugepageLimits", &bad), limits, &bad) < 0 ||
+	    read_rdma(json_member(json, "rdma", &bad), limits, &bad) < 0 ||
 	    read_unified(json_member(json, "unified", &bad), limits) < 0)
 		return -1;
 	if (bad)
@@ -230,6 +276,8 @@ oci_resources_free(struct limits *limits)
 {
 	free(limits->io);
 	free(limits->hugetlb);
+	free(limits->io_weights);
+	free(limits->rdma);
 	free(limits->unified);
 	*limits = (struct limits){ 0 };
 }

@@ -264,16 +264,27 @@ set_text(const unsigned long *bits, char *text, size_t size)
 }
 
 int
+attr_affinity_check(const char *list)
+{
+	unsigned long bits[SET_LONGS] = { 0 };
+
+	if (list && *list && parse_set(list, bits, SET_LIMIT) < 0)
+		return fail(EINVAL, "cpu affinity \"%s\": not a list such as 0-3,7", list);
+	return 0;
+}
+
+int
 attr_affinity(const char *list)
 {
 	unsigned long bits[SET_LONGS] = { 0 };
 	size_t used = SET_LONGS;
 	char text[256];
 
-	if (!list)
+	if (!list || !*list)
 		return 0;
-	if (parse_set(list, bits, SET_LIMIT) < 0)
-		return fail(EINVAL, "cpu affinity \"%s\": not a list such as 0-3,7", list);
+	if (attr_affinity_check(list) < 0)
+		return -1;
+	parse_set(list, bits, SET_LIMIT);
 	while (used > 1 && !bits[used - 1])
 		used--;
 	return call((int)syscall(SYS_sched_setaffinity, 0, used * sizeof *bits, bits),
@@ -398,13 +409,19 @@ wants_apparmor(const struct attr_options *options)
 	       strcmp(options->apparmor, "unconfined") != 0;
 }
 
+bool
+attr_selinux_enabled(void)
+{
+	return access("/sys/fs/selinux/enforce", F_OK) == 0;
+}
+
 static int
 check_labels(const struct attr_options *options)
 {
 	if (wants_apparmor(options) && !apparmor_enabled())
 		return fail(EOPNOTSUPP, "AppArmor profile %s: AppArmor is not on in this kernel",
 			    options->apparmor);
-	if (options->selinux && *options->selinux && access("/sys/fs/selinux/enforce", F_OK) < 0)
+	if (options->selinux && *options->selinux && !attr_selinux_enabled())
 		return fail(EOPNOTSUPP, "SELinux label %s: SELinux is not on in this kernel",
 			    options->selinux);
 	return 0;
@@ -413,7 +430,6 @@ check_labels(const struct attr_options *options)
 int
 attrs_check(const struct attr_options *options)
 {
-	unsigned long bits[SET_LONGS] = { 0 };
 	const struct attr_io_priority *io = &options->io_priority;
 
 	if (options->has_oom_score_adj &&
@@ -422,9 +438,8 @@ attrs_check(const struct attr_options *options)
 			    options->oom_score_adj);
 	if (options->has_umask && options->umask > 0777)
 		return fail(EINVAL, "umask %o is above 777", options->umask);
-	if (options->cpu_affinity && parse_set(options->cpu_affinity, bits, SET_LIMIT) < 0)
-		return fail(EINVAL, "cpu affinity \"%s\": not a list such as 0-3,7",
-			    options->cpu_affinity);
+	if (attr_affinity_check(options->cpu_affinity) < 0)
+		return -1;
 	if (io->class && (FIND(io_classes, io->class) < 0 || io->level < 0 || io->level > 7))
 		return fail(EINVAL, "io priority: class %s, level %d", io->class, io->level);
 	if (options->personality && FIND(personalities, options->personality) < 0)
@@ -436,15 +451,17 @@ attrs_check(const struct attr_options *options)
 	return check_labels(options);
 }
 
-static int
-set_oom_score_adj(const struct attr_options *options, int proc)
+int
+attrs_oom_score_adj(const struct attr_options *options, int proc, pid_t pid)
 {
-	char text[16];
+	char text[16], name[48] = "self/oom_score_adj";
 
 	if (!options->has_oom_score_adj)
 		return 0;
+	if (pid)
+		snprintf(name, sizeof name, "%d/oom_score_adj", pid);
 	snprintf(text, sizeof text, "%d", options->oom_score_adj);
-	if (procfs_write(proc, "self/oom_score_adj", text) < 0)
+	if (procfs_write(proc, name, text) < 0)
 		return call_hint("below its present value only with CAP_SYS_RESOURCE");
 	return 0;
 }
@@ -452,7 +469,7 @@ set_oom_score_adj(const struct attr_options *options, int proc)
 int
 attrs_apply(const struct attr_options *options, int proc)
 {
-	if (attrs_check(options) < 0 || set_oom_score_adj(options, proc) < 0 ||
+	if (attrs_check(options) < 0 || attrs_oom_score_adj(options, proc, 0) < 0 ||
 	    set_limits(options) < 0 || set_scheduler(&options->scheduler) < 0 ||
 	    set_io_priority(&options->io_priority) < 0 ||
 	    set_memory_policy(&options->memory_policy) < 0 ||

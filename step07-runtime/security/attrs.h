@@ -72,10 +72,20 @@ int attr_memory_flag(const char *name, unsigned *flags);
 /* sched_setaffinity(2) of the caller to a list such as "0-3,7"; NULL: nothing is done. For an exec
  * that has one set of CPUs before it enters the cgroup and another after. */
 int attr_affinity(const char *list);
+/* Is LIST one? NULL and "" are: nothing is asked for. */
+int attr_affinity_check(const char *list);
+
+/* Is SELinux on in this kernel? */
+bool attr_selinux_enabled(void);
 
 /* Looks at every name and number without changing anything, so that an error is told before a
  * container is made. 0, or −1 with EINVAL and fail(). */
 int attrs_check(const struct attr_options *options);
+
+/* oom_score_adj of process PID (0: the caller), when it is given; for who has the right to lower
+ * it, which is not to be had in a user namespace. attrs_apply does it too, unless it is not given
+ * any more. */
+int attrs_oom_score_adj(const struct attr_options *options, int proc, pid_t pid);
 
 /*
  * In the child, while it still has its capabilities: oom_score_adj, limits, scheduler, io priority,

@@ -371,3 +371,198 @@ def _():
     box = OCI().without("network")
     box.linux["netDevices"] = {"lo": {}}
     contains(box.run().err, "netDevices")
+
+
+# ---- what else the specification says ------------------------------------------------------------
+
+
+@test("ociVersion: 1.0 to 1.3 are known, with what SemVer puts behind; others are refused by their number")
+def _():
+    box = OCI("/bin/true")
+    for version in ("1.0.0", "1.0.2-dev", "1.1.0+build", "1.2.1", "1.3.0"):
+        box.config["ociVersion"] = version
+        equal(box.run().status, 0, version)
+    for version in ("2.0.0", "1.4.0", "0.9.0", "1.2", "new", "1.2.0x", ""):
+        box.config["ociVersion"] = version
+        r = box.run()
+        equal(r.status, 1, version)
+        contains(r.err, "ociVersion")
+    del box.config["ociVersion"]
+    contains(box.run().err, "ociVersion")
+
+
+@test("annotations are strings under a name")
+def _():
+    box = OCI("/bin/true")
+    for wrong in ({"a": 5}, {"": "x"}, {"a": None}):
+        box.config["annotations"] = wrong
+        contains(box.run().err, "annotations")
+
+
+@test("the source of a bind is relative to the bundle")
+def _():
+    with OCI(*shell("cat /tmp/word")) as box:
+        os.makedirs(box.bundle + "/given")
+        with open(box.bundle + "/given/word", "w") as file:
+            file.write("of the bundle")
+        box.mount("/tmp", "none", "given", "bind")
+        r = box.run()
+        equal((r.status, r.out), (0, "of the bundle"))
+
+
+@test("a bind with idmap and without any maps is refused")
+def _():
+    box = OCI("/bin/true").mount("/tmp", "none", TMP, "bind", "idmap")
+    r = box.run()
+    equal(r.status, 1)
+    contains(r.err, "idmap on /tmp")
+
+
+@test("time offsets have seconds and nanoseconds", needs="root")
+def _():
+    with OCI("/bin/sleep", "60") as box:
+        box.namespace("time")
+        box.linux["timeOffsets"] = {"monotonic": {"secs": 7, "nanosecs": 500000000}, "boottime": {"nanosecs": 3}}
+        box.created()
+        offsets = read(f"/proc/{box.pid}/timens_offsets").split()
+        equal(offsets, ["monotonic", "7", "500000000", "boottime", "0", "3"])
+    box.linux["timeOffsets"] = {"monotonic": {"nanosecs": 1000000000}}
+    contains(box.run().err, "nanosecs")
+
+
+def affinity(pid):
+    return sorted(os.sched_getaffinity(pid))
+
+
+@test("execCPUAffinity is for exec alone: its `final` is what the process runs on")
+def _():
+    if os.cpu_count() < 2:
+        raise Skip("one CPU only")
+    with OCI("/bin/sleep", "60") as box:
+        box.process["execCPUAffinity"] = {"initial": "0", "final": "1"}
+        box.created().ok("start")
+        equal(affinity(box.pid), affinity(0), "the first process")
+        r = box.call("exec", after=shell("grep Cpus_allowed_list /proc/self/status"))
+        matches(r.out, r":\s*1$")
+    box.process["execCPUAffinity"] = {"initial": "x"}
+    contains(box.run().err, "cpu affinity")
+
+
+@test("a capability that is not known is left out with a warning in the log", needs="root")
+def _():
+    with OCI("/bin/true") as box:
+        box.process["capabilities"]["bounding"] = [*box.process["capabilities"]["bounding"], "CAP_NO_SUCH"]
+        log = TMP + "/log"
+        r = box.run(globals=("--log", log, "--log-format", "json"))
+        equal((r.status, r.err), (0, ""))
+        warning = json.loads(read(log))
+        equal(warning["level"], "warning")
+        contains(warning["msg"], "CAP_NO_SUCH")
+
+
+@test("oomScoreAdj below the caller's works in a user namespace: the parent writes it", needs="root cgroup2")
+def _():
+    with OCI("/bin/sleep", "60") as box:
+        box.namespace("user")
+        for kind in ("uid", "gid"):
+            box.linux[kind + "Mappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+        box.process["oomScoreAdj"] = -100
+        box.created().ok("start")
+        equal(read(f"/proc/{box.pid}/oom_score_adj").strip(), "-100")
+        r = box.call("exec", after=shell("cat /proc/self/oom_score_adj"))
+        equal((r.status, r.out.strip()), (0, "-100"))
+
+
+@test("labels of a security module that this kernel does not have are refused by its name")
+def _():
+    if os.path.exists("/sys/fs/selinux/enforce"):
+        raise Skip("SELinux is on here")
+    box = OCI("/bin/true")
+    box.linux["mountLabel"] = "system_u:object_r:x_t:s0"
+    r = box.run()
+    equal(r.status, 1)
+    contains(r.err, "SELinux is not on in this kernel")
+    del box.linux["mountLabel"]
+    box.process["selinuxLabel"] = "system_u:system_r:x_t:s0"
+    contains(box.run().err, "SELinux is not on in this kernel")
+
+
+for name, wrong in (
+    ("kernel", {"memory": {"kernel": 1 << 20}}),
+    ("leafWeight", {"blockIO": {"weightDevice": [{"major": 8, "minor": 0, "leafWeight": 10}]}}),
+    ("network.classID", {"network": {"classID": 5}}),
+    ("realtimeRuntime", {"cpu": {"realtimeRuntime": 5}}),
+):
+    @test(f"refused by name: {name}, which only cgroup v1 had", needs="root cgroup2")
+    def _(name=name, wrong=wrong):
+        box = OCI("/bin/true")
+        box.linux["resources"] = wrong
+        r = box.run()
+        equal(r.status, 1)
+        contains(r.err, name)
+
+
+@test("devices may be FIFOs and stand anywhere; a file that is something else is refused", needs="root")
+def _():
+    with OCI(*shell("stat -c '%F %a' /dev/pipe /run/null; stat -c '%t %T' /run/null")) as box:
+        box.mount("/run")
+        box.linux["devices"] = [
+            {"path": "/dev/pipe", "type": "p", "fileMode": 0o640},
+            {"path": "/run/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o600},
+        ]
+        r = box.run()
+        equal((r.status, r.out.split("\n")[:3]), (0, ["fifo 640", "character special file 600", "1 3"]))
+        box.linux["devices"] = [{"path": "/bin/sh", "type": "c", "major": 1, "minor": 3}]
+        r = box.run()
+        equal(r.status, 1)
+        contains(r.err, "/bin/sh")
+
+
+# ---- why a command cannot be run -----------------------------------------------------------------
+
+def elf(machine=62, interpreter=None):
+    """The head of a 64-bit ELF program of that machine (x86-64: 62, arm64: 183)."""
+    text = (interpreter or "").encode() + b"\0"
+    head = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack(
+        "<HHIQQQIHHHHHH", 2, machine, 1, 0x400000, 64, 0, 0, 64, 56, 1 if interpreter else 0, 0, 0, 0)
+    part = struct.pack("<IIQQQQQQ", 3, 4, 120, 0x400078, 0x400078, len(text), len(text), 1)
+    return head + (part + text if interpreter else b"")
+
+
+OTHER = 183 if os.uname().machine == "x86_64" else 62
+OURS = 62 if os.uname().machine == "x86_64" else 183
+
+for name, content, words in (
+    ("a missing ELF interpreter", elf(OURS, "/lib/no-such-ld.so"), "its interpreter /lib/no-such-ld.so is missing"),
+    ("another architecture", elf(OTHER), "another architecture"),
+    ("a missing #! interpreter", b"#!/no/such/sh\n", "its interpreter /no/such/sh is missing"),
+    ("CR LF behind the #! line", b"#!/bin/sh\r\necho\r\n", "CR LF"),
+    ("neither a program nor a script", b"hello\n", "neither an ELF program nor a script"),
+    ("no right to execute", None, "no right to execute"),
+    ("a mount with noexec", False, "noexec"),
+):
+    @test(f"create says why the command cannot be run: {name}")
+    def _(content=content, words=words):
+        with OCI("/tmp/tool") as box:
+            os.makedirs(box.bundle + "/tools")
+            path = box.bundle + "/tools/tool"
+            with open(path, "wb") as file:
+                file.write(content or b"#!/bin/sh\n")
+            os.chmod(path, 0o644 if content is None else 0o755)
+            box.mount("/tmp", "none", "tools", "bind", *(["noexec"] if content is False else []))
+            r = box.create()
+            equal(r.status in (1, 126), True, f"status {r.status}")
+            contains(box.out, words)
+            check("o such file or directory" not in box.out, "which podman takes for a missing command")
+
+
+@test("create says which directory the user of the command may not enter", needs="root")
+def _():
+    with OCI("/tmp/closed/tool", user={"uid": 1000, "gid": 1000}) as box:
+        box.process["capabilities"] = {}
+        os.makedirs(box.bundle + "/tools/closed")
+        shutil.copy(PROBE, box.bundle + "/tools/closed/tool")
+        os.chmod(box.bundle + "/tools/closed", 0o700)
+        box.mount("/tmp", "none", "tools", "bind")
+        box.create()
+        contains(box.out, "/tmp/closed may not be entered by uid 1000")
