@@ -146,6 +146,10 @@ read_attrs(struct json_object *json, struct oci_process *process, bool *bad)
 	if (affinity) {
 		process->first_cpus = json_text(affinity, "initial", bad);
 		process->last_cpus = json_text(affinity, "final", bad);
+		if (process->first_cpus && !process->first_cpus[0])
+			process->first_cpus = NULL;
+		if (process->last_cpus && !process->last_cpus[0])
+			process->last_cpus = NULL;
 		if (attr_affinity_check(process->first_cpus) < 0 ||
 		    attr_affinity_check(process->last_cpus) < 0)
 			return -1;

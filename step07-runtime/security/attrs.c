@@ -268,7 +268,7 @@ attr_affinity_check(const char *list)
 {
 	unsigned long bits[SET_LONGS] = { 0 };
 
-	if (list && *list && parse_set(list, bits, SET_LIMIT) < 0)
+	if (list && parse_set(list, bits, SET_LIMIT) < 0)
 		return fail(EINVAL, "cpu affinity \"%s\": not a list such as 0-3,7", list);
 	return 0;
 }
@@ -280,7 +280,7 @@ attr_affinity(const char *list)
 	size_t used = SET_LONGS;
 	char text[256];
 
-	if (!list || !*list)
+	if (!list)
 		return 0;
 	if (attr_affinity_check(list) < 0)
 		return -1;

@@ -72,7 +72,7 @@ int attr_memory_flag(const char *name, unsigned *flags);
 /* sched_setaffinity(2) of the caller to a list such as "0-3,7"; NULL: nothing is done. For an exec
  * that has one set of CPUs before it enters the cgroup and another after. */
 int attr_affinity(const char *list);
-/* Is LIST one? NULL and "" are: nothing is asked for. */
+/* Is LIST one? NULL is: nothing is asked for. */
 int attr_affinity_check(const char *list);
 
 /* Is SELinux on in this kernel? */
