@@ -27,6 +27,13 @@ CC       := clang-14
 OPTIMIZE := -O1
 EXTRA    := -fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation
 endif
+ifdef FUZZING                           # the same beside libFuzzer's counters: for the goal fuzz
+OUT      := build/fuzz
+CC       := clang-14
+OPTIMIZE := -O1 -fno-omit-frame-pointer
+EXTRA    := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+STATIC   :=
+endif
 ifdef SILENT                            # for the bench: call() and stage() without their telling
 OUT      := build/silent
 CPPFLAGS += -I$(O)/silent
@@ -96,6 +103,7 @@ LIBS_unit            := -lcmocka -lseccomp -larchive -lcurl -lcrypto -ljson-c
 exists    = $(foreach p,$(1),$(if $(wildcard $(MAIN_$(p))),$(p)))
 PROGRAMS := $(call exists,$(RUN_PATH) $(APART))
 UNITS    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 HELPERS  := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 SOURCES  := $(sort $(wildcard step0*/*.c step0*/*/*.c))
 
@@ -153,6 +161,9 @@ $(O)/unit/%: $(O)/obj/tests/unit/%.o $(HELPERS:%.c=$(O)/obj/%.o) $(ARCHIVES:%=$(
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $(filter %.o %.a,$^) $(LIBS_unit) -lm
 
+$(O)/fuzz_%: $(O)/obj/tests/fuzz/fuzz_%.o $(O)/obj/tests/fuzz/fuzz.o $(ARCHIVES:%=$(O)/%.a)
+	$(LINK) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^) $(LIBS_unit) -lm
+
 $(O)/bench/%: $(O)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(LINK) -static -o $@ $<
@@ -186,7 +197,7 @@ TESTS   ?=
 JOBS     = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc) -Otarget)
 C_FILES  = $(sort $(wildcard step0*/*.[ch] step0*/*/*.[ch] tests/*.[ch] tests/*/*.[ch]))
 
-.PHONY: help units ready rootfs images vm test check unit-test coverage bench bench-book bench-ready demo install reset \
+.PHONY: help units ready rootfs images vm test check unit-test fuzz fuzzers coverage bench bench-book bench-ready demo install reset \
 	format clean distclean check-structure book book-sync book-run book-check grade starter export
 
 help: ## this list
@@ -223,6 +234,12 @@ check: ready ## every test, with what is installed (TESTS="step03 -k word")
 
 unit-test: units ## the unit tests alone
 	@tests/run.py --unit
+
+fuzz: ## parsers fed with broken input for a while (SECONDS=60 FUZZ="config process" or FUZZ=all)
+	@tests/install.sh fuzz
+	@$(MAKE) --no-print-directory $(JOBS) FUZZING=1 O=$(O)/fuzz fuzzers
+	@tests/fuzz/run.sh $(O)/fuzz $(or $(SECONDS),60) $(if $(filter all,$(FUZZ)),$(FUZZERS:fuzz_%=%),$(or $(FUZZ),config process))
+fuzzers: $(FUZZERS:%=$(O)/%)
 
 coverage: ## lines that the tests reach, unit and system and VM together, as HTML
 	@tests/install.sh coverage

@@ -261,9 +261,9 @@ number_parse(const char *text, int64_t min, int64_t max, int64_t *number)
 	char *end;
 	long long value;
 
-	/* strtoll takes leading blanks and a plus; a number here is a number */
+	/* strtoll takes leading blanks and a plus; a number here is a number, and -0 is none */
 	if (!(text[0] >= '0' && text[0] <= '9') &&
-	    !(text[0] == '-' && text[1] >= '0' && text[1] <= '9')) {
+	    !(text[0] == '-' && text[1] >= '1' && text[1] <= '9')) {
 		errno = EINVAL;
 		return -1;
 	}

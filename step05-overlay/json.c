@@ -123,11 +123,27 @@ json_number(struct json_object *object, const char *key, bool *bad)
 
 	if (!json_object_object_get_ex(object, key, &member) || !member)
 		return 0;
-	if (json_object_is_type(member, json_type_int))
+	/* json-c gives the largest number for what does not fit */
+	if (json_object_is_type(member, json_type_int) &&
+	    json_object_get_uint64(member) <= INT64_MAX)
 		return json_object_get_int64(member);
-	fail(EINVAL, "\"%s\" is not a whole number", key);
+	fail(EINVAL, "\"%s\" is not a whole number of 64 bits", key);
 	*bad = true;
 	return 0;
+}
+
+int64_t
+json_number_in(struct json_object *object, const char *key, int64_t least, int64_t most, bool *bad)
+{
+	int64_t number = json_number(object, key, bad);
+	struct json_object *member;
+
+	if ((number >= least && number <= most) ||
+	    !json_object_object_get_ex(object, key, &member) || !member)
+		return number;
+	fail(EINVAL, "\"%s\" is not from %lld to %lld", key, (long long)least, (long long)most);
+	*bad = true;
+	return least;
 }
 
 struct json_object *

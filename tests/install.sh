@@ -1,6 +1,6 @@
 #!/bin/sh
 # install.sh GOAL: the Debian packages that a goal of the Makefile needs, by name; what is there is left alone.
-# Goals: build rootfs vm test coverage bench demo book site ci. Services that a package brings are not started.
+# Goals: build rootfs vm test fuzz coverage bench demo book site ci. Services that a package brings are not started.
 set -eu
 
 build="gcc make libc6-dev libjson-c-dev libarchive-dev libssl-dev libcurl4-openssl-dev"
@@ -10,6 +10,7 @@ book="python3 codespell procps iproute2 uidmap strace gdb"
 site="python3 pandoc graphviz weasyprint fonts-dejavu-core"
 callers="podman catatonit netavark iptables containerd docker.io"
 test="$build $vm $book $callers libcmocka-dev libseccomp-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl docker-registry openssl $site chromium chromium-driver poppler-utils apparmor"
+fuzz="clang-14 libclang-rt-14-dev libcmocka-dev libseccomp-dev"
 demo="$build $rootfs python3 iproute2 procps nftables uidmap curl ca-certificates"
 
 case ${1:-} in
@@ -18,13 +19,14 @@ rootfs) want=$rootfs ;;
 vm) want=$vm ;;
 test) want=$test ;;
 coverage) want="$test clang-14 llvm-14 libclang-rt-14-dev lcov" ;;
+fuzz) want="$build $fuzz" ;;
 bench) want="$build $rootfs $vm python3 bubblewrap crun runc strace util-linux" ;;
 demo) want=$demo ;;
 book) want=$book ;;
 site) want=$site ;;
-ci) want="$test clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
+ci) want="$test $fuzz clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
 *)
-    echo "usage: $0 build|rootfs|vm|test|coverage|bench|demo|book|site|ci" >&2
+    echo "usage: $0 build|rootfs|vm|test|fuzz|coverage|bench|demo|book|site|ci" >&2
     exit 2
     ;;
 esac

@@ -95,8 +95,8 @@ read_map(struct json_object *list, size_t *count, bool *bad)
 		in = json_number(item, "containerID", bad);
 		out = json_number(item, "hostID", bad);
 		size = json_number(item, "size", bad);
-		if (in < 0 || out < 0 || size < 1 || in + size > UINT32_MAX ||
-		    out + size > UINT32_MAX)
+		if (in < 0 || out < 0 || size < 1 || size > UINT32_MAX || in > UINT32_MAX - size ||
+		    out > UINT32_MAX - size)
 			*bad = fail(EINVAL, "an id mapping of %lld ids is out of range",
 				    (long long)size) < 0;
 		map[i] = (struct id_range){ (uint32_t)in, (uint32_t)out, (uint32_t)size };
@@ -219,19 +219,20 @@ read_devices(struct json_object *list, struct devices_options *devices, bool *ba
 			return fail(EINVAL, "linux.devices: entry %zu is no object", i);
 		type = json_text(item, "type", bad);
 		node[i].path = json_text(item, "path", bad);
-		if (!type || !node[i].path || !strchr("cubp", type[0]) || type[1])
+		if (!type || !node[i].path || strlen(type) != 1 || !strchr("cubp", type[0]))
 			return fail(
 				EINVAL,
 				"linux.devices: entry %zu needs a path and a type of c, u, b, p",
 				i);
 		node[i].type = type[0];
-		node[i].major = (unsigned)json_number(item, "major", bad);
-		node[i].minor = (unsigned)json_number(item, "minor", bad);
+		/* the kernel's own widths: makedev(3) would take other bits for something else */
+		node[i].major = (unsigned)json_number_in(item, "major", 0, 0xfff, bad);
+		node[i].minor = (unsigned)json_number_in(item, "minor", 0, 0xfffff, bad);
 		node[i].mode = json_object_object_get_ex(item, "fileMode", &member)
 				       ? (mode_t)json_number(item, "fileMode", bad) & 0777
 				       : 0666;
-		node[i].uid = (uid_t)json_number(item, "uid", bad);
-		node[i].gid = (gid_t)json_number(item, "gid", bad);
+		node[i].uid = (uid_t)json_number_in(item, "uid", 0, INT32_MAX, bad);
+		node[i].gid = (gid_t)json_number_in(item, "gid", 0, INT32_MAX, bad);
 	}
 	devices->node_count = count;
 	return 0;

@@ -40,7 +40,7 @@ read_user(struct json_object *json, struct oci_process *process, bool *bad)
 	}
 	if (json_object_object_get_ex(json, "umask", &umask)) {
 		process->attrs.has_umask = true;
-		process->attrs.umask = (mode_t)json_number(json, "umask", bad) & 0777;
+		process->attrs.umask = (mode_t)json_number_in(json, "umask", 0, 0777, bad);
 	}
 	return 0;
 }
@@ -95,8 +95,9 @@ read_rlimits(struct json_object *list, struct attr_options *attrs, bool *bad)
 		    !json_object_object_get_ex(item, "hard", &hard))
 			return fail(EINVAL, "process.rlimits: entry %zu needs type, soft and hard",
 				    i);
-		if (!json_object_is_type(soft, json_type_int) ||
-		    !json_object_is_type(hard, json_type_int))
+		/* json-c makes 0 of what is below it */
+		if (!json_object_is_type(soft, json_type_int) || json_object_get_int64(soft) < 0 ||
+		    !json_object_is_type(hard, json_type_int) || json_object_get_int64(hard) < 0)
 			return fail(EINVAL, "process.rlimits: %s is no number", type);
 		if (attr_limit_add(attrs, type, json_object_get_uint64(soft),
 				   json_object_get_uint64(hard)) < 0)
@@ -113,11 +114,11 @@ read_scheduler(struct json_object *json, struct attr_scheduler *to, bool *bad)
 	if (!json)
 		return 0;
 	to->policy = json_text(json, "policy", bad);
-	to->nice = (int)json_number(json, "nice", bad);
-	to->priority = (int)json_number(json, "priority", bad);
-	to->runtime = (uint64_t)json_number(json, "runtime", bad);
-	to->deadline = (uint64_t)json_number(json, "deadline", bad);
-	to->period = (uint64_t)json_number(json, "period", bad);
+	to->nice = (int)json_number_in(json, "nice", INT32_MIN, INT32_MAX, bad);
+	to->priority = (int)json_number_in(json, "priority", 0, INT32_MAX, bad);
+	to->runtime = (uint64_t)json_number_in(json, "runtime", 0, INT64_MAX, bad);
+	to->deadline = (uint64_t)json_number_in(json, "deadline", 0, INT64_MAX, bad);
+	to->period = (uint64_t)json_number_in(json, "period", 0, INT64_MAX, bad);
 	flags = json_vector(json, "flags", bad);
 	for (size_t i = 0; flags && flags[i]; i++)
 		if (attr_scheduler_flag(flags[i], &to->flags) < 0)
@@ -135,13 +136,15 @@ read_attrs(struct json_object *json, struct oci_process *process, bool *bad)
 
 	if (json_object_object_get_ex(json, "oomScoreAdj", &member)) {
 		attrs->has_oom_score_adj = true;
-		attrs->oom_score_adj = (int)json_number(json, "oomScoreAdj", bad);
+		attrs->oom_score_adj =
+			(int)json_number_in(json, "oomScoreAdj", INT32_MIN, INT32_MAX, bad);
 	}
 	attrs->apparmor = json_text(json, "apparmorProfile", bad);
 	attrs->selinux = json_text(json, "selinuxLabel", bad);
 	if (io) {
 		attrs->io_priority.class = json_text(io, "class", bad);
-		attrs->io_priority.level = (int)json_number(io, "priority", bad);
+		attrs->io_priority.level =
+			(int)json_number_in(io, "priority", INT32_MIN, INT32_MAX, bad);
 	}
 	if (affinity) {
 		process->first_cpus = json_text(affinity, "initial", bad);
@@ -200,8 +203,9 @@ oci_process_read(struct json_object *json, struct oci_process *process)
 	process->terminal = read_bool(json, "terminal", &bad);
 	process->no_new_privs = read_bool(json, "noNewPrivileges", &bad);
 	if (size) {
-		process->rows = (unsigned short)json_number(size, "height", &bad);
-		process->columns = (unsigned short)json_number(size, "width", &bad);
+		process->rows = (unsigned short)json_number_in(size, "height", 0, UINT16_MAX, &bad);
+		process->columns =
+			(unsigned short)json_number_in(size, "width", 0, UINT16_MAX, &bad);
 	}
 	if (bad || !process->args || !process->env || check_process(process) < 0 ||
 	    (user && read_user(user, process, &bad) < 0) ||

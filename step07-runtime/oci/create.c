@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step05-overlay/json.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/console.h"
@@ -98,6 +99,8 @@ copy_config(const char *bundle, const char *name, int state)
 		return fail(errno, "open(\"%s\")", path);
 	if (fstat(from, &status) < 0 || !S_ISREG(status.st_mode))
 		fail(EINVAL, "%s: not a regular file", path);
+	else if (status.st_size > JSON_BYTES) /* /run is memory */
+		fail(EFBIG, "%s: larger than 4 MiB", path);
 	else if ((to = openat(state, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 			      0600)) >= 0 &&
 		 sendfile(to, from, NULL, (size_t)status.st_size) == status.st_size)

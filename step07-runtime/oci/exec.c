@@ -84,6 +84,17 @@ list_of(struct json_object *json, const char *key)
 	return list;
 }
 
+/* The object KEY of JSON, made when there is none. */
+static struct json_object *
+object_of(struct json_object *json, const char *key)
+{
+	struct json_object *object;
+
+	if (!json_object_object_get_ex(json, key, &object) || !object)
+		json_object_object_add(json, key, object = json_object_new_object());
+	return object;
+}
+
 static void
 add_texts(struct json_object *list, const struct text_list *texts)
 {
@@ -110,13 +121,11 @@ add_variable(struct json_object *list, const char *variable)
 static int
 set_user(struct json_object *json, const struct exec_options *options)
 {
-	struct json_object *user = json_object_object_get(json, "user");
+	struct json_object *user = object_of(json, "user");
 	int64_t uid, gid;
 	char number[16];
 	const char *colon = options->user ? strchr(options->user, ':') : NULL;
 
-	if (!user)
-		json_object_object_add(json, "user", user = json_object_new_object());
 	for (size_t i = 0; i < options->groups.count; i++) {
 		if (number_parse(options->groups.item[i], 0, INT32_MAX, &gid) < 0)
 			return fail(EINVAL, "--additional-gids %s: not a group id",
@@ -140,12 +149,15 @@ static int
 set_rights(struct json_object *json, const struct exec_options *options)
 {
 	static const char *const sets[] = { "bounding", "effective", "permitted" };
-	struct json_object *caps = json_object_object_get(json, "capabilities");
+	bool bad = false;
 
-	if (!caps && options->caps.count)
-		json_object_object_add(json, "capabilities", caps = json_object_new_object());
+	/* json-c asserts that what it adds to is an object */
+	json_member(json, "capabilities", &bad);
+	json_member(json, "user", &bad);
+	if (bad)
+		return -1;
 	for (size_t i = 0; options->caps.count && i < 3; i++)
-		add_texts(list_of(caps, sets[i]), &options->caps);
+		add_texts(list_of(object_of(json, "capabilities"), sets[i]), &options->caps);
 	if (options->no_new_privs)
 		json_object_object_add(json, "noNewPrivileges", json_object_new_boolean(true));
 	if (options->apparmor)

@@ -87,8 +87,8 @@ read_io_list(struct json_object *json, const char *key, struct limits *limits, s
 			*bad = true;
 			return;
 		}
-		line = io_line(limits, (unsigned)json_number(item, "major", bad),
-			       (unsigned)json_number(item, "minor", bad));
+		line = io_line(limits, (unsigned)json_number_in(item, "major", 0, 0xfff, bad),
+			       (unsigned)json_number_in(item, "minor", 0, 0xfffff, bad));
 		if (line)
 			*(int64_t *)((char *)line + offset) = json_number(item, "rate", bad);
 	}
@@ -231,10 +231,10 @@ read_rule(struct json_object *item, struct device_rule *rule, bool *bad)
 	rule->allow = flag(item, "allow");
 	rule->type = type && type[0] ? type[0] : 'a';
 	rule->major = json_object_object_get_ex(item, "major", &number)
-			      ? json_object_get_int64(number)
+			      ? json_number_in(item, "major", -1, UINT32_MAX, bad)
 			      : -1;
 	rule->minor = json_object_object_get_ex(item, "minor", &number)
-			      ? json_object_get_int64(number)
+			      ? json_number_in(item, "minor", -1, UINT32_MAX, bad)
 			      : -1;
 	if (bits < 0 || !strchr("abcu", rule->type))
 		return fail(EINVAL, "linux.resources.devices: type %c, access \"%s\"", rule->type,
