@@ -360,8 +360,13 @@ devices_console(int root, int terminal)
 	    major(status.st_rdev) < 136 || major(status.st_rdev) > 143)
 		return fail(ENODEV, "descriptor %d for /dev/console: not a pseudoterminal",
 			    terminal);
-	if ((target = inside_make(root, "/dev/console", S_IFREG | 0600)) >= 0 &&
-	    (tree = detached_copy(terminal, "", false)) >= 0)
+	/* a link could lead to a file of /proc that is still to be hidden (CVE-2025-52565) */
+	target = inside_open_no_links(root, "/dev/console", O_PATH);
+	if (target < 0 && errno != ENOENT)
+		return fail(errno, "/dev/console inside the root");
+	if (target < 0)
+		target = inside_make(root, "/dev/console", S_IFREG | 0600);
+	if (target >= 0 && (tree = detached_copy(terminal, "", false)) >= 0)
 		done = detached_attach(tree, target, "/dev/console");
 	close_keeping_errno(tree);
 	close_keeping_errno(target);
