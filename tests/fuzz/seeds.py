@@ -81,7 +81,7 @@ CONFIG = {
     "hooks": {k: [{"path": "/bin/true", "args": ["a"], "env": ["B=c"], "timeout": 1}] for k in ("createRuntime", "poststop")},
     "annotations": {"boxstep.init": "true", "boxstep.user": "app:grp", "x": "y"},
 }
-MINIMAL = {"process": {"args": ["a"], "cwd": "/"}, "root": {"path": "r"}, "linux": {"namespaces": [{"type": "mount"}]}}
+MINIMAL = {"ociVersion": "1.2.0", "process": {"args": ["a"], "cwd": "/"}, "root": {"path": "r"}, "linux": {"namespaces": [{"type": "mount"}]}}
 
 
 def descriptor(kind, size=7):

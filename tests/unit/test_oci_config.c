@@ -21,14 +21,15 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#define PROCESS \
-	"\"process\":{\"args\":[\"/bin/true\"],\"cwd\":\"/\",\"user\":{\"uid\":0,\"gid\":0}}"
+#define PROCESS                                                                      \
+	"\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"/bin/true\"],\"cwd\":\"/" \
+	"\",\"user\":{\"uid\":0,\"gid\":0}}"
 #define ROOT "\"root\":{\"path\":\"rootfs\"}"
 #define MNT  "\"namespaces\":[{\"type\":\"mount\"}]"
 /* a whole configuration but for one more member of `process`, of `linux`, of the whole */
-#define WITH_PROCESS(more)                                                                        \
-	"{\"process\":{\"args\":[\"/bin/true\"],\"cwd\":\"/\"," more "}," ROOT ",\"linux\":{" MNT \
-	"}}"
+#define WITH_PROCESS(more)                                                                    \
+	"{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"/bin/true\"],\"cwd\":\"/\"," more \
+	"}," ROOT ",\"linux\":{" MNT "}}"
 #define WITH_LINUX(more) "{" PROCESS "," ROOT ",\"linux\":{" MNT "," more "}}"
 #define WITH(more)	 "{" PROCESS "," ROOT ",\"linux\":{" MNT "}," more "}"
 
@@ -81,8 +82,8 @@ static const struct {
 	{ "{/* a comment */}", "config.json" },
 	/* parts that are missing, or of another kind */
 	{ "{}", "process" },
-	{ "{\"process\":[]}", "process" },
-	{ "{\"process\":{}}", "cwd" },
+	{ "{\"ociVersion\":\"1.2.0\",\"process\":[]}", "process" },
+	{ "{\"ociVersion\":\"1.2.0\",\"process\":{}}", "cwd" },
 	{ "{" PROCESS "}", "root.path" },
 	{ "{" PROCESS "," ROOT "}", "linux" },
 	{ "{" PROCESS ",\"root\":{\"path\":\"\"},\"linux\":{" MNT "}}", "root.path" },
@@ -104,8 +105,12 @@ static const struct {
 	{ WITH("\"annotations\":[]"), "annotations" },
 	{ WITH("\"annotations\":{\"boxstep.user\":7}"), "boxstep.user" },
 	/* process */
-	{ "{\"process\":{\"args\":[],\"cwd\":\"/\"}," ROOT ",\"linux\":{" MNT "}}", "args" },
-	{ "{\"process\":{\"args\":[\"a\"],\"cwd\":\"x\"}," ROOT ",\"linux\":{" MNT "}}", "cwd" },
+	{ "{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[],\"cwd\":\"/\"}," ROOT
+	  ",\"linux\":{" MNT "}}",
+	  "args" },
+	{ "{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"a\"],\"cwd\":\"x\"}," ROOT
+	  ",\"linux\":{" MNT "}}",
+	  "cwd" },
 	{ WITH_PROCESS("\"args\":[\"a\\u0000b\"]"), "args" },
 	{ WITH_PROCESS("\"args\":[null]"), "args" },
 	{ WITH_PROCESS("\"env\":[{}]"), "env" },
