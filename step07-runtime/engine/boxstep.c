@@ -22,8 +22,20 @@ static const struct option_table tables[] = { { "store", store_options, &where }
 
 static const struct program program = {
 	.name = "boxstep",
-	.synopsis = "[OPTIONS] run|ps|logs|exec|stop|kill|rm|inspect|pull|images|rmi ...",
-	.about = "Runs containers from images. Each verb has a --help of its own.",
+	.synopsis = "[OPTIONS] COMMAND ...",
+	.about = "Runs containers from images. Each command has a --help of its own.\n\n"
+		 "commands:\n"
+		 "  run        make a container of an image and run a command in it\n"
+		 "  ps         list containers\n"
+		 "  logs       show what a container has said\n"
+		 "  exec       run one more process in a container\n"
+		 "  stop       ask a container to end, then kill it\n"
+		 "  kill       send a signal\n"
+		 "  rm         remove containers\n"
+		 "  inspect    show all that is known of a container\n"
+		 "  pull       bring an image from its registry\n"
+		 "  images     list images\n"
+		 "  rmi        remove images",
 	.tables = tables,
 	.examples = { "boxstep run --help", "boxstep images", "boxstep ps -a" },
 };

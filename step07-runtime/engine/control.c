@@ -23,7 +23,8 @@ struct control_options {
 	const char *signal, *tail;
 	int64_t time;
 	bool force, follow, timestamps;
-	int number; /* of signal */
+	int number;   /* of signal */
+	bool orphans; /* of rm: an image that was removed by force is needed by nobody now */
 };
 
 static int
@@ -202,10 +203,23 @@ engine_kill(struct store *store, int argc, char **argv)
 
 /* ---- rm ---- */
 
+static bool
+image_is_known(const struct store *store, const struct container *container)
+{
+	struct image_record record;
+
+	if (store_image_find(store, container_text(container, "manifest"), &record) < 0) {
+		call_forget();
+		return false;
+	}
+	image_record_free(&record);
+	return true;
+}
+
 static int
 remove_one(const struct store *store, struct container *container, void *with)
 {
-	const struct control_options *options = with;
+	struct control_options *options = with;
 	bool killed = container_status(container) != CONTAINER_EXITED;
 
 	if (container_status(container) == CONTAINER_RUNNING) {
@@ -228,6 +242,7 @@ remove_one(const struct store *store, struct container *container, void *with)
 			container->id,
 			container_text(container,
 				       "cgroup")); /* its monitor may have been killed meanwhile */
+	options->orphans |= !image_is_known(store, container);
 	return container_remove(store, container);
 }
 
@@ -241,9 +256,12 @@ engine_rm(struct store *store, int argc, char **argv)
 		.tables = (struct option_table[]){ { "rm", rm_rows, &options }, { 0 } },
 		.examples = { "boxstep rm web", "boxstep rm -f web", "boxstep rm web db" },
 	};
-	int first = engine_operands(&help, argc, argv, 1, -1);
+	int first = engine_operands(&help, argc, argv, 1, -1), status;
 
-	return first <= 0 ? first : engine_for_each(store, argv + first, remove_one, &options);
+	if (first <= 0)
+		return first;
+	status = engine_for_each(store, argv + first, remove_one, &options);
+	return options.orphans && store_collect(store, NULL, NULL) < 0 ? -1 : status;
 }
 
 /* ---- logs ---- */

@@ -270,7 +270,7 @@ engine_rmi(struct store *store, int argc, char **argv)
 		.about = "Takes a name from an image; with the last one the image goes.",
 		.tables = (struct option_table[]){ { "rmi", rmi_rows, &options }, { 0 } },
 		.examples = { "boxstep rmi nginx", "boxstep rmi nginx:1.27",
-			      "boxstep rmi -f 3f2a9c" },
+			      "boxstep rmi -f $(boxstep images -q)" },
 	};
 	int first = engine_operands(&help, argc, argv, 1, -1), status = 0;
 
@@ -315,7 +315,7 @@ engine_inspect(struct store *store, int argc, char **argv)
 		.synopsis = "CONTAINER...",
 		.about = "Prints all that is known of a container, as JSON.",
 		.tables = (struct option_table[]){ { "inspect", no_rows, NULL }, { 0 } },
-		.examples = { "boxstep inspect web", "boxstep inspect 3f2a",
+		.examples = { "boxstep inspect web", "boxstep inspect $(boxstep ps -q)",
 			      "boxstep inspect web db" },
 	};
 	int first = engine_operands(&help, argc, argv, 1, -1), status = 0;

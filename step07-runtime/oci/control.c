@@ -50,23 +50,46 @@ static const struct option_row delete_rows[] = {
 static const struct option_row state_rows[] = { REGEX_ROW, { 0 } };
 static const struct option_row no_rows[] = { { 0 } };
 
+static const struct {
+	const char *verb, *examples[3];
+} examples[] = {
+	{ "start",
+	  { "boxstep-oci start web", "boxstep-oci --root R start web",
+	    "boxstep-oci --log L start web" } },
+	{ "state",
+	  { "boxstep-oci state web", "boxstep-oci --root R state web",
+	    "boxstep-oci state --regex 'w.*'" } },
+	{ "kill",
+	  { "boxstep-oci kill web", "boxstep-oci kill web KILL", "boxstep-oci kill --all web 9" } },
+	{ "pause",
+	  { "boxstep-oci pause web", "boxstep-oci --root R pause web",
+	    "boxstep-oci pause web && boxstep-oci resume web" } },
+	{ "resume",
+	  { "boxstep-oci resume web", "boxstep-oci --root R resume web",
+	    "boxstep-oci resume web && boxstep-oci ps web" } },
+	{ "delete",
+	  { "boxstep-oci delete web", "boxstep-oci delete --force web",
+	    "boxstep-oci delete --force --regex 'w.*'" } },
+};
+
 /* The common beginning. Gives the index of ID, 0 after --help, −1. */
 static int
 begin(const struct option_row *rows, int max, int argc, char **argv, struct control *control)
 {
 	char name[64];
-	const struct program program = {
+	struct program program = {
 		.name = name,
 		.synopsis = max > 1 ? "[OPTIONS] ID [SIGNAL]" : "[OPTIONS] ID",
 		.about = "One verb of the OCI runtime's command line.",
 		.tables = (struct option_table[]){ { "options", rows, control },
 						   { "narration", call_options, NULL },
 						   { 0 } },
-		.examples = { "boxstep-oci create web", "boxstep-oci start web",
-			      "boxstep-oci delete web" },
 	};
 
 	snprintf(name, sizeof name, "boxstep-oci %s", argv[0]);
+	for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++)
+		if (strcmp(examples[i].verb, argv[0]) == 0)
+			memcpy(program.examples, examples[i].examples, sizeof examples[i].examples);
 	return command_operands(&program, argc, argv, 1, max);
 }
 

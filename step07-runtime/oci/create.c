@@ -241,8 +241,8 @@ command_create(const struct globals *globals, int argc, char **argv)
 		.tables = (struct option_table[]){ { "create", create_rows, &job.options },
 						   { "narration", call_options, NULL },
 						   { 0 } },
-		.examples = { "boxstep-oci create --bundle B web", "boxstep-oci start web",
-			      "boxstep-oci delete web" },
+		.examples = { "boxstep-oci create web", "boxstep-oci create --bundle B web",
+			      "boxstep-oci create --pid-file P web && boxstep-oci start web" },
 	};
 	int begun = begin(&program, globals, argc, argv, &job);
 

@@ -1006,6 +1006,91 @@ def _():
     shutil.rmtree(store + "/volumes")
 
 
+# ---- options that only a test of their own shows ---------------------------------------------------
+
+
+@test("--privileged: all capabilities, no filter, nothing masked; devices of the host only then")
+def _():
+    r = once("--privileged", cmd=["/bin/sh", "-c", "grep -E 'CapEff|CapBnd|Seccomp:|NoNewPrivs' /proc/self/status; grep -c ' /proc/' /proc/self/mountinfo; : > /proc/sys/kernel/ns_last_pid"])
+    every = re.search(r"^CapBnd:\s*(\w+)$", read("/proc/self/status"), re.M)[1]
+    for line in (f"CapEff:\t{every}", f"CapBnd:\t{every}", "Seccomp:\t0", "NoNewPrivs:\t0"):
+        contains(r.lines, line)
+    equal(r.lines[-1], "0", "mounts below /proc")
+    r = once(cmd=["/bin/sh", "-c", "grep -c ' /proc/' /proc/self/mountinfo; : > /proc/sys/kernel/ns_last_pid"])
+    differs(r.lines[0], "0", "mounts below /proc")
+    differs(r.status, 0, "status of a write below /proc/sys")
+
+
+@test("--platform chooses the image of an index, and one that is not there is refused by name")
+def _():
+    from layouts import Layer, Layout
+
+    layout = Layout(TMP + "/several")
+    for machine in ("amd64", "arm64", "s390x"):
+        layer = Layer()
+        layer.rootfs(ROOTFS)
+        layout.tag(layout.manifest([layer.file("machine", machine + "\n")]), "all", machine)
+    layout.write()
+    for machine in ("arm64", "s390x"):
+        equal(once("--platform", "linux/" + machine, image=TMP + "/several:all", cmd=["cat", "/machine"]).out, machine + "\n")
+    r = once("--platform", "linux/mips64", image=TMP + "/several:all", cmd=["true"])
+    equal((r.status, r.out), (125, ""))
+    contains(r.err, "mips64")
+    gone()
+
+
+@test("exec -it -u: a terminal, as a user of the image, with that user's home and groups")
+def _():
+    with Container():
+        p = on_pty("exec", "-it", "-u", "app", "web", "/bin/sh", "-c", "tty; id -u; id -G; echo at $HOME; ls -l $(tty) | cut -c 1-10; read x; exit $x")
+        p.read_until("at /home")
+        p.write("6\r")
+        r = p.wait()
+        equal(r.status, 6)
+        contains(r.out, "/dev/pts/")
+        contains(r.out, "1000\r\n1000 1001\r\n")
+
+
+@test("eight runs at once on the bridge have eight addresses, and reach each other", needs="root nft", timeout=180)
+def _():
+    names = [f"n{n}" for n in range(8)]
+    words = [program("boxstep"), "run", "-d", "--network", "bridge"]
+    try:
+        many = [start([*words, "--name", n, IMAGE, "/bin/probe", "listen", "tcp", "0.0.0.0", "80", n]) for n in names]
+        for p in many:
+            equal(p.wait().status, 0)
+        addresses = {json.loads(ok("inspect", n).out)[0]["ip"]: n for n in names}
+        equal(len(addresses), 8, "number of addresses")
+        for address, n in addresses.items():
+            asked = lambda: box("exec", names[0], "/bin/sh", "-c", f"echo | nc -w 2 {address} 80").out
+            wait_for(lambda: n in asked(), f"an answer of {n}")
+    finally:
+        box("rm", "-f", *names)
+    gone()
+    absent(run(["ip", "link"]).out, "veth")
+
+
+@test("rmi by a short id; rmi -f while a container uses the image; the container is still removed whole")
+def _():
+    env = {"BOXSTEP_ROOT": TMP + "/own"}
+    equal(run([program("boxstep-unpack"), "--name", "one", IMAGE], env=env).status, 0)
+    image = ok("images", "-q", env=env).out.strip()
+    contains(ok("rmi", image[:6], env=env).out, "Deleted: sha256:" + image)
+    equal(ok("images", "-q", env=env).out, "")
+    equal(box("rmi", image[:6], env=env).status, 1)
+    for name in ("one", "two"):
+        equal(run([program("boxstep-unpack"), "--name", name, IMAGE], env=env).status, 0)
+    equal(box("run", "--name", "web", "--network", "none", "one", "/bin/true", env=env).status, 0)
+    ok("rmi", "two", env=env)
+    r = box("rmi", "one", env=env)
+    equal(r.status, 1)
+    contains(r.err, "needed by")
+    ok("rmi", "-f", "one", env=env)
+    equal(ok("images", "-q", env=env).out, "")
+    ok("rm", "web", env=env)
+    equal((os.listdir(TMP + "/own/layers"), os.listdir(TMP + "/own/containers")), ([], []))
+
+
 # ---- limits --------------------------------------------------------------------------------------
 
 
@@ -1031,9 +1116,16 @@ def _():
 def _():
     if any("memory" in read(p + "/cgroup.controllers") for p in [cgroup2_mount()]):
         skip("this host has the controllers")
-    r = once("--memory", "64m", cmd=["echo", "on"])
-    equal((r.status, r.out), (0, "on\n"))
-    contains(r.err, "memory")
+    for option, value, controller in (
+        ("--memory", "64m", "memory"),
+        ("--cpus", "0.5", "cpu"),
+        ("--cpuset-cpus", "0", "cpuset"),
+        ("--pids-limit", "20", "pids"),
+        ("--io-weight", "50", "io"),
+    ):
+        r = once(option, value, cmd=["echo", "on"])
+        equal((r.status, r.out), (0, "on\n"), option)
+        equal(r.err, f"boxstep: this host has no {controller} controller in cgroup v2: that limit is left out\n")
 
 
 # ---- bad use -------------------------------------------------------------------------------------

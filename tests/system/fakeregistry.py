@@ -55,9 +55,9 @@ class Request:
 
 class Registry:
     """auth: None, "basic" or "token"; user, password: who may pull (None: anybody gets a token);
-    ranges: whether Range is understood; tls: (certificate, key)."""
+    ranges: whether Range is understood; tls: (certificate, key); port: 0 for a free one."""
 
-    def __init__(self, auth=None, user=None, password=None, ranges=True, tls=None, address="127.0.0.1"):
+    def __init__(self, auth=None, user=None, password=None, ranges=True, tls=None, address="127.0.0.1", port=0):
         self.auth, self.user, self.password, self.ranges = auth, user, password, ranges
         self.blobs, self.manifests = {}, {}
         self.requests, self.faults = [], []
@@ -83,7 +83,7 @@ class Registry:
             def handle_error(self, *_):
                 pass  # a client that hung up
 
-        self.server = Server((address, 0), Handler)
+        self.server = Server((address, port), Handler)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
