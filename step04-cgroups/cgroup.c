@@ -138,15 +138,6 @@ cgroup_close(struct cgroup *cgroup)
 	cgroup->fd = -1;
 }
 
-int
-cgroup_enter(const struct cgroup *cgroup, pid_t pid)
-{
-	char text[16];
-
-	snprintf(text, sizeof text, "%d", pid); /* the kernel takes 0 as the writer itself */
-	return cgroup_write(cgroup, "cgroup.procs", text);
-}
-
 /* ---- delegation ---- */
 
 static int

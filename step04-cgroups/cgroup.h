@@ -66,9 +66,6 @@ void cgroup_close(struct cgroup *cgroup);
 /* For a limit that comes later: the controllers NEEDED are enabled for one that exists. */
 int cgroup_require(const struct cgroup *cgroup, int needed);
 
-/* Moves a running process into it: a write of the pid to cgroup.procs. 0: the caller. */
-int cgroup_enter(const struct cgroup *cgroup, pid_t pid);
-
 /* Gives it to another user, as cgroups(7) defines delegation: the directory and the files that
  * /sys/kernel/cgroup/delegate lists, none of which sets a limit of the cgroup itself. */
 int cgroup_delegate(const struct cgroup *cgroup, uid_t uid, gid_t gid);

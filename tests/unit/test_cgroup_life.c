@@ -54,7 +54,7 @@ waiter(const struct cgroup *where)
 
 	assert_int_equal(pipe(ready), 0);
 	if ((pid = fork()) == 0) {
-		if (cgroup_enter(where, 0) < 0 || write(ready[1], "x", 1) != 1)
+		if (cgroup_write(where, "cgroup.procs", "0") < 0 || write(ready[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();

@@ -221,7 +221,9 @@ opens(const struct cgroup *cgroup, const char *path, int flags)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		int fd = cgroup_enter(cgroup, 0) < 0 ? -1 : open(path, flags | O_CLOEXEC);
+		int fd = cgroup_write(cgroup, "cgroup.procs", "0") < 0
+				 ? -1
+				 : open(path, flags | O_CLOEXEC);
 		_exit(fd < 0);
 	}
 	waitpid(pid, &status, 0);
