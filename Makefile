@@ -63,6 +63,7 @@ MAIN_step04         := step04-cgroups/step04.c
 MAIN_step05         := step05-overlay/step05.c
 MAIN_step06         := step06-net/step06.c
 MAIN_step07         := step07-runtime/step07.c
+MAIN_boxstep-scope  := step04-cgroups/boxstep_scope.c
 MAIN_boxstep-unpack := step05-overlay/boxstep_unpack.c
 MAIN_boxstep-oci    := step07-runtime/oci/boxstep_oci.c
 MAIN_boxstep-pull   := step07-runtime/registry/boxstep_pull.c
@@ -70,7 +71,7 @@ MAIN_boxstep        := step07-runtime/engine/boxstep.c
 
 STEPS    := step01 step02 step03 step04 step05 step06 step07
 RUN_PATH := $(STEPS) boxstep-oci boxstep
-APART    := boxstep-unpack boxstep-pull
+APART    := boxstep-scope boxstep-unpack boxstep-pull
 MAINS    := $(foreach p,$(RUN_PATH) $(APART),$(MAIN_$(p)))
 
 # An archive and the folder of its modules, from the top of the house down: the order of linking.
@@ -85,6 +86,7 @@ ARCHIVES := $(foreach r,$(ROOMS),$(call room_name,$(r)))
 from = $(if $(2),$(if $(filter $(1),$(firstword $(2))),$(2),$(call from,$(1),$(wordlist 2,99,$(2)))))
 below = $(patsubst %,$(O)/%.a,$(call from,$(1),$(ARCHIVES)))
 
+BELOW_boxstep-scope  := step04
 BELOW_boxstep-unpack := step05
 BELOW_boxstep-oci    := oci
 BELOW_boxstep-pull   := registry
@@ -96,6 +98,7 @@ LIBS_step06          := -ljson-c
 LIBS_step07          := -ljson-c
 LIBS_boxstep-oci     := -ljson-c
 LIBS_boxstep         := -ljson-c
+LIBS_boxstep-scope   := -lsystemd
 LIBS_boxstep-unpack  := -larchive -lcrypto -ljson-c
 LIBS_boxstep-pull    := -lcurl -lcrypto -ljson-c
 LIBS_unit            := -lcmocka -lseccomp -larchive -lcurl -lcrypto -ljson-c
@@ -184,7 +187,7 @@ $(O)/silent/step01-unshare/call.h: step01-unshare/call.h
 $(O)/include:
 	@mkdir -p $@.new
 	@for h in json-c archive.h archive_entry.h; do ln -sf /usr/include/$$h $@.new/; done
-	@for d in curl openssl; do for from in /usr/include /usr/include/x86_64-linux-gnu; do \
+	@for d in curl openssl systemd; do for from in /usr/include /usr/include/x86_64-linux-gnu; do \
 		[ ! -d $$from/$$d ] || cp -rs $$from/$$d $@.new/; done; done
 	@mv $@.new $@
 

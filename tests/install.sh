@@ -3,7 +3,7 @@
 # Goals: build rootfs vm test fuzz coverage bench demo book site ci. Services that a package brings are not started.
 set -eu
 
-build="gcc make libc6-dev libjson-c-dev libarchive-dev libssl-dev libcurl4-openssl-dev"
+build="gcc make libc6-dev libjson-c-dev libarchive-dev libssl-dev libcurl4-openssl-dev libsystemd-dev"
 rootfs="busybox-static"
 vm="qemu-system-x86 busybox-static cpio kmod xz-utils zstd iproute2 procps python3"
 book="python3 codespell procps iproute2 uidmap strace gdb"

@@ -53,7 +53,10 @@ static int
 set_manager(const struct option_row *row, const char *value, void *into)
 {
 	((struct globals *)into)->cgroup_manager = value;
-	return set_one_of(row, value, "cgroupfs", "disabled");
+	if (strcmp(value, "systemd") != 0)
+		return set_one_of(row, value, "cgroupfs", "disabled");
+	((struct globals *)into)->systemd_cgroup = true;
+	return 0;
 }
 
 #define AT(field) offsetof(struct globals, field)
@@ -62,10 +65,11 @@ static const struct option_row global_rows[] = {
 	  option_text, AT(root), 0 },
 	{ "log", 0, "FILE", "-", "append errors to FILE", set_log, 0, 0 },
 	{ "log-format", 0, "FORMAT", "-", "text or json", set_log_format, 0, 0 },
-	{ "cgroup-manager", 0, "NAME", "cgroups(7)", "cgroupfs (default) or disabled", set_manager,
-	  0, 0 },
-	{ "systemd-cgroup", 0, NULL, "-", "refused: cgroups are written by this program",
-	  option_flag, AT(systemd_cgroup), 0 },
+	{ "cgroup-manager", 0, "NAME", "cgroups(7)", "cgroupfs (default), systemd or disabled",
+	  set_manager, 0, 0 },
+	{ "systemd-cgroup", 0, NULL, "-",
+	  "as --cgroup-manager systemd: cgroupsPath is slice:prefix:name", option_flag,
+	  AT(systemd_cgroup), 0 },
 	{ "rootless", 0, "BOOL", "-", "accepted: it is seen from the user id", option_text,
 	  AT(rootless), 0 },
 	{ "debug", 0, NULL, "-", "accepted", option_flag, AT(debug), 0 },
@@ -239,7 +243,7 @@ main(int argc, char **argv)
 	globals.root = oci_root_default();
 	list_verbs();
 	oci_warn = warn;
-	first = enters_container(argv) ? seal_self(argv, environ) : 0;
+	first = enters_container(argv) ? seal_self(argv) : 0;
 	if (first == 0)
 		first = options_parse(&program, argc, argv);
 	if (first == 0)

@@ -352,6 +352,8 @@ launch_child(struct launch *launch)
 
 	handshake_in_child(&launch->shake);
 	hooks_forget();
+	if (launch->scope.hold >= 0) /* of which this is a copy */
+		close(launch->scope.hold);
 	if (let_go_of_lock(launch) < 0 || handshake_wait_go(&launch->shake) < 0 ||
 	    (proc = procfs_open()) < 0 || build_world(launch, proc) < 0 ||
 	    (!launch->old_keyring && keyring_join(launch->id) < 0) ||

@@ -139,9 +139,6 @@ begin(const struct program *program, const struct globals *globals, int argc, ch
 	launch_init(&job->launch, NULL, &job->config);
 	if (first <= 0)
 		return first;
-	if (globals->systemd_cgroup)
-		return fail(ENOTSUP,
-			    "--systemd-cgroup: this runtime writes cgroups itself; use cgroupfs");
 	if (!realpath(options->bundle ? options->bundle : ".", job->bundle))
 		return fail(errno, "--bundle %s", options->bundle ? options->bundle : ".");
 	if (oci_state_make(globals->root, argv[first], &job->state) < 0 ||
@@ -156,6 +153,7 @@ begin(const struct program *program, const struct globals *globals, int argc, ch
 	job->launch.old_keyring = job->state.old_keyring = options->old_keyring;
 	job->launch.no_cgroup =
 		globals->cgroup_manager && !strcmp(globals->cgroup_manager, "disabled");
+	job->launch.systemd = globals->systemd_cgroup && !job->launch.no_cgroup;
 	if (options->no_pivot)
 		fputs("boxstep-oci: --no-pivot: a root that is only chrooted can be left by who "
 		      "has "
@@ -171,7 +169,12 @@ note(struct job *job)
 {
 	struct cgroup planned = CGROUP_NONE;
 
-	if (!job->launch.no_cgroup && cgroup_plan(&job->config.cgroup, job->state.id, &planned) < 0)
+	if (job->launch.systemd) {
+		job->state.scope = job->config.cgroup.path ? job->config.cgroup.path : "";
+		if (scope_name(&job->launch.scope, job->state.scope, job->state.id) < 0)
+			return -1;
+	} else if (!job->launch.no_cgroup &&
+		   cgroup_plan(&job->config.cgroup, job->state.id, &planned) < 0)
 		return -1;
 	return oci_state_write(&job->state, &job->config, job->bundle, &planned, 0);
 }
@@ -224,7 +227,7 @@ clean_up(const struct globals *globals, struct job *job)
 {
 	const struct hook_subject subject = { job->launch.id, job->bundle, "stopped", 0 };
 
-	if (cgroup_remove(&job->launch.cgroup) < 0 ||
+	if (oci_state_release(&job->state) < 0 ||
 	    oci_state_remove(globals->root, &job->state) < 0)
 		return -1;
 	return hooks_run(&job->config, HOOK_POSTSTOP, &subject);

@@ -12,6 +12,7 @@
 
 #include "step01-unshare/call.h"
 #include "step04-cgroups/sweep.h"
+#include "step05-overlay/obtain.h"
 #include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/gate.h"
 #include "step07-runtime/oci/hooks.h"
@@ -28,6 +29,7 @@ launch_init(struct launch *launch, const char *id, struct oci_config *config)
 				   .console = -1,
 				   .gate = -1,
 				   .cgroup = CGROUP_NONE,
+				   .scope = { .hold = -1 },
 				   .child = { 0, -1 },
 				   .shake = { -1, -1 },
 				   .root_tree = ROOTFS_IN_CHILD };
@@ -113,6 +115,19 @@ is_own(const char *id)
 }
 
 static int
+prepare_scope(struct launch *launch)
+{
+	const struct oci_config *config = launch->config;
+
+	if (limits_check(&config->limits) < 0 ||
+	    program_beside("boxstep-scope", launch->scope.program) < 0 ||
+	    scope_start(&launch->scope, &config->limits, config->device_rules,
+			config->device_rule_count, &launch->cgroup) < 0)
+		return -1;
+	return limits_apply(&config->limits, &launch->cgroup) < 0 ? -1 : prepare_devices(launch);
+}
+
+static int
 prepare_cgroup(struct launch *launch)
 {
 	struct limits *limits = &launch->config->limits;
@@ -120,6 +135,8 @@ prepare_cgroup(struct launch *launch)
 
 	if (launch->no_cgroup)
 		return prepare_devices(launch);
+	if (launch->systemd)
+		return prepare_scope(launch);
 	own_id = launch->id;
 	if (limits_check(limits) < 0 ||
 	    sweep_cgroups(&launch->config->cgroup, is_own, launch->layers) < 0 ||
@@ -237,6 +254,7 @@ launch_clone(struct launch *launch)
 	if (spawn_clone(config->ns.kinds & ~CLONE_NEWTIME, launch->cgroup.fd, &launch->child) == 0)
 		launch_child(launch);
 	handshake_in_parent(&launch->shake);
+	scope_release(&launch->scope); /* the child is in it, or there will be none */
 	launch_leave_supervisor(&launch->seccomp);
 	if (launch->child.pidfd < 0 || idmap_write(&config->idmap, launch->child.pid) < 0 ||
 	    netdev_move(&config->netdevs, launch->child.pid) < 0 ||
@@ -302,6 +320,7 @@ void
 launch_close(struct launch *launch)
 {
 	handshake_close(&launch->shake);
+	scope_release(&launch->scope);
 	if (launch->child.pidfd >= 0)
 		close(launch->child.pidfd);
 	if (launch->root_tree >= 0)

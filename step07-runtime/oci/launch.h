@@ -16,6 +16,7 @@
 #include "step02-pidns/handshake.h"
 #include "step02-pidns/spawn.h"
 #include "step04-cgroups/cgroup.h"
+#include "step04-cgroups/scope.h"
 #include "step07-runtime/oci/config.h"
 #include "step07-runtime/security/seccomp.h"
 
@@ -32,10 +33,12 @@ struct launch {
 	unsigned keep;		      /* descriptors kept above stderr (--preserve-fds) */
 	bool die_with_parent;
 	bool no_cgroup;	  /* the caller's one, as it is */
+	bool systemd;	  /* its cgroup is a scope of systemd's: scope_name is done */
 	bool old_keyring; /* the caller's session keyring, as it is */
 
 	/* what has become of it */
 	struct cgroup cgroup;
+	struct scope scope;
 	struct spawn child;
 	struct handshake shake;
 	struct seccomp seccomp;

@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/memfd.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -70,8 +72,22 @@ sealed_copy(int self)
 	return -1;
 }
 
+/* The programs beside this one are not found from a mount that is attached nowhere. */
+static void
+remember_place(void)
+{
+	char path[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+
+	if (length <= 0)
+		return;
+	path[length] = '\0';
+	*strrchr(path, '/') = '\0';
+	setenv("BOXSTEP_LIBEXEC", path, 0);
+}
+
 int
-seal_self(char *const argv[], char *const envp[])
+seal_self(char *const argv[])
 {
 	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), safe;
 
@@ -82,9 +98,10 @@ seal_self(char *const argv[], char *const envp[])
 		prctl(PR_SET_NAME, "boxstep-oci", 0, 0, 0); /* else it is that of a descriptor */
 		return 0;
 	}
+	remember_place();
 	if ((safe = read_only_view()) < 0)
 		safe = sealed_copy(self);
 	if (safe >= 0)
-		syscall(SYS_execveat, safe, "", argv, envp, AT_EMPTY_PATH);
+		syscall(SYS_execveat, safe, "", argv, environ, AT_EMPTY_PATH);
 	return fail(errno, "execveat of a copy of this program that cannot be written");
 }

@@ -11,6 +11,6 @@
 /* Replaces this process by the same program on a file that cannot be written, unless it is there
  * already: then 0. −1 with the error. Before anything is opened, read or told: it all begins anew.
  */
-int seal_self(char *const argv[], char *const envp[]);
+int seal_self(char *const argv[]);
 
 #endif

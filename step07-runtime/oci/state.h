@@ -34,7 +34,7 @@ struct oci_state {
 	uint64_t start_time; /* of that pid, field 22 of /proc/PID/stat: pids are used again */
 	const char *bundle, *cgroup; /* cgroup: path of its directory, "" for none */
 	size_t cgroup_made_from;     /* how much of that path was there before: struct cgroup */
-	const char *scope;	     /* systemd's unit for that cgroup; NULL: it is ours alone */
+	const char *scope;	     /* cgroupsPath as systemd's unit; NULL: the cgroup is ours */
 	bool hooks;		     /* its configuration has some: worth reading at its end */
 	bool old_keyring;	     /* it has its maker's session keyring: none of its own */
 };

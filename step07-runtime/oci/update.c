@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step04-cgroups/scope.h"
 #include "step05-overlay/json.h"
+#include "step05-overlay/obtain.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/resources.h"
 #include "step07-runtime/oci/state.h"
@@ -152,6 +154,19 @@ complete(struct limits *limits, const struct cgroup *cgroup)
 		limits->memory = now;
 }
 
+/* Its own idea of the limits, which it would write again. */
+static int
+tell_systemd(const struct oci_state *state, const struct limits *limits,
+	     const struct device_rule *rules, size_t count)
+{
+	struct scope scope;
+
+	if (scope_name(&scope, state->scope, state->id) < 0 ||
+	    program_beside("boxstep-scope", scope.program) < 0)
+		return -1;
+	return scope_set(&scope, limits, rules, count);
+}
+
 static int
 apply(struct json_object *json, const struct oci_state *state, const struct cgroup *cgroup)
 {
@@ -160,7 +175,6 @@ apply(struct json_object *json, const struct oci_state *state, const struct cgro
 	size_t count = 0;
 	int done = -1;
 
-	(void)state;
 	if (oci_resources_read(json, &limits) == 0 &&
 	    oci_device_rules_read(json, &rules, &count) == 0) {
 		complete(&limits, cgroup);
@@ -168,7 +182,7 @@ apply(struct json_object *json, const struct oci_state *state, const struct cgro
 		    cgroup_require(cgroup, limits_controllers(&limits)) == 0 &&
 		    limits_apply(&limits, cgroup) == 0 &&
 		    device_rules_apply(rules, count, cgroup) >= 0)
-			done = 0;
+			done = state->scope ? tell_systemd(state, &limits, rules, count) : 0;
 	}
 	oci_resources_free(&limits);
 	free(rules);

@@ -520,7 +520,6 @@ for words, named in (
     (["--nosuch", "list"], "nosuch"),
     (["run", "--preserve-fds", "x", "id"], "--preserve-fds"),
     (["run", "--bundle", "/no/such", "id"], "/no/such"),
-    (["--systemd-cgroup", "run", "--bundle", "BUNDLE", "id"], "--systemd-cgroup"),
     (["--log", "/no/such/dir/log", "list"], "--log"),
     (["--log-format", "xml", "list"], "--log-format"),
     (["--cgroup-manager", "nosuch", "list"], "--cgroup-manager"),

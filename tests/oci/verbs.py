@@ -1,0 +1,420 @@
+"""The verbs of boxstep-oci with the flags that its callers send, and what a kill -9 leaves at each of their calls.
+
+Where Debian's runc and crun run here, their answers to the same words are asked for too.
+"""
+
+import ctypes
+
+from harness import *
+from oci import OCI, asked, of_this_process, reap, shell, subreaper
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long] * 4
+
+
+def oci(*words, **options):
+    return run([program("boxstep-oci"), *words], **options)
+
+
+def sleeper(**process):
+    return OCI("/bin/sleep", "60", **process)
+
+
+# ---- the command line ----------------------------------------------------------------------------
+
+
+@test("--help lists the commands; checkpoint and restore are refused in a sentence, with --help too", needs="")
+def _():
+    text = oci("--help").out
+    for verb in "create start state kill delete run exec ps list pause resume update events features spec".split():
+        matches(text, rf"^  {verb} ")
+        equal(oci(verb, "--help").status, 0, verb)
+    for words in (["checkpoint"], ["checkpoint", "--help"], ["restore", "x"]):
+        r = oci(*words)
+        equal((r.status, r.out, len(r.err.splitlines())), (1, "", 1))
+        contains(r.err, words[0])
+
+
+@test("options may stand behind the id, but those of exec and ps are the command's own")
+def _():
+    with sleeper() as box:
+        box.created().ok("start")
+        run_of = [program("boxstep-oci"), "--root", box.root]
+        equal(json.loads(run([*run_of, "ps", "box", "-o", "pid,comm"]).out.splitlines()[1].split()[0]), box.pid)
+        equal(run([*run_of, "exec", "box", "/bin/echo", "--tty"]).out, "--tty\n")
+        equal(run([*run_of, "kill", "box", "KILL", "--all"]).status, 0)
+        box.ended()
+        equal(run([*run_of, "delete", "box", "--force"]).status, 0)
+
+
+@test("an unknown container: status 1 and `does not exist` from every verb, 0 from delete --force")
+def _():
+    root = TMP + "/oci"
+    for words in "state|start|kill|delete|exec X true|ps|pause|resume|update --memory 10m|events --stats".split("|"):
+        words = words.split()
+        r = oci("--root", root, *(words if "X" in words else [*words, "X"]))
+        equal((r.status, r.out), (1, ""), words[0])
+        contains(r.err, "container X does not exist")
+    r = oci("--root", root, "delete", "--force", "X")
+    equal((r.status, r.out, r.err), (0, "", ""))
+
+
+@test("state, ps, kill and delete print nothing but what they are asked for, and nothing goes to the log")
+def _():
+    log = ["--log-format=json", "--log", TMP + "/log"]
+    with sleeper() as box:
+        box.created(globals=log)
+        for verb, after in (("start", []), ("pause", []), ("resume", []), ("kill", ["9"])):
+            equal(box.ok(verb, after=after, globals=log).out, "", verb)
+        box.ended()
+        equal(box.ok("kill", "--all", after=["9"], globals=log).out, "", "kill --all of one that has ended")
+        equal(box.ok("delete", globals=log).out, "")
+        equal(read(TMP + "/log"), "")
+
+
+@test("a container that has ended is `container not running` for what wants one, with status 1")
+def _():
+    with OCI("/bin/true") as box:
+        box.created().ok("start")
+        box.ended()
+        for verb in ("kill", "start", "pause", "resume", "events", "update"):
+            r = box.call(verb)
+            equal((r.status, r.out), (1, ""), verb)
+            matches(r.err, "container not running|not in the state created")
+
+
+@test("--regex kills, shows and deletes every container whose id matches, and no other")
+def _():
+    subreaper()
+    boxes = [OCI("/bin/sleep", "60", id=name) for name in ("web-1", "web-2", "db-1")]
+    try:
+        for box in boxes:
+            box.created().ok("start")
+        first = boxes[0]
+        words = [program("boxstep-oci"), "--root", first.root]
+        shown = run([*words, "state", "--regex", "^web-"]).out
+        equal(re.findall(r'"id":"([^"]+)"', shown), ["web-1", "web-2"])
+        equal(run([*words, "kill", "--regex", "^web-", "KILL"]).status, 0)
+        for box in boxes[:2]:
+            box.ended()
+        equal(run([*words, "delete", "--regex", "^web-"]).status, 0)
+        equal(run([*words, "list", "-q"]).out, "db-1\n")
+        r = run([*words, "delete", "--regex", "("])
+        equal(r.status, 1)
+        contains(r.err, "--regex")
+    finally:
+        for box in boxes:
+            box.delete()
+
+
+@test("run --config, --keep and --detach; the keyring is a new one unless --no-new-keyring says otherwise")
+def _():
+    with OCI(*shell("exit 3")) as box:
+        box.write()
+        os.rename(box.bundle + "/config.json", box.bundle + "/other.json")
+        r = box.call("run", "--bundle", box.bundle, "--config", "other.json", "--keep")
+        equal(r.status, 3)
+        equal(box.status, "stopped")
+        box.ok("delete")
+    with sleeper() as box:
+        box.write()
+        null = os.open("/dev/null", os.O_RDWR)
+        words = box.argv("run", "--detach", "--bundle", box.bundle, "--pid-file", box.bundle + "/pid")
+        equal(subprocess.run(words, stdin=null, stdout=null, stderr=null, timeout=60, check=False).returncode, 0)
+        equal(box.status, "running")
+        check(box.pid in map(int, of_this_process()), "it is the caller's child")
+    with OCI(*shell("cat /proc/keys")) as box:
+        if "boxstep.box" not in box.run().out:
+            skip("this kernel shows no keys")
+        absent(box.run("--no-new-keyring").out, "boxstep.box")
+
+
+@test("exec with another user, group, capability and variable, and in a cgroup below")
+def _():
+    with sleeper() as box:
+        box.created().ok("start")
+
+        def told(*words, command=("/bin/probe", "ids", "caps")):
+            r = box.call("exec", *words, after=command)
+            equal((r.status, r.err), (0, ""), " ".join(words))
+            return r.out
+
+        out = told("--user", "12:34", "--additional-gids", "56")
+        matches(out, "^uid 12 ")
+        matches(out, "^gid 34 ")
+        matches(out, "^groups 56$")
+        differs(told("--cap", "CAP_NET_RAW"), told(), "capabilities")
+        equal(told("--env", "PATH=/x", "--env", "A=1", command=("/bin/probe", "env")).count("PATH="), 1)
+        for bad_user in ("4294967296", "-1", "1:x", "2147483648"):
+            r = box.call("exec", "--user", bad_user, after=["/bin/true"])
+            equal(r.status, 255, bad_user)
+        state = json.loads(read(box.root + "/box/state.json"))
+        if state["cgroup"]:
+            os.mkdir(state["cgroup"] + "/below")
+            where = told("--cgroup", "below", command=("/bin/cat", "/proc/self/cgroup"))
+            matches(where, r"^0::.*/below$")
+            equal(box.call("exec", "--cgroup", "../..", after=["/bin/true"]).status, 255)
+
+
+@test("exec --ignore-paused waits in a paused container until it is resumed")
+def _():
+    with OCI("/bin/sleep", "60") as box:
+        box.created().ok("start")
+        if not json.loads(read(box.root + "/box/state.json"))["cgroup"]:
+            skip("no writable cgroup2 here")
+        box.ok("pause")
+        p = start([*box.argv("exec", "--ignore-paused"), "/bin/echo", "through"])
+        group = json.loads(read(box.root + "/box/state.json"))["cgroup"]
+        wait_for(lambda: len(read(group + "/cgroup.procs").split()) > 1, "the process in the frozen cgroup")
+        check(p.alive(), "it waits")
+        box.ok("resume")
+        equal((p.wait().status, p.out), (0, "through\n"))
+
+
+@test("--no-pivot warns, and its container sees nothing of the host all the same")
+def _():
+    r = asked("ids").run("--no-pivot")
+    equal(r.status, 0)
+    matches(r.err, r"--no-pivot: .*CAP_SYS_CHROOT")
+    out = OCI("/bin/cat", "/proc/self/mountinfo").run("--no-pivot").out
+    equal(sorted(line.split()[4] for line in out.splitlines()), ["/", "/dev", "/dev/pts", "/proc"])
+
+
+@test("features names what the specification lists, and nothing that is refused", needs="")
+def _():
+    f = json.loads(oci("features").out)
+    equal((f["ociVersionMin"], len(f["hooks"])), ("1.0.0", 6))
+    check({"rro", "ridmap", "tmpcopyup", "rslave"} <= set(f["mountOptions"]), "mount options")
+    system = f["linux"]
+    equal(len(system["namespaces"]), 8)
+    check({"CAP_CHOWN", "CAP_CHECKPOINT_RESTORE"} <= set(system["capabilities"]), "capabilities")
+    equal(system["cgroup"]["v1"], False)
+    check({"SCMP_ACT_NOTIFY", "SCMP_ACT_ERRNO"} <= set(system["seccomp"]["actions"]), "actions")
+    equal(len(system["seccomp"]["operators"]), 7)
+    check(set(system["seccomp"]["supportedFlags"]) <= set(system["seccomp"]["knownFlags"]), "flags")
+    equal(system["intelRdt"]["enabled"], False)
+
+
+@test("spec writes a configuration that runs, once; --rootless one for a user", needs="root user")
+def _():
+    for user in (False, True):
+        bundle = f"{TMP}/bundle-{user}"
+        os.makedirs(bundle)
+        os.symlink(ROOTFS, bundle + "/rootfs")
+        os.chmod(TMP, 0o755)
+        os.chmod(bundle, 0o777)
+        ask = {"user": user, "cwd": bundle}
+        words = ["--rootless"] if user else []
+        equal(oci("spec", *words, "--bundle", bundle, **ask).status, 0)
+        r = oci("spec", *words, **ask)
+        equal(r.status, 1)
+        contains(r.err, "config.json")
+        with open(bundle + "/config.json") as file:
+            config = json.load(file)
+        equal((config["process"]["args"], config["process"]["terminal"]), (["sh"], True))
+        config["process"].update(args=["/bin/probe", "ids"], terminal=False)
+        config["root"]["path"] = ROOTFS
+        os.unlink(bundle + "/config.json")
+        with open(bundle + "/config.json", "w") as file:
+            json.dump(config, file)
+        r = oci("--root", f"{TMP if not user else STAGE + '/user/xdg'}/oci", "run", "of-spec", **ask)
+        equal(r.status, 0)
+        matches(r.out, "^uid 0 0 0$")
+
+
+@test("in the foreground a container's terminal is shown on the caller's")
+def _():
+    with OCI(*shell("stty size; read line; echo got $line; exit 4"), terminal=True) as box:
+        p = start(box.write().argv("run", "--bundle", box.bundle), pty=True)
+        p.read_until(" ")
+        p.write("hello\r")
+        equal(p.wait().status, 4)
+        contains(p.out, "got hello")
+
+
+# ---- limits and numbers --------------------------------------------------------------------------
+
+
+def limited(**resources):
+    box = sleeper()
+    box.linux["resources"] = resources
+    return box.created()
+
+
+@test("update changes what is named, by flag, file and standard input; the rest stays", needs="root cgroup2")
+def _():
+    with limited(memory={"limit": 64 << 20}, cpu={"quota": 50000, "period": 100000}, pids={"limit": 20}) as box:
+        box.ok("start")
+        group = json.loads(read(box.root + "/box/state.json"))["cgroup"]
+
+        def now(file):
+            return read(f"{group}/{file}").strip()
+
+        def update(*words, **options):
+            r = run([*box.argv("update"), *words], **options)
+            equal((r.status, r.out, r.err), (0, "", ""), " ".join(words))
+
+        update("--memory", "50M")
+        equal((now("memory.max"), now("pids.max"), now("cpu.max")), (str(50 << 20), "20", "50000 100000"))
+        update("--memory-swap", str(80 << 20))
+        if os.path.exists(group + "/memory.swap.max"):
+            equal(now("memory.swap.max"), str(30 << 20))
+        update("--memory-reservation", "33554432", "--pids-limit", "10", "--cpu-quota", "20000")
+        equal((now("memory.low"), now("pids.max"), now("cpu.max")), ("33554432", "10", "20000 100000"))
+        update("--memory", "-1", "--pids-limit=-1", "--cpu-share", "1024", "--cpu-quota", "-1")
+        equal((now("memory.max"), now("pids.max"), now("cpu.weight")), ("max", "max", "100"))
+        update("--cpuset-cpus", "0")
+        equal(now("cpuset.cpus"), "0")
+        update("--resources", "-", input=json.dumps({"pids": {"limit": 33}, "unified": {"memory.high": "30000000"}}))
+        equal(now("pids.max"), "33")
+        matches(now("memory.high"), r"^(29999104|30000000)$")
+        path = TMP + "/resources.json"
+        with open(path, "w") as file:
+            json.dump({"memory": {"limit": 67108864}}, file)
+        update("--resources", path)
+        equal((now("memory.max"), now("pids.max")), ("67108864", "33"))
+        for words, named in ((["--memory", "x"], "--memory"), (["--l3-cache-schema", "L3:0=f"], "l3-cache-schema"),
+                             (["--resources", "/no/such"], "/no/such"), (["--cpu-rt-period", "9"], "realtime")):
+            r = run([*box.argv("update"), *words])
+            equal((r.status, r.out), (1, ""), named)
+            contains(r.err, named)
+
+
+@test("update takes a device away from a container that runs, and gives one")
+def _():
+    with sleeper() as box:
+        box.linux["resources"] = {"devices": [{"allow": False, "access": "rwm"}]}
+        box.linux["devices"] = [{"path": "/dev/x", "type": "c", "major": 1, "minor": 2}]
+        box.process["capabilities"] = {s: ["CAP_MKNOD", "CAP_SYS_RAWIO"] for s in ("bounding", "effective", "permitted")}
+        box.created().ok("start")
+        if not json.loads(read(box.root + "/box/state.json"))["cgroup"]:
+            skip("no writable cgroup2 here")
+        look = [*box.argv("exec"), "/bin/sh", "-c", "exec 3</dev/x; test -e /proc/self/fd/3"]
+        contains(run(look).err, "Operation not permitted")
+        rule = {"devices": [{"allow": False, "access": "rwm"}, {"allow": True, "type": "c", "major": 1, "minor": 2, "access": "r"}]}
+        r = box.call("update", "--resources", "-", input=json.dumps(rule))
+        equal((r.status, r.err), (0, ""))
+        absent(run(look).err, "Operation not permitted")
+
+
+@test("events --stats prints one object a line in the shape that go-runc reads", needs="root cgroup2")
+def _():
+    with limited(memory={"limit": 64 << 20}, pids={"limit": 20}) as box:
+        box.ok("start")
+        r = box.ok("events", "--stats")
+        equal(len(r.out.splitlines()), 1)
+        check(r.out.startswith('{"type":"stats","id":"box","data":{'), r.out[:80])
+        data = json.loads(r.out)["data"]
+        check(data["cpu"]["usage"]["total"] > 0, "cpu.usage.total, in ns")
+        check({"periods", "throttledPeriods", "throttledTime"} >= set(data["cpu"]["throttling"]), "throttling")
+        usage = data["memory"]["usage"]
+        equal(usage["limit"], 64 << 20)
+        check(0 < usage["usage"] <= usage["limit"], "memory.usage.usage")
+        check("failcnt" in usage and "anon" in data["memory"]["raw"], "failcnt, raw")
+        equal(data["pids"], {"current": 1, "limit": 20})
+        check({"blkio", "hugetlb"} <= set(data), "blkio, hugetlb")
+
+
+@test("events tells an out-of-memory kill and ends with the container", needs="root cgroup2")
+def _():
+    with OCI(*shell("mkfifo /tmp/go; read go < /tmp/go; dd if=/dev/zero of=/dev/null bs=200M count=1; sleep 60")) as box:
+        box.mount("/tmp")
+        box.linux["resources"] = {"memory": {"limit": 32 << 20, "swap": 32 << 20}}
+        box.created().ok("start")
+        p = start(box.argv("events", "--interval", "1h"))
+        p.read_until('"stats"')
+        wait_for(lambda: box.call("exec", after=["/bin/sh", "-c", "test -p /tmp/go"]).status == 0, "the fifo")
+        equal(box.call("exec", after=["/bin/sh", "-c", "echo go > /tmp/go"]).status, 0)
+        p.read_until('"oom"')
+        box.ok("kill", after=["KILL"])
+        equal(p.wait().status, 0)
+        equal(json.loads(p.out.splitlines()[-1]), {"type": "oom", "id": "box"})
+        for bad_interval in ("0", "5", "x", "-1s"):
+            equal(box.call("events", "--interval", bad_interval).status, 1, bad_interval)
+
+
+# ---- kill -9 between any two calls ---------------------------------------------------------------
+
+SYSCALL, SETOPTIONS, SYSGOOD = 24, 0x4200, 1
+
+
+def killed_after(argv, calls):
+    """Runs ARGV and kills it after so many of its own system calls. False: it ended by itself before."""
+    pid = os.fork()
+    if pid == 0:
+        null = os.open("/dev/null", os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        libc.ptrace(0, 0, 0, 0)
+        os.execv(argv[0], argv)
+    os.waitpid(pid, 0)  # the trap of execve
+    libc.ptrace(SETOPTIONS, pid, 0, SYSGOOD)
+    stops, deliver = 0, 0
+    while True:
+        libc.ptrace(SYSCALL, pid, 0, deliver)
+        _, status = os.waitpid(pid, 0)
+        if not os.WIFSTOPPED(status):
+            return False
+        number = os.WSTOPSIG(status)
+        deliver = 0 if number & 0x80 or number == signal.SIGTRAP else number
+        stops += number == signal.SIGTRAP | 0x80
+        if stops == 2 * calls:
+            os.kill(pid, signal.SIGKILL)
+            while os.WIFSTOPPED(os.waitpid(pid, 0)[1]):
+                pass
+            return True
+
+
+def each_call(verb, prepare, *words):
+    """VERB is killed after each of its calls; what is left can be listed and goes with delete --force."""
+    subreaper()
+    box = sleeper()
+    mount = cgroup2_mount()
+    top = f"boxstep-verbs-{os.getpid()}"
+    box.linux["cgroupsPath"] = f"/{top}/deep/box"
+    box.write()
+    calls, going = 0, True
+    while going:
+        calls += 1
+        prepare(box)
+        going = killed_after(box.argv(verb, *words), calls)
+        after = f"{verb} killed after {calls} calls"
+        r = oci("--root", box.root, "list", "--format", "json")
+        equal((r.status, r.err), (0, ""), "list, " + after)
+        check(box.call("state").status in (0, 1), "state, " + after)
+        if verb == "start":  # it has no way to hang, whatever the first one came to
+            box.call("start", timeout=20)
+        r = box.call("delete", "--force", timeout=30)
+        equal((r.status, r.out, r.err), (0, "", ""), "delete --force, " + after)
+        wait_for(lambda: not of_this_process(), "the end of its processes, " + after)
+        equal(os.listdir(box.root) if os.path.isdir(box.root) else [], [], after)
+        check(not os.path.exists(f"{mount}/{top}"), "its cgroups are gone, " + after)
+    check(calls > 20, f"{verb} makes only {calls} calls?")
+
+
+@test("kill -9 after any call of create leaves what list, state and delete --force cope with", timeout=400)
+def _():
+    each_call("create", lambda box: None, "--bundle", TMP + "/bundle-box")
+
+
+@test("kill -9 after any call of start: the state is told right, and a second start does not hang", timeout=400)
+def _():
+    each_call("start", lambda box: box.created())
+
+
+@test("kill -9 after any call of delete: the next delete --force finishes it", timeout=400)
+def _():
+    each_call("delete", lambda box: box.created().ok("start"), "--force")
+
+
+# ---- beside the others ---------------------------------------------------------------------------
+
+
+@test("runc answers the same words with the same status and the strings that callers match", needs="root cmd:runc")
+def _():
+    ours, theirs = program("boxstep-oci"), shutil.which("runc")
+    for words in (["state", "X"], ["kill", "X"], ["delete", "X"], ["delete", "--force", "X"], ["start", "X"], ["pause", "X"],
+                  ["resume", "X"], ["ps", "X"], ["update", "--memory", "10m", "X"], ["events", "--stats", "X"]):
+        a, b = (run([which, "--root", f"{TMP}/{os.path.basename(which)}", *words]) for which in (ours, theirs))
+        equal(a.status, b.status, " ".join(words))
+        equal("does not exist" in a.err, "does not exist" in b.err, " ".join(words))
