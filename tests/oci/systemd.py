@@ -74,30 +74,6 @@ def create(lab, box):
     return lab.run("sh", "-c", text, "sh", *argv)
 
 
-@test("slice:prefix:name is a scope that systemd delegates, with the limits as its properties", needs="root cgroup2", timeout=200)
-def _():
-    with Lab() as lab:
-        box = bundle(memory={"limit": 64 << 20}, pids={"limit": 30}, cpu={"quota": 50000, "period": 100000, "shares": 512})
-        r = create(lab, box)
-        equal((r.status, r.out), (0, ""))
-        wanted = {"ActiveState": "active", "Slice": "lab-one.slice", "Delegate": "yes", "MemoryMax": str(64 << 20),
-                  "TasksMax": "30", "CPUQuotaPerSecUSec": "500ms", "DevicePolicy": "strict",
-                  "ControlGroup": "/lab.slice/lab-one.slice/pre-web.scope"}
-        equal(lab.show("pre-web.scope", *wanted), wanted)
-        group = lab.group + wanted["ControlGroup"]
-        equal((read(group + "/memory.max"), read(group + "/pids.max")), (f"{64 << 20}\n", "30\n"))
-        equal(len(read(group + "/cgroup.procs").split()), 1, "processes in it: the helper is gone")
-        equal(oci(lab, "start", "web").status, 0)
-        contains(oci(lab, "exec", "web", "/bin/cat", "/proc/self/cgroup").out, "0::/\n")
-        r = oci(lab, "update", "--memory", "32m", "--pids-limit", "20", "web")
-        equal((r.status, r.err), (0, ""))
-        equal(lab.show("pre-web.scope", "MemoryMax", "TasksMax"), {"MemoryMax": str(32 << 20), "TasksMax": "20"})
-        equal(read(group + "/memory.max"), f"{32 << 20}\n")
-        equal(oci(lab, "delete", "--force", "web").status, 0)
-        equal(lab.show("pre-web.scope", "ActiveState", "LoadState"), {"ActiveState": "inactive", "LoadState": "not-found"})
-        check(not os.path.exists(group), "the cgroup is gone")
-
-
 @test("run by systemd's driver leaves no unit; another form of cgroupsPath, and a host without systemd, are refused",
       needs="root", timeout=200)
 def _():
