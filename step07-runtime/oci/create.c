@@ -227,8 +227,7 @@ clean_up(const struct globals *globals, struct job *job)
 {
 	const struct hook_subject subject = { job->launch.id, job->bundle, "stopped", 0 };
 
-	if (oci_state_release(&job->state) < 0 ||
-	    oci_state_remove(globals->root, &job->state) < 0)
+	if (oci_state_release(&job->state) < 0 || oci_state_remove(globals->root, &job->state) < 0)
 		return -1;
 	return hooks_run(&job->config, HOOK_POSTSTOP, &subject);
 }
