@@ -2,7 +2,7 @@
 
 `lines` counts the code of the steps into the column "lines of code" of the table it encloses;
 `rights` is the table that tests/system/rights.py made of what each option did in three situations;
-`podman` and `containerd` list what the tests of that caller show, by their names.
+`podman`, `containerd` and `dockerd` list what the tests of that caller show, by their names.
 """
 import re
 
@@ -55,7 +55,7 @@ def caller(name):
 
 
 MAKERS = {"lines": lines, "rights": rights}
-MAKERS |= {name: caller(name) for name in ("podman", "containerd")}
+MAKERS |= {name: caller(name) for name in ("podman", "containerd", "dockerd")}
 
 
 def _made(chapter, mark):

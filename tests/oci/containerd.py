@@ -2,7 +2,8 @@
 
 import tarfile
 
-from callers import LIMIT, Cgroup, Daemon, cgroup_file, empty, say, until
+import cri
+from callers import EATER, LIMIT, Cgroup, Daemon, cgroup_file, empty, say, until
 from harness import *
 
 sys.path.append(ROOT + "/tests")
@@ -106,7 +107,7 @@ def _():
 
 @test("containerd shows why a command did not start, in boxstep-oci's words", NEEDS)
 def _():
-    for word, why in (("nosuch", "No such file or directory"), ("/etc/passwd", "Permission denied")):
+    for word, why in (("nosuch", "no such file or directory"), ("/etc/passwd", "permission denied")):
         r = run(ctr_run("--rm", IMAGE_NAME, "never", word), timeout=LIMIT)
         equal(r.status, 1)
         contains(r.err, f'execve("{word}")')
@@ -145,6 +146,23 @@ def _():
     equal(p.wait(LIMIT).status, 9)
 
 
+@test("a task that takes too much memory is killed, and containerd says so", NEEDS)
+def _():
+    events = start(ctr("events"))
+
+    def heard():
+        say(ctr("namespace", "label", "default", "heard=yes"))
+        events.pump(0.1)
+        return events.out
+
+    until(heard, "events to be told")
+    with Container("eater", "--memory-limit", 24 << 20, cmd=EATER) as c:
+        equal(c.inside("touch", "/go").status, 0)
+        events.read_until("/tasks/oom", LIMIT)
+        until(lambda: status_of("eater") == "STOPPED", "its end")
+        contains(run(ctr("task", "rm", "eater"), timeout=LIMIT).err, "exit code 137")
+
+
 @test("containerd's container with rights and mounts of its own has them", NEEDS)
 def _():
     os.makedirs(TMP + "/data")
@@ -155,3 +173,47 @@ def _():
     equal(r.lines[:2], ["/srv", "b"])
     equal(r.out.count("Read-only file system"), 2)
     equal(r.lines[-2:], ["NoNewPrivs:\t1", "Seccomp:\t2"])
+
+
+def kubelet(method, fields):
+    try:
+        return cri.ask(SOCKET, method, fields)
+    except AssertionError as failure:
+        raise type(failure)(f"{failure}\n{read(DIR + '/log')[-3000:]}") from None
+
+
+def started(pod, config):
+    """A container of the pod that runs: its id."""
+    resources = {1: {4: 64 << 20}, 2: {3: {1: cri.NODE}}}
+    container = {1: {1: "main"}, 2: {1: IMAGE_NAME}, 3: ["sleep", "100000"], 15: resources}
+    name = kubelet("CreateContainer", {1: pod, 2: container, 3: config})[1][0]
+    kubelet("StartContainer", {1: name})
+    return name
+
+
+@test("a pod under the handler boxstep, as a RuntimeClass asks for it: entered, limited, stopped", NEEDS + " cmd:curl")
+def _():
+    # no network plug-in here: the pod has the network of its node
+    config = {1: {1: "pod", 2: "uid", 3: "space"}, 8: {2: {1: {1: cri.NODE}}}}
+    pod = kubelet("RunPodSandbox", {1: config, 2: "boxstep"})[1][0]
+    try:
+        main = started(pod, config)
+        status = kubelet("ContainerStatus", {1: main, 2: 1})
+        equal(cri.fields_of(status[1][0])[3], [cri.RUNNING])
+        info = json.loads(cri.fields_of(status[2][0])[2][0])
+        equal(info["runtimeOptions"]["binary_name"], STAGE + "/bin/boxstep-oci")
+        equal(cgroup_file(info["pid"], "memory.max"), str(64 << 20))
+        look = ["sh", "-c", "cat /proc/1/cmdline; echo err >&2; exit 5"]
+        answer = kubelet("ExecSync", {1: main, 2: look, 3: LIMIT * SLOW})
+        # process 1 is what holds the pod: its containers share their processes, if nobody asks otherwise
+        equal((answer[1], answer[2], answer[3]), ([b"/bin/sleep\x00100000\x00"], [b"err\n"], [5]))
+        kubelet("UpdateContainerResources", {1: main, 2: {4: 96 << 20}})
+        equal(cgroup_file(info["pid"], "memory.max"), str(96 << 20))
+        memory = cri.fields_of(cri.fields_of(kubelet("ContainerStats", {1: main})[1][0])[3][0])
+        check(cri.fields_of(memory[2][0])[1][0] > 0, "memory in use")
+        kubelet("StopContainer", {1: main})
+        equal(cri.fields_of(kubelet("ContainerStatus", {1: main})[1][0])[3], [cri.EXITED])
+        kubelet("RemoveContainer", {1: main})
+    finally:
+        kubelet("StopPodSandbox", {1: pod})
+        kubelet("RemovePodSandbox", {1: pod})

@@ -155,6 +155,14 @@ def _():
         equal(cgroup_file(c.pid, "cgroup.freeze"), "0")
 
 
+@test("podman updates the limits of a container: its cgroup follows", NEEDS)
+def _():
+    with Container("grown", "--memory", "64m") as c:
+        say(podman("update", "--memory", "96m", "--cpus", "0.5", "grown"))
+        equal(cgroup_file(c.pid, "memory.max"), str(96 << 20))
+        equal(cgroup_file(c.pid, "cpu.max"), "50000 100000")
+
+
 @test("podman's container on a terminal has one, with its size, and so has exec", NEEDS)
 def _():
     p = start(podman("run", "-it", "--rm", "--name", "term", "--network", "none", IMAGE_NAME, "sh"), pty=True)
