@@ -61,6 +61,7 @@ def _():
     finally:
         daemon.stop()
         group.remove()
+        say(["modprobe", "-r", "br_netfilter"])  # dockerd loads it, and its switches come with it
 
 
 @test("docker info lists boxstep-oci among the runtimes, and the default is it", NEEDS)
