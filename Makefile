@@ -235,6 +235,12 @@ test: ## install what is missing, build, run every test (TESTS="step03 -k word",
 check: ready ## every test, with what is installed (TESTS="step03 -k word")
 	@tests/run.py $(TESTS)
 
+callers: ## podman, containerd and dockerd with boxstep-oci as their runtime, in the virtual machine
+	@tests/install.sh callers
+	@tests/vm/setup.sh $(or $(VM_DIR),build/vm)
+	@$(MAKE) --no-print-directory ready
+	@tests/run.py podman containerd dockerd
+
 unit-test: units ## the unit tests alone
 	@tests/run.py --unit
 

@@ -9,7 +9,7 @@ vm="qemu-system-x86 busybox-static cpio kmod xz-utils zstd iproute2 procps pytho
 book="python3 codespell procps iproute2 uidmap strace gdb"
 site="python3 pandoc graphviz weasyprint fonts-dejavu-core"
 callers="podman catatonit netavark iptables containerd docker.io"
-test="$build $vm $book $callers libcmocka-dev libseccomp-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl docker-registry openssl $site chromium chromium-driver poppler-utils apparmor"
+test="$build $vm $book libcmocka-dev libseccomp-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl docker-registry openssl $site chromium chromium-driver poppler-utils apparmor"
 fuzz="clang-14 libclang-rt-14-dev libcmocka-dev libseccomp-dev"
 demo="$build $rootfs python3 iproute2 procps nftables uidmap curl ca-certificates"
 
@@ -18,6 +18,7 @@ build) want=$build ;;
 rootfs) want=$rootfs ;;
 vm) want=$vm ;;
 test) want=$test ;;
+callers) want="$test $callers" ;;
 coverage) want="$test clang-14 llvm-14 libclang-rt-14-dev lcov" ;;
 fuzz) want="$build $fuzz" ;;
 bench) want="$build $rootfs $vm python3 bubblewrap crun runc strace util-linux" ;;
