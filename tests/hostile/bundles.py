@@ -4,7 +4,7 @@ import harness
 
 from harness import *
 from mounts import SWAPPER
-from oci import OCI, console
+from oci import OCI, console, reap
 from roots import make_rootfs
 
 
@@ -206,7 +206,11 @@ def _():
         with open(TMP + "/process", "w") as file:
             json.dump({**box.process, "args": ["/bin/probe", "sleep", "60"], "oomScoreAdj": 200}, file)
         box.ok("exec", "--process", TMP + "/process", "--detach", "--pid-file", TMP + "/pid")
-        equal(read(f"/proc/{read(TMP + '/pid')}/oom_score_adj"), "200\n")
+        entered = int(read(TMP + "/pid"))
+        adjusted = read(f"/proc/{entered}/oom_score_adj")
+        os.kill(entered, signal.SIGKILL)  # PID 1 cannot end before whoever entered is reaped
+        wait_for(lambda: reap() or not os.path.exists(f"/proc/{entered}"), "the end of who entered")
+        equal(adjusted, "200\n", "of who entered")
         for name in FAKES:
             equal(read(f"{image}/proc/{name}"), "fake", name)
 

@@ -276,12 +276,14 @@ def children(pid):
     return read(f"/proc/{pid}/task/{pid}/children").split()
 
 
-@test("an annotation that is null, a number or an object is no crash")
+@test("an annotation that is null, a number or an object is refused by its name")
 def _():
     for value in (None, 1, {}, [], True):
         box = OCI("/bin/probe", "exit", "3")
         box.config["annotations"] = {"boxstep.init": value, "boxstep.seccomp": value}
-        equal(box.run().status, 3, repr(value))
+        r = box.run()
+        equal((r.status, r.out), (1, ""), repr(value))
+        contains(r.err, 'annotations: "boxstep.init"')
 
 
 # ---- what it says --------------------------------------------------------------------------------
