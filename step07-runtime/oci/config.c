@@ -495,6 +495,9 @@ oci_config_free(struct oci_config *config)
 	free((struct device_node *)config->devices.node);
 	free(config->device_rules);
 	netdev_free(&config->netdevs);
+	for (size_t i = 0; i < config->sysctl.set.count; i++)
+		free((char *)config->sysctl.set.item[i]);
+	free(config->sysctl.set.item);
 	free(config->devices.mask.item);
 	free(config->devices.read_only.item);
 	json_object_put(config->json);
