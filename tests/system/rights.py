@@ -126,7 +126,7 @@ def engine_cases():
         "tty": Case("--tty", "tty", "/dev/pts/0"),
         "rm": Case("--rm"),
         "name": Case("--name tried"),
-        "init": Case("--init", "cat /proc/1/comm", "boxstep"),
+        "init": Case("--init", "cat /proc/1/comm", r"^init$"),
         "env-file": Case("--env-file ENV", "env", "^A=b"),
         "volume": Case("--volume /etc:/srv:ro", "ls /srv", "hosts"),
         "user": Case("--user 1000", "id -u", "^1000$"),
