@@ -197,8 +197,11 @@ read_mounts(struct json_object *list, const char *bundle, struct oci_config *con
 		free(options);
 		free(source);
 		free(label);
-		if (done < 0)
+		if (done < 0) { /* else they are the list's */
+			free((struct id_range *)spec.uid);
+			free((struct id_range *)spec.gid);
 			return -1;
+		}
 	}
 	return 0;
 }

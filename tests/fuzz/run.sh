@@ -1,5 +1,4 @@
 #!/bin/sh
-# A process reads one configuration and ends: what it does not give back is the business of the unit tests.
 # run.sh DIR SECONDS NAME…: runs DIR/fuzz_NAME from the seeds in tests/fuzz/corpus, as many at once as there are
 # processors, SECONDS for all of them together. What makes one fail is kept as DIR/NAME-crash-…, and named.
 set -eu
@@ -16,7 +15,7 @@ each=$((seconds / rounds))
 one() {
     cd "$dir"
     mkdir -p "found/$1"
-    timeout $((each * 4 + 120)) "./fuzz_$1" -detect_leaks=0 -max_total_time="$each" -max_len=16384 -timeout=25 -rss_limit_mb=1024 \
+    timeout $((each * 4 + 120)) "./fuzz_$1" -max_total_time="$each" -max_len=16384 -timeout=25 -rss_limit_mb=1024 \
         -artifact_prefix="$dir/$1-" -print_final_stats=1 -verbosity=0 "found/$1" "$here/corpus/$1" >"$1.log" 2>&1
 }
 
