@@ -4,12 +4,14 @@ Where the host has cgroup v2 with controllers only in the VM lab, this runs ther
 """
 
 from harness import *
-from oci import OCI, of_this_process
+from oci import OCI, of_this_process, own_cgroup
 
 SYSTEMD = "/lib/systemd/systemd"
+# Older kernels mount no cgroup2 on top of another: the inherited one goes first.
 INSIDE = """
 mount --make-rprivate /
 mount -t proc proc /proc
+umount -l /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t tmpfs tmpfs /run
 mkdir -p /run/lock /run/systemd/system
@@ -28,20 +30,28 @@ class Lab:
         self.group = f"{cgroup2_mount()}/boxstep-systemd-{os.getpid()}"
         os.mkdir(self.group)
 
-        def enter():
-            with open(self.group + "/cgroup.procs", "w") as file:
-                file.write("0")
-
-        self.outer = start(["unshare", "-pfmC", "--kill-child", "sh", "-c", INSIDE], prepare=enter)
+        self.outer = start(["unshare", "-pfmC", "--kill-child", "sh", "-c", INSIDE], prepare=self.enter(""))
         self.pid = wait_for(lambda: self.children(), "systemd's process")[0]
+        # unshare itself goes back: a cgroup with a process of its own hands no controllers down
+        with open(cgroup2_mount() + own_cgroup("self") + "/cgroup.procs", "w") as file:
+            file.write(str(self.outer.pid))
         wait_for(lambda: self.run("systemctl", "is-active", "lab.target").out == "active\n", "systemd", timeout=60)
         return self
 
     def children(self):
         return read(f"/proc/{self.outer.pid}/task/{self.outer.pid}/children").split()
 
+    def enter(self, below):
+        def write():
+            with open(f"{self.group}{below}/cgroup.procs", "w") as file:
+                file.write("0")
+
+        return write
+
     def run(self, *words, **options):
-        return run(["nsenter", "-t", self.pid, "-a", *words], **options)
+        """From a cgroup that systemd sees: with nsdelegate nobody is moved into its namespace from outside."""
+        below = "/init.scope" if os.path.isdir(self.group + "/init.scope") else ""
+        return run(["nsenter", "-t", self.pid, "-a", *words], prepare=self.enter(below), **options)
 
     def show(self, unit, *names):
         out = self.run("systemctl", "show", unit, *("-p" + name for name in names)).out
@@ -72,6 +82,30 @@ def create(lab, box):
     text = '"$@" </dev/null >/run/out 2>&1; s=$?; cat /run/out; exit $s'
     argv = [program("boxstep-oci"), "--root", "/run/oci", "--systemd-cgroup", "create", "--bundle", box.bundle, "web"]
     return lab.run("sh", "-c", text, "sh", *argv)
+
+
+@test("slice:prefix:name is a scope that systemd delegates, with the limits as its properties", needs="root cgroup2", timeout=200)
+def _():
+    with Lab() as lab:
+        box = bundle(memory={"limit": 64 << 20}, pids={"limit": 30}, cpu={"quota": 50000, "period": 100000, "shares": 512})
+        r = create(lab, box)
+        equal((r.status, r.out), (0, ""))
+        wanted = {"ActiveState": "active", "Slice": "lab-one.slice", "Delegate": "yes", "MemoryMax": str(64 << 20),
+                  "TasksMax": "30", "CPUQuotaPerSecUSec": "500ms", "DevicePolicy": "strict",
+                  "ControlGroup": "/lab.slice/lab-one.slice/pre-web.scope"}
+        equal(lab.show("pre-web.scope", *wanted), wanted)
+        group = lab.group + wanted["ControlGroup"]
+        equal((read(group + "/memory.max"), read(group + "/pids.max")), (f"{64 << 20}\n", "30\n"))
+        equal(len(read(group + "/cgroup.procs").split()), 1, "processes in it: the helper is gone")
+        equal(oci(lab, "start", "web").status, 0)
+        contains(oci(lab, "exec", "web", "/bin/cat", "/proc/self/cgroup").out, "0::/\n")
+        r = oci(lab, "update", "--memory", "32m", "--pids-limit", "20", "web")
+        equal((r.status, r.err), (0, ""))
+        equal(lab.show("pre-web.scope", "MemoryMax", "TasksMax"), {"MemoryMax": str(32 << 20), "TasksMax": "20"})
+        equal(read(group + "/memory.max"), f"{32 << 20}\n")
+        equal(oci(lab, "delete", "--force", "web").status, 0)
+        equal(lab.show("pre-web.scope", "ActiveState", "LoadState"), {"ActiveState": "inactive", "LoadState": "not-found"})
+        check(not os.path.exists(group), "the cgroup is gone")
 
 
 @test("run by systemd's driver leaves no unit; another form of cgroupsPath, and a host without systemd, are refused",

@@ -236,6 +236,51 @@ def _():
 # ---- limits and numbers --------------------------------------------------------------------------
 
 
+def limited(**resources):
+    box = sleeper()
+    box.linux["resources"] = resources
+    return box.created()
+
+
+@test("update changes what is named, by flag, file and standard input; the rest stays", needs="root cgroup2")
+def _():
+    with limited(memory={"limit": 64 << 20}, cpu={"quota": 50000, "period": 100000}, pids={"limit": 20}) as box:
+        box.ok("start")
+        group = json.loads(read(box.root + "/box/state.json"))["cgroup"]
+
+        def now(file):
+            return read(f"{group}/{file}").strip()
+
+        def update(*words, **options):
+            r = run([*box.argv("update"), *words], **options)
+            equal((r.status, r.out, r.err), (0, "", ""), " ".join(words))
+
+        update("--memory", "50M")
+        equal((now("memory.max"), now("pids.max"), now("cpu.max")), (str(50 << 20), "20", "50000 100000"))
+        update("--memory-swap", str(80 << 20))
+        if os.path.exists(group + "/memory.swap.max"):
+            equal(now("memory.swap.max"), str(30 << 20))
+        update("--memory-reservation", "33554432", "--pids-limit", "10", "--cpu-quota", "20000")
+        equal((now("memory.low"), now("pids.max"), now("cpu.max")), ("33554432", "10", "20000 100000"))
+        update("--memory", "-1", "--pids-limit=-1", "--cpu-share", "1024", "--cpu-quota", "-1")
+        equal((now("memory.max"), now("pids.max"), now("cpu.weight")), ("max", "max", "100"))
+        update("--cpuset-cpus", "0")
+        equal(now("cpuset.cpus"), "0")
+        update("--resources", "-", input=json.dumps({"pids": {"limit": 33}, "unified": {"memory.high": "30000000"}}))
+        equal(now("pids.max"), "33")
+        matches(now("memory.high"), r"^(29999104|30000000)$")
+        path = TMP + "/resources.json"
+        with open(path, "w") as file:
+            json.dump({"memory": {"limit": 67108864}}, file)
+        update("--resources", path)
+        equal((now("memory.max"), now("pids.max")), ("67108864", "33"))
+        for words, named in ((["--memory", "x"], "--memory"), (["--l3-cache-schema", "L3:0=f"], "l3-cache-schema"),
+                             (["--resources", "/no/such"], "/no/such"), (["--cpu-rt-period", "9"], "realtime")):
+            r = run([*box.argv("update"), *words])
+            equal((r.status, r.out), (1, ""), named)
+            contains(r.err, named)
+
+
 @test("update takes a device away from a container that runs, and gives one")
 def _():
     with sleeper() as box:
@@ -251,6 +296,42 @@ def _():
         r = box.call("update", "--resources", "-", input=json.dumps(rule))
         equal((r.status, r.err), (0, ""))
         absent(run(look).err, "Operation not permitted")
+
+
+@test("events --stats prints one object a line in the shape that go-runc reads", needs="root cgroup2")
+def _():
+    with limited(memory={"limit": 64 << 20}, pids={"limit": 20}) as box:
+        box.ok("start")
+        r = box.ok("events", "--stats")
+        equal(len(r.out.splitlines()), 1)
+        check(r.out.startswith('{"type":"stats","id":"box","data":{'), r.out[:80])
+        data = json.loads(r.out)["data"]
+        check(data["cpu"]["usage"]["total"] > 0, "cpu.usage.total, in ns")
+        check({"periods", "throttledPeriods", "throttledTime"} >= set(data["cpu"]["throttling"]), "throttling")
+        usage = data["memory"]["usage"]
+        equal(usage["limit"], 64 << 20)
+        check(0 < usage["usage"] <= usage["limit"], "memory.usage.usage")
+        check("failcnt" in usage and "anon" in data["memory"]["raw"], "failcnt, raw")
+        equal(data["pids"], {"current": 1, "limit": 20})
+        check({"blkio", "hugetlb"} <= set(data), "blkio, hugetlb")
+
+
+@test("events tells an out-of-memory kill and ends with the container", needs="root cgroup2")
+def _():
+    with OCI(*shell("mkfifo /tmp/go; read go < /tmp/go; dd if=/dev/zero of=/dev/null bs=200M count=1; sleep 60")) as box:
+        box.mount("/tmp")
+        box.linux["resources"] = {"memory": {"limit": 32 << 20, "swap": 32 << 20}}
+        box.created().ok("start")
+        p = start(box.argv("events", "--interval", "1h"))
+        p.read_until('"stats"')
+        wait_for(lambda: box.call("exec", after=["/bin/sh", "-c", "test -p /tmp/go"]).status == 0, "the fifo")
+        equal(box.call("exec", after=["/bin/sh", "-c", "echo go > /tmp/go"]).status, 0)
+        p.read_until('"oom"')
+        box.ok("kill", after=["KILL"])
+        equal(p.wait().status, 0)
+        equal(json.loads(p.out.splitlines()[-1]), {"type": "oom", "id": "box"})
+        for bad_interval in ("0", "5", "x", "-1s"):
+            equal(box.call("events", "--interval", bad_interval).status, 1, bad_interval)
 
 
 # ---- kill -9 between any two calls ---------------------------------------------------------------
