@@ -142,7 +142,7 @@ int
 reference_parse(const char *text, struct reference *reference)
 {
 	char name[REFERENCE_TEXT];
-	const char *path = name, *slash;
+	const char *path = name, *slash, *library;
 
 	*reference = (struct reference){ 0 };
 	if (strlen(text) >= sizeof(name) - 8)
@@ -161,12 +161,13 @@ reference_parse(const char *text, struct reference *reference)
 	}
 	if (strcmp(reference->domain, "index.docker.io") == 0)
 		strcpy(reference->domain, "docker.io");
-	if (strlen(path) > 240 || !path_valid(path) || !domain_valid(reference->domain))
+	library =
+		strcmp(reference->domain, "docker.io") == 0 && !strchr(path, '/') ? "library/" : "";
+	/* the name in full, or what is written down could not be read again */
+	if (strlen(reference->domain) + 1 + strlen(library) + strlen(path) > 255 ||
+	    !path_valid(path) || !domain_valid(reference->domain))
 		goto bad;
-	snprintf(reference->path, sizeof(reference->path), "%s%.240s",
-		 strcmp(reference->domain, "docker.io") == 0 && !strchr(path, '/') ? "library/"
-										   : "",
-		 path);
+	snprintf(reference->path, sizeof(reference->path), "%s%.246s", library, path);
 	return 0;
 bad:
 	return fail(EINVAL, "\"%.100s\": not the name of an image", text);

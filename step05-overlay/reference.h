@@ -17,8 +17,8 @@ struct reference {
 };
 enum { REFERENCE_TEXT = 768 };
 
-/* Strict: lower-case path components, a tag of [A-Za-z0-9_.-] up to 128, a valid digest.
- * 0, or −1 with EINVAL recorded. */
+/* Strict: at most 255 bytes of domain and path in full, lower-case path components, a tag of
+ * [A-Za-z0-9_.-] up to 128, a valid digest. 0, or −1 with EINVAL recorded. */
 int reference_parse(const char *text, struct reference *reference);
 
 /* "docker.io/library/nginx:latest" or "…/nginx@sha256:…": the form in which the store keeps it. */

@@ -191,12 +191,34 @@ random_bytes_never_give_a_name_that_is_not_one(void **state)
 	assert_true(taken > 100);
 }
 
+/* "docker.io/library/" and 237 bytes are 255 */
+static void
+the_longest_name_reads_back_in_full(void **state)
+{
+	char name[300], whole[REFERENCE_TEXT], again[REFERENCE_TEXT];
+	struct reference reference;
+
+	(void)state;
+	memset(name, 'n', sizeof name);
+	name[237] = '\0';
+	assert_int_equal(reference_parse(name, &reference), 0);
+	reference_format(&reference, whole);
+	assert_int_equal(reference_parse(whole, &reference), 0);
+	reference_format(&reference, again);
+	assert_string_equal(whole, again);
+	name[237] = 'n';
+	name[238] = '\0';
+	assert_int_equal(reference_parse(name, &reference), -1);
+	call_forget();
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_completed_as_docker_does),
 		cmocka_unit_test(what_is_no_name_is_refused),
+		cmocka_unit_test(the_longest_name_reads_back_in_full),
 		cmocka_unit_test(names_are_written_whole_and_short),
 		cmocka_unit_test(random_bytes_never_give_a_name_that_is_not_one),
 	};
