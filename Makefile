@@ -150,9 +150,14 @@ $(O)/$(1).a: $(patsubst %.c,$(O)/obj/%.o,$(filter-out $(MAINS),$(sort $(wildcard
 endef
 $(foreach r,$(ROOMS),$(eval $(call archive,$(call room_name,$(r)),$(call room_folder,$(r)))))
 
+comma := ,
+# A static program's first instruction may be ours: see step07-runtime/oci/seal_entry.c.
+ENTRY_boxstep-oci := $(if $(STATIC),$(if $(COV),,-Wl$(comma)-e$(comma)seal_entry))
+$(O)/obj/step07-runtime/oci/seal_entry.o: private EXTRA += -fno-stack-protector
+
 define program
 $(O)/$(1): $(O)/obj/$(MAIN_$(1):%.c=%.o) $(filter-out $(2),$(call below,$(or $(BELOW_$(1)),$(1))))
-	$$(LINK) $(3) -o $$@ $$(filter %.o %.a,$$^) $(LIBS_$(1)) -lm
+	$$(LINK) $(3) $(ENTRY_$(1)) -o $$@ $$(filter %.o %.a,$$^) $(LIBS_$(1)) -lm
 endef
 $(foreach p,$(RUN_PATH),$(eval $(call program,$(p),$(NO_REGISTRY),$$(STATIC))))
 $(foreach p,$(APART),$(eval $(call program,$(p),,)))

@@ -36,9 +36,9 @@ static const struct device_node usual_nodes[] = {
 };
 
 static const char *const usual_links[][2] = {
-	{ "/dev/ptmx", "pts/ptmx" },	      { "/dev/fd", "/proc/self/fd" },
-	{ "/dev/stdin", "/proc/self/fd/0" },  { "/dev/stdout", "/proc/self/fd/1" },
-	{ "/dev/stderr", "/proc/self/fd/2" },
+	{ "ptmx", "pts/ptmx" },		 { "fd", "/proc/self/fd" },
+	{ "stdin", "/proc/self/fd/0" },	 { "stdout", "/proc/self/fd/1" },
+	{ "stderr", "/proc/self/fd/2" },
 };
 
 /* What tells of the host, its keys and its hardware … */
@@ -113,64 +113,66 @@ bind_node(const struct device_node *node, int root)
 }
 
 /* ANCHOR: node */
+/* NODE as NAME in DIRECTORY. What is there already is looked at, not followed. */
 static int
-make_node(const struct device_node *node, int root)
+make_node(const struct device_node *node, int root, int directory, const char *name)
 {
-	const char *name;
 	mode_t kind = kind_of(node);
-	int directory = inside_parent(root, node->path, &name), there, done = -1;
+	int there, done;
 
-	if (directory < 0)
-		return -1;
+	done = call_try(
+		mknodat(directory, name, kind | node->mode, makedev(node->major, node->minor)),
+		"mknodat(%d, \"%s\", %s|%04o, makedev(%#x, %#x))", directory, name,
+		node->type == 'b'   ? "S_IFBLK"
+		: node->type == 'p' ? "S_IFIFO"
+				    : "S_IFCHR",
+		node->mode, node->major, node->minor);
+	if (done == 0 && (node->uid || node->gid) &&
+	    fchownat(directory, name, node->uid, node->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return fail(errno, "fchownat of %s inside the root", node->path);
+	if (done == 0)
+		return 0;
+	if (errno == EPERM && kind != S_IFIFO)
+		return bind_node(node, root);
+	if (errno != EEXIST)
+		return fail(errno, "mknodat of %s inside the root", node->path);
 	there = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (there >= 0 && is_device(there, kind, node->major, node->minor))
+	if (there < 0 || !is_device(there, kind, node->major, node->minor))
+		done = fail(EEXIST, "%s inside the root: not the device %c %u:%u", node->path,
+			    node->type, node->major, node->minor);
+	else
 		done = 0;
-	else if (there >= 0)
-		fail(EEXIST, "%s inside the root: not the device %c %u:%u", node->path, node->type,
-		     node->major, node->minor);
-	else if ((done = call_try(mknodat(directory, name, kind | node->mode,
-					  makedev(node->major, node->minor)),
-				  "mknodat(%d, \"%s\", %s|%04o, makedev(%#x, %#x))", directory,
-				  name,
-				  node->type == 'b'   ? "S_IFBLK"
-				  : node->type == 'p' ? "S_IFIFO"
-						      : "S_IFCHR",
-				  node->mode, node->major, node->minor)) < 0) {
-		if (errno == EPERM && kind != S_IFIFO)
-			done = bind_node(node, root);
-		else
-			fail(errno, "mknodat of %s inside the root", node->path);
-	} else if ((node->uid || node->gid) &&
-		   (done = fchownat(directory, name, node->uid, node->gid, AT_SYMLINK_NOFOLLOW)) <
-			   0)
-		fail(errno, "fchownat of %s inside the root", node->path);
 	close_keeping_errno(there);
-	close_keeping_errno(directory);
 	return done;
 }
 /* ANCHOR_END: node */
+
+static int
+make_node_of(const struct device_node *node, int root)
+{
+	const char *name;
+	int directory = inside_parent(root, node->path, &name), done;
+
+	done = directory < 0 ? -1 : make_node(node, root, directory, name);
+	close_keeping_errno(directory);
+	return done;
+}
 
 /* ---- links ---- */
 
 /* A /dev/ptmx that is the host's multiplexer makes terminals of the host: replaced. Other files
  * that an image has in these places are left as they are. */
 static int
-make_link(const char *path, const char *target, int root)
+make_link(const char *name, const char *target, int directory)
 {
-	const char *name;
-	int directory = inside_parent(root, path, &name), done;
+	int done = symlinkat(target, directory, name);
 
-	if (directory < 0)
-		return -1;
-	done = symlinkat(target, directory, name);
 	if (done < 0 && errno == EEXIST && strcmp(name, "ptmx") != 0)
 		done = 0;
 	else if (done < 0 && errno == EEXIST && unlinkat(directory, name, 0) == 0)
 		done = symlinkat(target, directory, name);
-	if (done < 0)
-		fail(errno, "symlinkat(\"%s\") of %s inside the root", target, path);
-	close_keeping_errno(directory);
-	return done;
+	return done < 0 ? fail(errno, "symlinkat(\"%s\") of /dev/%s inside the root", target, name)
+			: 0;
 }
 
 /* A /dev that the host uses too: bound, or because the host's own / is the root. */
@@ -191,20 +193,23 @@ int
 devices_make(const struct devices_options *options, const struct mount_list *list, int root)
 {
 	mode_t mask;
-	int done = 0;
+	int dev, done = 0;
 
 	if (is_hosts(list, root))
 		return 0;
+	if ((dev = inside_make(root, "/dev", S_IFDIR | 0755)) < 0)
+		return -1;
 	mask = umask(0); /* the modes are meant as they stand */
 	stage("devices", "Programs expect a few devices: null, zero, random, a terminal.",
 	      "ls -l /proc/%d/root/dev", call_pid());
 	for (size_t i = 0; i < COUNT(usual_nodes) && done == 0; i++)
-		done = make_node(&usual_nodes[i], root);
+		done = make_node(&usual_nodes[i], root, dev, strrchr(usual_nodes[i].path, '/') + 1);
 	for (size_t i = 0; i < options->node_count && done == 0; i++)
-		done = make_node(&options->node[i], root);
+		done = make_node_of(&options->node[i], root);
 	for (size_t i = 0; i < COUNT(usual_links) && done == 0; i++)
-		done = make_link(usual_links[i][0], usual_links[i][1], root);
+		done = make_link(usual_links[i][0], usual_links[i][1], dev);
 	umask(mask);
+	close_keeping_errno(dev);
 	return done;
 }
 

@@ -515,9 +515,9 @@ cgroup_create(const struct cgroup_options *options, const char *id, int needed, 
 	cgroup->fd = -1;
 	if (hierarchy_find(mount) < 0)
 		return without(options, needed, NULL);
-	if (cgroup_open(mount, cgroup) < 0)
+	if (needed && cgroup_open(mount, cgroup) < 0)
 		return -1;
-	missing = needed & ~cgroup->controllers;
+	missing = needed ? needed & ~cgroup->controllers : 0;
 	cgroup_close(cgroup);
 	if (missing)
 		return hierarchy_refuse(missing, mount);

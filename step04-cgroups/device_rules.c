@@ -235,7 +235,7 @@ device_rules_apply(const struct device_rule *rules, size_t count, const struct c
 
 	if (count == 0 || cgroup->fd < 0)
 		return 0;
-	if (!(program = calloc(DEVICE_PROGRAM_MAX, sizeof *program)))
+	if (!(program = malloc(DEVICE_PROGRAM_MAX * sizeof *program)))
 		return fail(ENOMEM, "memory for device rules");
 	if ((length = device_rules_compile(rules, count, program)) < 0)
 		fail(errno, "%zu device rules make too long a program", count);

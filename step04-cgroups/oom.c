@@ -12,7 +12,9 @@
 void
 oom_begin(const struct cgroup *cgroup, struct oom_count *before)
 {
-	before->kills = cgroup_read_key(cgroup, "memory.events", "oom_kill");
+	*before = (struct oom_count){ -1, -1, -1 };
+	if ((before->kills = cgroup_read_key(cgroup, "memory.events", "oom_kill")) < 0)
+		return; /* nobody counts memory here */
 	before->ooms = cgroup_read_key(cgroup, "memory.events", "oom");
 	/* since 5.17 */
 	before->groups = cgroup_read_key(cgroup, "memory.events", "oom_group_kill");
@@ -25,9 +27,12 @@ oom_happened(const struct cgroup *cgroup, const struct oom_count *before, const 
 {
 	struct oom_count now;
 
+	*report = (struct oom_report){ 0 };
+	if (before->kills < 0)
+		return false;
 	oom_begin(cgroup, &now);
 	*report = (struct oom_report){
-		.killed = before->kills < 0 ? 0 : now.kills - before->kills,
+		.killed = now.kills - before->kills,
 		/* the counter itself, or, before 5.17, that the group was asked for */
 		.group = now.groups < 0 ? cgroup_read_number(cgroup, "memory.oom.group") == 1
 					: now.groups > before->groups,

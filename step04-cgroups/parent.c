@@ -123,16 +123,18 @@ ssize_t
 parent_make(const char *path, bool fresh)
 {
 	char part[PATH_MAX];
-	size_t there = 0, length = strlen(path);
+	size_t length = strlen(path), there = length;
 
-	for (size_t i = 1; i <= length; i++) {
+	/* from the end, where one look is nearly always enough */
+	for (snprintf(part, sizeof part, "%s", path); there > 0; part[there] = '\0') {
+		if (!(fresh && there == length) && faccessat(AT_FDCWD, part, F_OK, AT_EACCESS) == 0)
+			break;
+		there = (size_t)(strrchr(part, '/') - part);
+	}
+	for (size_t i = there + 1; i <= length; i++) {
 		if (path[i] != '/' && path[i] != '\0')
 			continue;
 		snprintf(part, sizeof part, "%.*s", (int)i, path);
-		if ((i < length || !fresh) && faccessat(AT_FDCWD, part, F_OK, AT_EACCESS) == 0) {
-			there = i;
-			continue;
-		}
 		/* what another process has just made is as good as made by us */
 		if (call_try(mkdir(part, 0755), "mkdir(\"%s\", 0755)", part) < 0 &&
 		    (errno != EEXIST || (fresh && i == length)))

@@ -47,7 +47,11 @@ const char *
 sweep_run_id(void)
 {
 	static char id[48];
+	static pid_t whose;
 
+	if (whose == getpid())
+		return id;
+	whose = getpid();
 	snprintf(id, sizeof id, "run-%d-%" PRId64, getpid(), start_time(getpid()));
 	return id;
 }

@@ -218,13 +218,15 @@ dispatch(int argc, char **argv)
 
 /* Those that have a child become a process of the container. A word that only looks like the verb
  * costs a millisecond. */
+const char *const seal_verbs[] = { "create", "run", "exec", NULL };
+
 static bool
 enters_container(char *const *argv)
 {
 	for (; *argv; argv++)
-		if (strcmp(*argv, "create") == 0 || strcmp(*argv, "run") == 0 ||
-		    strcmp(*argv, "exec") == 0)
-			return true;
+		for (size_t i = 0; seal_verbs[i]; i++)
+			if (strcmp(*argv, seal_verbs[i]) == 0)
+				return true;
 	return false;
 }
 

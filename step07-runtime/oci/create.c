@@ -115,6 +115,8 @@ copy_config(const char *bundle, const char *name, int state)
 
 /* ---- the order ---- */
 
+/* One for the process, whose end gives back what was read: to walk through it all once more, page
+ * by page of a memory that a child has come to share, would take longer than that end. */
 struct job {
 	struct create_options options;
 	char bundle[PATH_MAX];
@@ -235,7 +237,7 @@ clean_up(const struct globals *globals, struct job *job)
 int
 command_create(const struct globals *globals, int argc, char **argv)
 {
-	struct job job = { 0 };
+	static struct job job;
 	const struct program program = {
 		.name = "boxstep-oci create",
 		.synopsis = "[OPTIONS] ID",
@@ -258,7 +260,6 @@ command_create(const struct globals *globals, int argc, char **argv)
 	/* the lock belongs to the open directory, and the child has that too, for the gate */
 	oci_state_unlock(&job.state);
 	oci_state_close(&job.state);
-	oci_config_free(&job.config);
 	return 0;
 }
 
@@ -279,7 +280,7 @@ attend(const struct globals *globals, struct job *job)
 int
 command_run(const struct globals *globals, int argc, char **argv)
 {
-	struct job job = { 0 };
+	static struct job job;
 	const struct program program = {
 		.name = "boxstep-oci run",
 		.synopsis = "[OPTIONS] ID",
@@ -307,6 +308,5 @@ command_run(const struct globals *globals, int argc, char **argv)
 	hooks_leave();
 	launch_close(&job.launch);
 	oci_state_close(&job.state);
-	oci_config_free(&job.config);
 	return status;
 }

@@ -106,8 +106,7 @@ hold(const struct enter *enter, struct held *held)
 	if ((held->pidfd = oci_state_pidfd(enter->state)) < 0 || (held->proc = procfs_open()) < 0)
 		return -1;
 	held->kinds = ns_different_kinds(pid);
-	launch_warn_caps(enter->process, held->kinds & CLONE_NEWUSER);
-	caps_restrict(&enter->process->caps, caps_available(held->kinds & CLONE_NEWUSER));
+	launch_restrict_caps(enter->process, held->kinds & CLONE_NEWUSER);
 	if (launch_seccomp(enter->config, enter->process, &held->seccomp) < 0)
 		return -1;
 	if (enter->state->cgroup[0] && open_cgroup(enter, &held->cgroup) < 0)

@@ -67,12 +67,9 @@ launch_leave_supervisor(struct seccomp *seccomp)
 }
 
 void
-launch_warn_caps(const struct oci_process *process, bool new_user)
+launch_restrict_caps(struct oci_process *process, bool new_user)
 {
-	const struct cap_sets *caps = &process->caps;
-	uint64_t all = caps->bounding | caps->permitted | caps->effective | caps->inheritable |
-		       caps->ambient,
-		 missing = all & ~caps_available(new_user);
+	uint64_t missing = caps_restrict(&process->caps, caps_available(new_user));
 
 	if (process->unknown_cap)
 		fail(EINVAL, "process.capabilities: %s is not known here, and left out",
@@ -115,6 +112,21 @@ is_own(const char *id)
 }
 
 static int
+make_cgroup(struct launch *launch, int needed)
+{
+	const struct cgroup_options *options = &launch->config->cgroup;
+	int wanted = CONTROLLER_CPU | CONTROLLER_MEMORY | CONTROLLER_PIDS | CONTROLLER_IO;
+
+	if (cgroup_create(options, launch->id, needed, wanted, &launch->cgroup) == 0)
+		return 0;
+	own_id = launch->id;
+	if (errno != EEXIST || sweep_cgroups(options, is_own, launch->layers) <= 0)
+		return -1;
+	call_forget();
+	return cgroup_create(options, launch->id, needed, wanted, &launch->cgroup);
+}
+
+static int
 prepare_scope(struct launch *launch)
 {
 	const struct oci_config *config = launch->config;
@@ -131,17 +143,12 @@ static int
 prepare_cgroup(struct launch *launch)
 {
 	struct limits *limits = &launch->config->limits;
-	int wanted = CONTROLLER_CPU | CONTROLLER_MEMORY | CONTROLLER_PIDS | CONTROLLER_IO;
 
 	if (launch->no_cgroup)
 		return prepare_devices(launch);
 	if (launch->systemd)
 		return prepare_scope(launch);
-	own_id = launch->id;
-	if (limits_check(limits) < 0 ||
-	    sweep_cgroups(&launch->config->cgroup, is_own, launch->layers) < 0 ||
-	    cgroup_create(&launch->config->cgroup, launch->id, limits_controllers(limits), wanted,
-			  &launch->cgroup) < 0)
+	if (limits_check(limits) < 0 || make_cgroup(launch, limits_controllers(limits)) < 0)
 		return -1;
 	return limits_apply(limits, &launch->cgroup) < 0 ? -1 : prepare_devices(launch);
 }
@@ -202,11 +209,7 @@ launch_prepare(struct launch *launch)
 		return fail(EINVAL, "linux.netDevices without a network namespace to move them to");
 	if (!launch->layers && stat(config->root.path, &root) < 0)
 		return fail(errno, "root.path \"%s\"", config->root.path);
-	/* what this host's root does not have cannot be handed on: left out, as the specification
-	 * says */
-	launch_warn_caps(&config->process, kinds_not_of_host(config) & CLONE_NEWUSER);
-	caps_restrict(&config->process.caps,
-		      caps_available(kinds_not_of_host(config) & CLONE_NEWUSER));
+	launch_restrict_caps(&config->process, kinds_not_of_host(config) & CLONE_NEWUSER);
 	if (attrs_check(&config->process.attrs) < 0 ||
 	    sysctl_check(&config->sysctl, kinds_not_of_host(config)) < 0 ||
 	    launch_seccomp(config, &config->process, &launch->seccomp) < 0 ||

@@ -55,8 +55,9 @@ void launch_init(struct launch *launch, const char *id, struct oci_config *confi
 int launch_seccomp(const struct oci_config *config, const struct oci_process *process,
 		   struct seccomp *seccomp);
 
-/* Tells, as the specification demands, which capabilities cannot be had. */
-void launch_warn_caps(const struct oci_process *process, bool new_user);
+/* Leaves out the capabilities that this host's root cannot hand on, and tells which, as the
+ * specification demands. */
+void launch_restrict_caps(struct oci_process *process, bool new_user);
 
 /* In the parent, once the child has it: the connection to the supervisor of a filter. */
 void launch_leave_supervisor(struct seccomp *seccomp);

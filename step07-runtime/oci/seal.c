@@ -83,7 +83,7 @@ remember_place(void)
 		return;
 	path[length] = '\0';
 	*strrchr(path, '/') = '\0';
-	setenv("BOXSTEP_LIBEXEC", path, 0);
+	setenv(SEAL_PLACE, path, 0);
 }
 
 int

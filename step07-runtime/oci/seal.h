@@ -13,4 +13,15 @@
  */
 int seal_self(char *const argv[]);
 
+/* Where that program, whose file is in no folder any more, finds those beside it. */
+#define SEAL_PLACE "BOXSTEP_LIBEXEC"
+
+/*
+ * seal_entry is the first instruction of a program that is linked with -e seal_entry: it does the
+ * same before the C library is set up, without a word, if one of the words is a verb that makes a
+ * process of a container. What it cannot do is left to seal_self.
+ */
+extern const char *const seal_verbs[]; /* of the program; NULL ends them */
+void seal_at_entry(long *stack);
+
 #endif

@@ -217,10 +217,13 @@ caps_drop_bounding(const struct cap_sets *sets)
 	      "Root's power comes in 41 pieces; what leaves the bounding set cannot be had again.",
 	      "grep Cap /proc/%d/status", call_pid());
 	for (unsigned i = 0; i < 64; i++) {
-		int has = prctl(PR_CAPBSET_READ, i, 0, 0, 0);
-		if (has < 0)
+		int has;
+
+		if (sets->bounding & BIT(i))
+			continue;
+		if ((has = prctl(PR_CAPBSET_READ, i, 0, 0, 0)) < 0)
 			return 0; /* EINVAL: this kernel has no more */
-		if (!has || (sets->bounding & BIT(i)))
+		if (!has)
 			continue;
 		snprintf(number, sizeof number, "%#x", i);
 		if (call(prctl(PR_CAPBSET_DROP, i, 0, 0, 0), "prctl(PR_CAPBSET_DROP, %s)",
