@@ -1,6 +1,6 @@
 /*
  * sweep.c: removes the cgroups of programs that were killed before they could do it.
- * Follows cgroups(7), proc_pid_stat(5). Explained in book/04-cgroups.md.
+ * Follows cgroups(7). Explained in book/04-cgroups.md.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -14,34 +14,8 @@
 #include "step01-unshare/call.h"
 #include "step01-unshare/options.h"
 #include "step04-cgroups/parent.h"
+#include "step04-cgroups/process.h"
 #include "step04-cgroups/sweep.h"
-
-/* When process PID began, in clock ticks after boot: field 22 of its stat. The name in field 2 may
- * hold anything, so counting begins behind its last parenthesis. −1: there is no such process. */
-static int64_t
-start_time(pid_t pid)
-{
-	char path[32], text[1024];
-	int64_t ticks = -1;
-	const char *end;
-	size_t length;
-	FILE *file;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return -1;
-	length = fread(text, 1, sizeof text - 1, file);
-	fclose(file);
-	text[length] = '\0';
-	end = strrchr(text, ')');
-	if (end)
-		sscanf(end + 1,
-		       " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
-		       " %*s %" SCNd64,
-		       &ticks);
-	return ticks;
-}
 
 const char *
 sweep_run_id(void)
@@ -52,7 +26,7 @@ sweep_run_id(void)
 	if (whose == getpid())
 		return id;
 	whose = getpid();
-	snprintf(id, sizeof id, "run-%d-%" PRId64, getpid(), start_time(getpid()));
+	snprintf(id, sizeof id, "run-%d-%" PRIu64, getpid(), process_start_time(getpid()));
 	return id;
 }
 
@@ -61,12 +35,13 @@ static bool
 gone(const char *id, bool (*owner_gone)(const char *id))
 {
 	char digits[24];
-	int64_t pid, ticks;
+	uint64_t ticks;
+	int64_t pid;
 
-	if (sscanf(id, "run-%23[0-9]-%" SCNd64, digits, &ticks) != 2 ||
+	if (sscanf(id, "run-%23[0-9]-%" SCNu64, digits, &ticks) != 2 ||
 	    number_parse(digits, 1, 1 << 22, &pid) < 0)
 		return owner_gone && owner_gone(id);
-	return start_time((pid_t)pid) != ticks;
+	return !ticks || process_start_time((pid_t)pid) != ticks;
 }
 
 /* Gives 1 when the cgroup was removed, 0 when it is in use, −1 on error. */

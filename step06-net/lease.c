@@ -1,10 +1,11 @@
 /*
  * lease.c: numbers given out under a lock, and taken back from the dead.
- * Follows flock(2), proc_pid_stat(5). Explained in book/06-net.md.
+ * Follows flock(2). Explained in book/06-net.md.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step04-cgroups/process.h"
 #include "step06-net/lease.h"
 
 enum { NUMBERS = 65536, TRIES = 1000 };
@@ -86,46 +88,20 @@ lease_book_close(struct lease_book *book)
 
 /* ---- owners ---- */
 
-/* When process PID started, in clock ticks since boot; 0: there is none, or only its remains. */
-static unsigned long long
-start_time(pid_t pid)
-{
-	char path[32], text[1024];
-	unsigned long long start;
-	ssize_t n;
-	char *end, state;
-	int fd;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	end = strrchr(text, ')'); /* the name before it may hold anything */
-	if (!end || sscanf(end,
-			   ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-			   "%*d %*d %llu",
-			   &state, &start) != 2)
-		return 0;
-	return state == 'Z' || state == 'X' ? 0 : start;
-}
-
 /* Reads a lease's file: its number, and whether the process named in it is there. */
 static void
 read_lease(int fd, unsigned *number, bool *running)
 {
 	char text[256];
 	ssize_t n = pread(fd, text, sizeof text - 1, 0);
-	unsigned long long start;
+	uint64_t start;
 	int pid;
 
 	*number = 0;
 	*running = false;
 	text[n > 0 ? n : 0] = '\0';
-	if (sscanf(text, "number %u pid %d start %llu", number, &pid, &start) == 3)
-		*running = pid > 0 && start && start_time(pid) == start;
+	if (sscanf(text, "number %u pid %d start %" SCNu64, number, &pid, &start) == 3)
+		*running = pid > 0 && start && process_start_time(pid) == start;
 }
 
 /* ---- leases ---- */
@@ -247,8 +223,8 @@ int
 lease_hold_for(const struct lease *lease, pid_t pid)
 {
 	char text[96];
-	int length = snprintf(text, sizeof text, "number %u\npid %d\nstart %llu\n", lease->number,
-			      pid, start_time(pid));
+	int length = snprintf(text, sizeof text, "number %u\npid %d\nstart %" PRIu64 "\n",
+			      lease->number, pid, process_start_time(pid));
 
 	if (pwrite(lease->fd, text, (size_t)length, 0) != length)
 		return fail(errno ? errno : EIO, "writing %s/lease", lease->path);

@@ -14,6 +14,7 @@
 
 #include "step01-unshare/call.h"
 #include "step04-cgroups/oom.h"
+#include "step04-cgroups/process.h"
 #include "step05-overlay/overlay.h"
 #include "step07-runtime/engine/supervise.h"
 #include "step07-runtime/monitor.h"

@@ -6,9 +6,9 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
+#include "step04-cgroups/process.h"
 #include "step07-runtime/engine/unreaped.h"
 
 /* The inode number of PID's namespace of process numbers; 0: gone, or not ours to look at. */
@@ -22,38 +22,22 @@ namespace_of(pid_t pid)
 	return stat(path, &st) < 0 ? 0 : st.st_ino;
 }
 
-/* The state letter of PID and its parent, fields 3 and 4 of /proc/PID/stat. */
-static char
-state_of(pid_t pid, pid_t *parent)
-{
-	char path[32], text[512], state = 0;
-	FILE *file;
-	size_t n;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	if (!(file = fopen(path, "re")))
-		return 0;
-	n = fread(text, 1, sizeof text - 1, file);
-	fclose(file);
-	text[n] = '\0';
-	/* the name before it, in brackets, may hold anything */
-	if (!strrchr(text, ')') || sscanf(strrchr(text, ')') + 1, " %c %d", &state, parent) != 2)
-		return 0;
-	return state;
-}
-
 bool
 unreaped(pid_t init, pid_t *zombie, pid_t *parent)
 {
 	ino_t inside = namespace_of(init);
 	DIR *proc = inside ? opendir("/proc") : NULL;
+	struct process process;
 	struct dirent *entry;
 	bool found = false;
 
 	while (proc && !found && (entry = readdir(proc))) {
 		*zombie = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : init;
-		found = *zombie != init && state_of(*zombie, parent) == 'Z' &&
-			namespace_of(*zombie) == inside && namespace_of(*parent) != inside;
+		if (*zombie == init || process_look(*zombie, &process) < 0)
+			continue;
+		*parent = process.parent;
+		found = process.state == 'Z' && namespace_of(*zombie) == inside &&
+			namespace_of(*parent) != inside;
 	}
 	if (proc)
 		closedir(proc);

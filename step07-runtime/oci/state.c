@@ -20,6 +20,7 @@
 
 #include "step01-unshare/call.h"
 #include "step04-cgroups/cgroup.h"
+#include "step04-cgroups/process.h"
 #include "step04-cgroups/scope.h"
 #include "step05-overlay/json.h"
 #include "step05-overlay/obtain.h"
@@ -102,28 +103,6 @@ open_root(const char *root)
 }
 
 /* ---- processes ---- */
-
-uint64_t
-process_start_time(pid_t pid)
-{
-	char path[32], text[1024], *field, status;
-	FILE *file;
-	size_t n;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	if (!(file = fopen(path, "re")))
-		return 0;
-	n = fread(text, 1, sizeof text - 1, file);
-	fclose(file);
-	text[n] = '\0';
-	/* field 2 is the name in brackets and may hold anything: count from the last bracket */
-	field = strrchr(text, ')');
-	if (!field || sscanf(field + 1, " %c", &status) != 1 || status == 'Z' || status == 'X')
-		return 0;
-	for (int i = 2; field && i < 22; i++)
-		field = strchr(field + 1, ' ');
-	return field ? strtoull(field + 1, NULL, 10) : 0;
-}
 
 int
 oci_state_pidfd(const struct oci_state *state)

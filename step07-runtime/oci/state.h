@@ -77,7 +77,4 @@ int oci_state_pidfd(const struct oci_state *state);
 /* The state as the specification prints it; to be put by the caller. NULL: ENOMEM. */
 struct json_object *oci_state_json(const struct oci_state *state);
 
-/* Field 22 of /proc/PID/stat, in clock ticks since boot; 0 when the process is gone or a zombie. */
-uint64_t process_start_time(pid_t pid);
-
 #endif

@@ -5,23 +5,7 @@ import harness
 from harness import *
 from mounts import SWAPPER
 from oci import OCI, console, reap
-from roots import make_rootfs
-
-
-def victim():
-    """A directory of the host that nothing inside may reach: its path."""
-    path = f"{TMP}/host-secret"
-    os.makedirs(path)
-    with open(path + "/secret", "w") as file:
-        file.write("of the host")
-    return path
-
-
-def untouched(path):
-    equal(os.listdir(path), ["secret"], "the host's directory")
-    equal(read(path + "/secret"), "of the host")
-    status = os.stat(path + "/secret")
-    equal((status.st_uid, status.st_nlink, status.st_mode & 0o777), (0, 1, 0o644))
+from roots import make_rootfs, untouched, victim
 
 
 def link_to(image, name, target):

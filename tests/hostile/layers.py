@@ -2,27 +2,19 @@
 
 import tarfile
 
+import roots
+
 from harness import *
 from layouts import *
+from roots import victim
 
 
 def env():
     return {"BOXSTEP_ROOT": TMP + "/store"}
 
 
-def victim():
-    """A directory of the host that no layer may touch."""
-    path = f"{TMP}/host"
-    os.makedirs(path, exist_ok=True)
-    with open(path + "/secret", "w") as file:
-        file.write("of the host")
-    return path
-
-
 def untouched(path):
-    equal(os.listdir(path), ["secret"], "the host's directory")
-    equal(read(path + "/secret"), "of the host")
-    equal(os.stat(path + "/secret").st_nlink, 1, "names of the host's file")
+    roots.untouched(path)
     for name in ("evil", "etc/evil"):
         check(not os.path.lexists("/" + name), f"/{name} on the host")
 

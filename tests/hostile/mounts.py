@@ -4,20 +4,6 @@ from harness import *
 from roots import *
 
 
-def victim():
-    """A directory of the host that nothing inside may reach: gives its path and its content."""
-    path = f"{TMP}/host-secret"
-    os.makedirs(path)
-    with open(path + "/secret", "w") as file:
-        file.write("of the host")
-    return path
-
-
-def untouched(path):
-    equal(os.listdir(path), ["secret"], "the host's directory")
-    equal(read(path + "/secret"), "of the host")
-
-
 def hostile(link, target, **options):
     """Runs an image in which LINK is a symbolic link to TARGET; gives the Result."""
     image = make_rootfs()

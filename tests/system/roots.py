@@ -1,4 +1,4 @@
-"""Roots to spoil, and what the probe says of mounts: for the tests of step 3 and of hostile images."""
+"""Roots to spoil, a directory of the host that must not be reached, and what the probe says of mounts."""
 
 from harness import *
 
@@ -14,6 +14,22 @@ def make_rootfs(name="image"):
     os.symlink("busybox", f"{path}/bin/cat")
     os.chmod(TMP, 0o755)
     return path
+
+
+def victim():
+    """A directory of the host that nothing inside may reach: its path."""
+    path = f"{TMP}/host-secret"
+    os.makedirs(path, exist_ok=True)
+    with open(path + "/secret", "w") as file:
+        file.write("of the host")
+    return path
+
+
+def untouched(path):
+    equal(os.listdir(path), ["secret"], "the host's directory")
+    equal(read(path + "/secret"), "of the host")
+    status = os.stat(path + "/secret")
+    equal((status.st_uid, status.st_nlink, status.st_mode & 0o777), (0, 1, 0o644))
 
 
 def mounts_of(r):

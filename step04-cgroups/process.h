@@ -1,0 +1,25 @@
+/*
+ * process: which process it is that a number names, and what has become of it.
+ *
+ * A pid is used again after its process is gone; with the moment when it began it is not. Follows
+ * proc_pid_stat(5). Explained in book/04-cgroups.md.
+ */
+#ifndef BOXSTEP_PROCESS_H
+#define BOXSTEP_PROCESS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct process {
+	char state;	/* 'R', 'S', … 'Z': ended, and not yet waited for */
+	pid_t parent;	/* 0: outside of this PID namespace */
+	uint64_t start; /* clock ticks after boot */
+};
+
+/* Fills *PROCESS, zombies included. Gives 0, or −1 when there is no process PID. */
+int process_look(pid_t pid, struct process *process);
+
+/* When it began; 0: it is gone, or a zombie. */
+uint64_t process_start_time(pid_t pid);
+
+#endif
