@@ -1,6 +1,10 @@
 """What goes wrong between two calls: a disk that fills up, a file that is not what it was, a program
 that its own user may write. Each is said, and a second try finds everything as it should be."""
 
+import ctypes
+import errno
+import struct
+
 from oci import OCI
 
 from harness import *
@@ -21,6 +25,41 @@ def fill(path):
             os.write(fd, b"x" * 4096)
     except OSError:
         os.close(fd)
+
+
+def answered(call, error):
+    """For `prepare`: from now on the system call of that number is not made, and gives ERROR."""
+
+    def install():
+        filter = [
+            (0x20, 0, 0, 0),  # its number
+            (0x15, 0, 1, call),
+            (0x06, 0, 0, 0x00050000 | error),  # SECCOMP_RET_ERRNO
+            (0x06, 0, 0, 0x7FFF0000),  # SECCOMP_RET_ALLOW
+        ]
+        text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in filter))
+        program = struct.pack("HxxxxxxP", len(filter), ctypes.addressof(text))
+        if ctypes.CDLL(None, use_errno=True).prctl(22, 2, program, 0, 0) < 0:  # PR_SET_SECCOMP
+            os._exit(99)
+
+    return install
+
+
+KEYCTL = {"x86_64": 250, "aarch64": 219}[os.uname().machine]
+
+
+@test("a kernel without keyrings runs a container, one that refuses a keyring is named, with the option that helps")
+def _():
+    for answer, status in ((errno.ENOSYS, 7), (errno.EPERM, 1), (errno.EDQUOT, 1)):
+        box = OCI("/bin/sh", "-c", "exit 7")
+        r = box.run(prepare=answered(KEYCTL, answer))
+        equal((r.status, r.out), (status, ""))
+        if status == 7:
+            equal(r.err, "")
+            continue
+        contains(r.err, 'keyctl(KEYCTL_JOIN_SESSION_KEYRING, "boxstep.box"): ' + errno.errorcode[answer])
+        contains(r.err, "--no-new-keyring")
+        equal(box.run("--no-new-keyring", prepare=answered(KEYCTL, answer)).status, 7)
 
 
 @test("a disk that is full when an image is brought in is told, and the next try brings it in")

@@ -95,6 +95,41 @@ def _():
         equal(r.out, f"{registry.host}/team/app@{image['digest']}\n")
 
 
+@test("the engine pulls through boxstep-pull: quietly if told so, on stderr before a run, its end is the engine's")
+def _():
+    env = {"BOXSTEP_ROOT": store()}
+    with Registry() as registry:
+        small(registry)
+        name, none = f"{registry.host}/team/app:latest", f"{registry.host}/team/app:nosuch"
+        r = run([program("boxstep"), "pull", "--quiet", name], env=env)
+        equal((r.status, r.out, r.err), (0, name + "\n", ""))
+        contains(run([program("boxstep"), "images"], env=env).out, "team/app")
+        r = run([program("boxstep"), "pull", none], env=env)
+        equal((r.status, r.out), (125, ""))
+        contains(r.err, "404")
+        r = run([program("boxstep"), "run", "--rm", "--network", "none", none, "true"], env=env)
+        equal((r.status, r.out), (125, ""))
+        contains(r.err, "404")
+        contains(r.err, f"the image {none} could not be pulled (boxstep-pull ended with 125)")
+
+
+@test("a boxstep-pull that is not there is named, one that is killed ends the pull as a shell would say it")
+def _():
+    alone = TMP + "/alone"
+    os.makedirs(alone)
+    shutil.copy(program("boxstep"), alone)
+    env = {"BOXSTEP_ROOT": store(), "BOXSTEP_LIBEXEC": ""}
+    for argv in (["pull", "app"], ["run", "--rm", "--network", "none", "app", "true"]):
+        r = run([alone + "/boxstep", *argv], env=env)
+        equal((r.status, r.out), (125, ""))
+        contains(r.err, "the program boxstep-pull: ENOENT")
+        contains(r.err, "$BOXSTEP_LIBEXEC")
+    with open(alone + "/boxstep-pull", "w") as file:
+        file.write("#!/bin/sh\nkill -9 $$\n")
+    os.chmod(alone + "/boxstep-pull", 0o755)
+    equal(run([alone + "/boxstep", "pull", "app"], env=env).status, 137)
+
+
 @test("an image is pulled and unpacked by an ordinary user", needs="user")
 def _():
     with Registry() as registry:
