@@ -151,9 +151,12 @@ endef
 $(foreach r,$(ROOMS),$(eval $(call archive,$(call room_name,$(r)),$(call room_folder,$(r)))))
 
 comma := ,
-# A static program's first instruction may be ours: see step07-runtime/oci/seal_entry.c.
-ENTRY_boxstep-oci := $(if $(STATIC),$(if $(COV),,-Wl$(comma)-e$(comma)seal_entry))
-$(O)/obj/step07-runtime/oci/seal_entry.o: private EXTRA += -fno-stack-protector
+# A static program's first instruction may be ours: see step07-runtime/seal_entry.c.
+ENTRY := $(if $(STATIC),$(if $(COV),,-Wl$(comma)-e$(comma)seal_entry))
+ENTRY_step07 := $(ENTRY)
+ENTRY_boxstep := $(ENTRY)
+ENTRY_boxstep-oci := $(ENTRY)
+$(O)/obj/step07-runtime/seal_entry.o: private EXTRA += -fno-stack-protector
 
 define program
 $(O)/$(1): $(O)/obj/$(MAIN_$(1):%.c=%.o) $(filter-out $(2),$(call below,$(or $(BELOW_$(1)),$(1))))

@@ -83,6 +83,14 @@ image_flat(const struct idmap_options *maps, bool user_namespace)
 
 /* ---- boxstep-unpack ---- */
 
+static const char *own_place;
+
+void
+program_is_in(const char *place)
+{
+	own_place = place;
+}
+
 int
 program_beside(const char *name, char path[PATH_MAX])
 {
@@ -90,10 +98,9 @@ program_beside(const char *name, char path[PATH_MAX])
 	char self[PATH_MAX] = "", *slash;
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	slash = length > 0 ? strrchr(self, '/') : NULL;
-	if (slash)
+	if (length > 0 && (slash = strrchr(self, '/')))
 		*slash = '\0';
-	const char *const folders[] = { given, slash ? self : NULL, LIBEXECDIR };
+	const char *const folders[] = { given, own_place ? own_place : self, LIBEXECDIR };
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
 		if (folders[i] && folders[i][0] &&
 		    snprintf(path, PATH_MAX, "%s/%s", folders[i], name) < PATH_MAX &&

@@ -65,4 +65,7 @@ int image_unpack(const struct store *store, const char *source, const char *plat
  * installed. ENOENT, recorded. */
 int program_beside(const char *name, char path[PATH_MAX]);
 
+/* This program's directory, where /proc/self/exe cannot tell it. NULL: it can. */
+void program_is_in(const char *place);
+
 #endif

@@ -116,5 +116,5 @@ run(char **words)
 int
 main(int argc, char **argv)
 {
-	return program_main(&program, argc, argv, run);
+	return seal_main(&program, argc, argv, run);
 }

@@ -10,6 +10,7 @@
 #include "step03-mounts/view.h"
 #include "step04-cgroups/cgroup.h"
 #include "step05-overlay/user.h"
+#include "step07-runtime/seal.h"
 #include "step07-runtime/security/attrs.h"
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/seccomp.h"

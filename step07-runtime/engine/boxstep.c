@@ -11,6 +11,7 @@
 #include "step01-unshare/call.h"
 #include "step01-unshare/idmap.h"
 #include "step07-runtime/engine/commands.h"
+#include "step07-runtime/seal.h"
 
 #define VERSION "0.1.0"
 
@@ -114,6 +115,9 @@ dispatch(int argc, char **argv)
 	return call_hint("boxstep --help lists them");
 }
 
+/* Those that have a child become a process of the container. */
+const char *const seal_verbs[] = { "run", "exec", NULL };
+
 int
 main(int argc, char **argv)
 {
@@ -125,10 +129,12 @@ main(int argc, char **argv)
 		printf("boxstep version " VERSION "\n");
 		return 0;
 	}
-	first = options_parse(&program, argc, argv);
+	first = seal_self(argv);
+	if (first == 0)
+		first = options_parse(&program, argc, argv);
 	if (first == 0)
 		return 0;
-	if (first == argc)
+	if (first > 0 && first == argc)
 		first = fail(EINVAL, "no verb: boxstep --help lists them");
 	status = first < 0 ? -1 : dispatch(argc - first, argv + first);
 	return status < 0 ? call_report(program.name) : status;

@@ -17,8 +17,8 @@
 #include "step01-unshare/call.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/config.h"
-#include "step07-runtime/oci/seal.h"
 #include "step07-runtime/oci/state.h"
+#include "step07-runtime/seal.h"
 
 static struct globals globals;
 static int log_fd = -1;
@@ -216,19 +216,8 @@ dispatch(int argc, char **argv)
 	return call_hint("boxstep-oci --help");
 }
 
-/* Those that have a child become a process of the container. A word that only looks like the verb
- * costs a millisecond. */
+/* Those that have a child become a process of the container. */
 const char *const seal_verbs[] = { "create", "run", "exec", NULL };
-
-static bool
-enters_container(char *const *argv)
-{
-	for (; *argv; argv++)
-		for (size_t i = 0; seal_verbs[i]; i++)
-			if (strcmp(*argv, seal_verbs[i]) == 0)
-				return true;
-	return false;
-}
 
 int
 main(int argc, char **argv)
@@ -245,7 +234,7 @@ main(int argc, char **argv)
 	globals.root = oci_root_default();
 	list_verbs();
 	oci_warn = warn;
-	first = enters_container(argv) ? seal_self(argv) : 0;
+	first = seal_self(argv);
 	if (first == 0)
 		first = options_parse(&program, argc, argv);
 	if (first == 0)

@@ -1,6 +1,7 @@
 """What a container, an image or a caller may do to the runtime itself: to its file, to its groups, to
 what it says, and to the process that enters."""
 
+import errno
 import hashlib
 
 import harness
@@ -86,6 +87,86 @@ def _():
         contains(r.out, "opened")  # and process 1 goes on to its error, and takes the others along
         absent(r.out, "written")
     equal(digest(TMP + "/boxstep-oci"), before, "the runtime's file")
+
+
+# The same for the programs that people type: whoever opens /proc/PID/exe here has more rights than
+# anybody in the container, and the file must not be writable for him either.
+
+
+def give(name):
+    """A copy of the program NAME that may be overwritten, and a directory for the container, with a
+    command that is the program itself and waits at a FIFO."""
+    copy, shared = f"{STAGE}/user/{name}", TMP + "/give"
+    shutil.copy(program(name), copy)
+    os.mkdir(shared)
+    os.mkfifo(shared + "/fifo")
+    script(shared + "/entered", f"#!/proc/self/exe --explain-to={FIFO}\n")
+    for path in (TMP, shared, shared + "/fifo"):
+        os.chmod(path, 0o777)
+    if harness.AS_ROOT:
+        os.chown(copy, USER_ID, USER_ID)  # for the test without root; for the others it is the same
+    return copy
+
+
+FIFO = "/srv/../srv/fifo"  # a name that nobody else has on a command line
+
+
+def seen():
+    """The pid of the process that stands at the FIFO: it runs as /proc/self/exe."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = read(f"/proc/{pid}/cmdline").split("\0")
+        except OSError:
+            continue
+        if words[0] == "/proc/self/exe" and f"--explain-to={FIFO}" in words:
+            return pid
+
+
+def cannot_write(copy, argv, **options):
+    before = digest(copy)
+    p = start(argv, **options)
+    wait_for(lambda: p.pump(0.05) or seen() or not p.alive(), "the command at the FIFO")
+    check(seen(), f"the command did not run: {p.err}")
+    fd = os.open(f"/proc/{seen()}/exe", os.O_RDONLY)
+    with open(TMP + "/give/fifo", "rb") as fifo:  # lets it go on to its error
+        fifo.read()
+    p.wait()
+    try:
+        os.write(os.open(f"/proc/self/fd/{fd}", os.O_WRONLY), b"overwritten")
+    except OSError as error:
+        contains(["EROFS", "EPERM"], errno.errorcode[error.errno])
+    finally:
+        os.close(fd)
+    equal(digest(copy), before, copy)
+
+
+@test("a command of step 7 that is #!/proc/self/exe is nothing that could be written")
+def _():
+    copy = give("step07")
+    words = ["--network", "none", "--bind", TMP + "/give:/srv", "--rootfs", ROOTFS, "--", "/srv/entered"]
+    cannot_write(copy, [copy, *words])
+    cannot_write(copy, [copy, "--no-init", *words])
+
+
+@test("nor is one of step 7 without root", needs="user root")
+def _():
+    copy = give("step07")
+    words = ["--network", "none", "--bind", TMP + "/give:/srv", "--rootfs", ROOTFS, "--", "/srv/entered"]
+    cannot_write(copy, [copy, "--user", "--map-root", *words], user=True)
+
+
+@test("nor is one of boxstep run and boxstep exec")
+def _():
+    copy = give("boxstep")
+    env = {"BOXSTEP_LIBEXEC": STAGE + "/bin"}
+    words = ["--network", "none", "-v", TMP + "/give:/srv"]
+    cannot_write(copy, [copy, "run", "--rm", *words, IMAGE, "/srv/entered"], env=env)
+    r = run([program("boxstep"), "run", "-d", "--name", "entered", *words, IMAGE, "/bin/sleep", "300"])
+    equal(r.status, 0)
+    try:
+        cannot_write(copy, [copy, "exec", "entered", "/srv/entered"], env=env)
+    finally:
+        run([program("boxstep"), "rm", "-f", "entered"])
 
 
 # ---- groups of the caller (CVE-2022-36109) -------------------------------------------------------

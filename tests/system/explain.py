@@ -13,7 +13,7 @@ TOLD = """unshare setns clone3 mount umount2 pivot_root chroot sethostname setdo
     setuid setgid setreuid setregid bpf""".split()
 # Traced too, because something may be told about them: then it has to be true.
 ALSO = """close_range write sendto sendmsg mkdir mkdirat rmdir unlinkat fchownat openat clone vfork prlimit64
-    sched_setattr sched_setaffinity ioprio_set personality set_mempolicy bind listen connect keyctl symlinkat
+    execveat sched_setattr sched_setaffinity ioprio_set personality set_mempolicy bind listen connect keyctl symlinkat
     fchown setpriority setsid ioctl nanosleep kill pidfd_send_signal""".split()
 
 EXEMPT = [
@@ -65,13 +65,17 @@ def traced(path):
 
 
 def until_command(calls, first):
-    """Without the exec that strace began with, and without all that a process does as the command."""
+    """Without the exec that strace began with or, where the program begins anew on a file that cannot
+    be written, all before that; and without all that a process does as the command."""
     kept = {}
     children_of_commands = set()
     for pid, list_of in calls.items():
         if pid in children_of_commands:
             continue
-        mine = list_of[1:] if pid == first else list_of
+        mine = list_of
+        if pid == first:
+            anew = [n for n, (text, value, _, _) in enumerate(mine) if text.startswith("execveat(") and value == 0]
+            mine = mine[anew[0] + 1 if anew else 1 :]
         for number, (text, value, _, _) in enumerate(mine):
             if text.startswith("execve(") and value == 0:
                 for later, child, _, _ in mine[number + 1 :]:

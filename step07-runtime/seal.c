@@ -18,7 +18,9 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step07-runtime/oci/seal.h"
+#include "step01-unshare/options.h"
+#include "step05-overlay/obtain.h"
+#include "step07-runtime/seal.h"
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -58,7 +60,7 @@ read_only_view(void)
 static int
 sealed_copy(int self)
 {
-	int copy = memfd_create("boxstep-oci", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int copy = memfd_create(program_invocation_short_name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct stat status;
 	ssize_t n = 1;
 
@@ -83,19 +85,37 @@ remember_place(void)
 		return;
 	path[length] = '\0';
 	*strrchr(path, '/') = '\0';
-	setenv(SEAL_PLACE, path, 0);
+	setenv(SEAL_PLACE, path, 1);
+}
+
+/* Of a program without verbs. */
+__attribute__((weak)) const char *const seal_verbs[] = { NULL };
+
+static bool
+has_verb(char *const argv[])
+{
+	for (; seal_verbs[0] && *argv; argv++)
+		for (size_t i = 0; seal_verbs[i]; i++)
+			if (strcmp(*argv, seal_verbs[i]) == 0)
+				return true;
+	return !seal_verbs[0];
 }
 
 int
 seal_self(char *const argv[])
 {
-	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), safe;
+	int self, safe;
 
-	if (self < 0)
+	if (!has_verb(argv))
+		return 0;
+	if ((self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC)) < 0)
 		return fail(errno, "open(\"/proc/self/exe\")");
 	if (is_safe(self)) {
 		close(self);
-		prctl(PR_SET_NAME, "boxstep-oci", 0, 0, 0); /* else it is that of a descriptor */
+		program_is_in(getenv(SEAL_PLACE));
+		unsetenv(SEAL_PLACE); /* it is nothing to the container */
+		/* else it is that of a descriptor */
+		prctl(PR_SET_NAME, program_invocation_short_name, 0, 0, 0);
 		return 0;
 	}
 	remember_place();
@@ -104,4 +124,13 @@ seal_self(char *const argv[])
 	if (safe >= 0)
 		syscall(SYS_execveat, safe, "", argv, environ, AT_EMPTY_PATH);
 	return fail(errno, "execveat of a copy of this program that cannot be written");
+}
+
+int
+seal_main(const struct program *program, int argc, char **argv, int (*run)(char **words))
+{
+	program_begin();
+	if (seal_self(argv) < 0)
+		return call_report(program->name);
+	return program_main(program, argc, argv, run);
 }

@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "step07-runtime/oci/seal.h"
+#include "step07-runtime/seal.h"
 
 /* The kernel starts a program with argc, argv and the environment on its stack, and _start wants
  * the stack, and the register of what to call at exit, as they were. */
@@ -92,15 +92,15 @@ begins(const char *text, const char *word, bool whole)
 static bool
 has_verb(char *const *argv)
 {
-	for (; *argv; argv++)
+	for (; seal_verbs[0] && *argv; argv++)
 		for (size_t i = 0; seal_verbs[i]; i++)
 			if (begins(*argv, seal_verbs[i], true))
 				return true;
-	return false;
+	return !seal_verbs[0];
 }
 
-/* "BOXSTEP_LIBEXEC=" and the folder of this program, for the next one, whose file has no folder.
- * Gives 0 when there is none. */
+/* "BOXSTEP_SEALED_FROM=" and the folder of this program, for the next one, whose file has no
+ * folder. Gives 0 when there is none. */
 static int
 folder(char text[PATH_MAX])
 {

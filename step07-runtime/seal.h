@@ -5,23 +5,30 @@
  *
  * Follows proc(5), mount_setattr(2). Explained in book/07-runtime.md.
  */
-#ifndef BOXSTEP_OCI_SEAL_H
-#define BOXSTEP_OCI_SEAL_H
+#ifndef BOXSTEP_SEAL_H
+#define BOXSTEP_SEAL_H
+
+struct program;
+
+/* Of a program whose verbs do not all make a process of a container: those that do, and NULL. A
+ * word that only looks like the verb costs a millisecond. */
+extern const char *const seal_verbs[];
 
 /* Replaces this process by the same program on a file that cannot be written, unless it is there
- * already: then 0. −1 with the error. Before anything is opened, read or told: it all begins anew.
- */
+ * already, or no word is a verb: then 0. −1 with the error. Before anything is opened, read or
+ * told: it all begins anew. */
 int seal_self(char *const argv[]);
 
+/* program_main, sealed. */
+int seal_main(const struct program *program, int argc, char **argv, int (*run)(char **words));
+
 /* Where that program, whose file is in no folder any more, finds those beside it. */
-#define SEAL_PLACE "BOXSTEP_LIBEXEC"
+#define SEAL_PLACE "BOXSTEP_SEALED_FROM"
 
 /*
  * seal_entry is the first instruction of a program that is linked with -e seal_entry: it does the
- * same before the C library is set up, without a word, if one of the words is a verb that makes a
- * process of a container. What it cannot do is left to seal_self.
+ * same before the C library is set up, without a word. What it cannot do is left to seal_self.
  */
-extern const char *const seal_verbs[]; /* of the program; NULL ends them */
 void seal_at_entry(long *stack);
 
 #endif
