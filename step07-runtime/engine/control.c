@@ -69,7 +69,12 @@ engine_state(const struct container *container, struct oci_state *state)
 {
 	if (container_status(container) != CONTAINER_RUNNING)
 		return fail(ESRCH, "container %s is not running", container->name);
-	return oci_state_open(oci_root_default(), container->id, state);
+	if (oci_state_open(oci_root_default(), container->id, state) == 0)
+		return 0;
+	if (call_error()->number != ENOENT)
+		return -1;
+	call_forget(); /* its monitor has cleared it away, and is about to write that down */
+	return fail(ESRCH, "container %s is not running", container->name);
 }
 
 /* By the record alone: the runtime's state may be damaged, and `rm -f` has to work all the same. */
