@@ -426,9 +426,10 @@ def passed_on():
     return found
 
 
-def counters(keep):
+def counters():
     """In the VM: the coverage counters go to the shared tree, beside those of the host."""
-    for path in glob.glob(COUNTERS + "/*.profraw"):
+    keep = os.environ.get("KEEP_COUNTERS")
+    for path in glob.glob(COUNTERS + "/*.profraw") if keep else []:
         shutil.copy(path, f"{keep}/vm-{os.path.basename(path)}")
 
 
@@ -517,9 +518,9 @@ def inside(tests):
         if str(test) in chosen:
             why = reason(test)
             result(str(test), "skipped", "in the VM: " + why[0]) if why else able.append(test)
-    run_tests(able)
-    if "KEEP_COUNTERS" in os.environ:
-        counters(os.environ["KEEP_COUNTERS"])
+    for _, some in itertools.groupby(able, key=lambda test: test.group):
+        run_tests(list(some))
+        counters()  # after each file: a VM that is killed has not run for nothing
 
 
 def system(tests):
