@@ -1,7 +1,7 @@
 /*
  * test_seal_entry.c: the first instruction of a program that executes itself once more. The test is
  * that program: called with a verb, it says what it finds, and begins as boxstep-oci does.
- * Tests step07-runtime/oci/seal_entry.c, explained in book/07-runtime.md.
+ * Tests step07-runtime/seal_entry.c, explained in book/07-runtime.md.
  */
 #include <errno.h>
 #include <limits.h>
@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "step07-runtime/oci/seal.h"
+#include "step07-runtime/seal.h"
 
 #include <cmocka.h>
 
