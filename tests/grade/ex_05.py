@@ -1,4 +1,4 @@
-"""Exercises of step 5: whiteouts, order and digests. The tasks: book/exercises/05.md"""
+"""Exercises of step 5: who owns a file, whiteouts, order and digests, a hostile layer. The tasks: book/exercises/05.md"""
 
 import os
 import json
@@ -6,7 +6,7 @@ import tempfile
 
 import harness
 from exercise import Exercise
-from layouts import Layer, image
+from layouts import Layer, Layout, image
 
 
 def env(g):
@@ -32,6 +32,93 @@ def attribute(path):
         return os.getxattr(path, "trusted.overlay.opaque")
     except OSError:
         return b""
+
+
+# ---- 5.1 -----------------------------------------------------------------------------------------
+
+OWNERS = """# Three directories and a fourth, each with files that say where they lie:
+#     1/etc/one     1/etc/both     1/etc/gone     1/etc/late
+#     2/etc/two     2/etc/both                    2/etc/late
+# A container on them:  step05 --lower 2:1:build/rootfs --upper 3 -- sh   and in it, once:
+#     cat /etc/one; chmod @MODE@ /etc/two; rm /etc/gone; echo more >>/etc/late
+# In which of the directories does the file now lie that the container sees: 1, 2, 3 or none?
+one =
+two =
+both =
+gone =
+late =
+# And what lies at 3/etc/gone: nothing, a file, a link or a device?
+whiteout =
+"""
+
+
+class Owners(Exercise):
+    def fill(self, text):
+        return text.replace("@MODE@", "0" + "".join(self.random().choice("0246") for _ in range(3)))
+
+    def right(self):
+        text = self.starter()
+        for name, answer in (("one", "1"), ("two", "3"), ("both", "2"), ("gone", "none"), ("late", "3"),
+                             ("whiteout", "a device")):
+            text = text.replace(f"\n{name} =", f"\n{name} = {answer}")
+        return text
+
+
+owners = Owners(
+    "5.1", "Which layer owns a file", "step05", kind="observe", file="answers.txt", template=OWNERS,
+    hints={
+        "order": "The list of lower directories begins with the one on top; what it has hides what is under it.",
+        "copied": "A lower directory never changes: what is changed has to lie elsewhere first, and a mode is part of "
+                  "what a file is.",
+        "deleted": "In the lower directory the file is still there, so something has to say that it is to be hidden.",
+    },
+    wrong={"order": [("both = 2", "both = 1")], "copied": [("two = 3", "two = 2")],
+           "deleted": [("whiteout = a device", "whiteout = nothing")]},
+)
+
+
+def stacked(g):
+    """The directories of the task after its commands: name → the highest that has the file, and the upper one."""
+    if "owner" in g.kept:
+        return g.kept["owner"], g.kept["upper"]
+    folder = tempfile.mkdtemp(dir=g.tmp)
+    for number, names in ((1, "one both gone late"), (2, "two both late"), (3, "")):
+        os.makedirs(f"{folder}/{number}" + ("/etc" if names else ""))
+        for name in names.split():
+            with open(f"{folder}/{number}/etc/{name}", "w", encoding="utf-8") as file:
+                file.write(f"{number}\n")
+    mode = next(line.split()[4] for line in g.exercise.starter().splitlines() if "chmod" in line)
+    script = f"cat /etc/one; chmod {mode} /etc/two; rm /etc/gone; echo more >>/etc/late; ls /etc"
+    r = harness.run([g.program(), "--lower", f"{folder}/2:{folder}/1:{harness.ROOTFS}", "--upper", f"{folder}/3", "--",
+                     "/bin/sh", "-c", script])
+    g.must(r.status == 0, r.err)
+    owner = {}
+    for name in "one two both gone late".split():
+        have = [n for n in (3, 2, 1) if os.path.exists(f"{folder}/{n}/etc/{name}")]
+        owner[name] = str(have[0]) if name in r.out.split() else "none"
+    g.kept["owner"], g.kept["upper"] = owner, folder + "/3"
+    return owner, folder + "/3"
+
+
+@owners.check("what nobody has changed", 3)
+def _(g):
+    for name in ("one", "both"):
+        g.predicted(name, stacked(g)[0][name], "order")
+
+
+@owners.check("what was changed", 4)
+def _(g):
+    for name in ("two", "late"):
+        g.predicted(name, stacked(g)[0][name], "copied")
+
+
+@owners.check("what was deleted", 3)
+def _(g):
+    owner, upper = stacked(g)
+    g.predicted("gone", owner["gone"], "deleted")
+    kinds = {0o100000: "a file", 0o120000: "a link", 0o020000: "a device"}
+    there = os.path.lexists(upper + "/etc/gone")
+    g.predicted("whiteout", kinds[os.lstat(upper + "/etc/gone").st_mode & 0o170000] if there else "nothing", "deleted")
 
 
 # ---- 5.2 -----------------------------------------------------------------------------------------
@@ -140,3 +227,56 @@ def _(g):
         file.write(b"\x01")
     r, _ = unpack(g, path=path)
     g.must(r.status == 125, "it was unpacked", "unchecked")
+
+
+# ---- 5.4 -----------------------------------------------------------------------------------------
+
+hostile = Exercise(
+    "5.4", "A layer that writes beside the image", "boxstep-unpack", kind="break", file="layer.sh",
+    weak={"boxstep-unpack": ("step05-overlay/below.c", [
+        ("RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV", "0"), ("flags | O_NOFOLLOW | O_CLOEXEC", "flags | O_CLOEXEC")])},
+    hints={
+        "nothing": "The layer was unpacked and the directory of the host is as it was: what in it leads out?",
+        "refused": "The layer was refused: names with .. in them are looked for, and this fault is not about names.",
+        "order": "A file and a link of one name cannot both be there; which of them is in the tarball first?",
+        "tar": "The script made no tarball.",
+    },
+    wrong={
+        "nothing": [('ln -s "$2" way', "ln -s . way")],
+        "refused": [('tar -cf "$1" way', 'ln -s .. up; tar -cf "$1" --transform "s,^up,../up," up')],
+        "order": [('tar -cf "$1" way\n', ":\n"), ('tar -rf "$1" way/owned\n',
+                  'tar -cf "$1" way/owned\nrm -r way\nln -s "$2" way\ntar -rf "$1" way\n')],
+        "tar": [('tar -cf "$1" way', "exit 1")],
+    },
+)
+
+
+def unpacked(g, program):
+    """The Result of unpacking the student's layer with PROGRAM, its names, and what is in the host's directory then."""
+    folder = tempfile.mkdtemp(dir=g.tmp)
+    os.mkdir(folder + "/host")
+    os.mkdir(folder + "/work")
+    made = harness.run(["/bin/sh", g.submission, folder + "/layer.tar", folder + "/host"], cwd=folder + "/work")
+    g.must(made.status == 0 and os.path.exists(folder + "/layer.tar"), made.err, "tar")
+    with open(folder + "/layer.tar", "rb") as file:
+        data = file.read()
+    names = harness.run(["tar", "-tf", folder + "/layer.tar"]).lines
+    layout = Layout(folder + "/image")
+    layout.tag(layout.manifest([Layer().folder("d"), layout.layer(data)])).write()
+    g.must(not os.listdir(folder + "/host"), "the script itself wrote there", "nothing")
+    r = harness.run([program, layout.path], env={"BOXSTEP_ROOT": folder + "/store"})
+    return r, names, os.listdir(folder + "/host")
+
+
+@hostile.check("a file of the layer is in the directory of the host", 10)
+def _(g):
+    r, names, there = unpacked(g, g.program())
+    g.must_not(r.status and "`..`" in r.err, r.err, "refused")
+    last = [name.rstrip("/") for name in names][-1:]
+    g.must(there or not any(name.startswith(f"{last[0]}/") for name in names[:-1]), str(names), "order")
+    g.must(there, f"{r.err}\nnothing is there; in the layer: {names}", "nothing")
+
+
+@hostile.check("and nothing of it when the program is as it should be", 0)
+def _(g):
+    g.must(not unpacked(g, harness.program("boxstep-unpack"))[2], "it came out of the real one")

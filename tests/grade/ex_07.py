@@ -1,9 +1,83 @@
-"""Exercises of step 7: capabilities dropped, a filter of system calls. The tasks: book/exercises/07.md"""
+"""Exercises of step 7: the order of it all, capabilities dropped, a filter of system calls, a descriptor that
+leads out. The tasks: book/exercises/07.md"""
+
+import json
+import os
 
 import harness
 from exercise import Exercise
 
 ALLOW, OTHER_ARCH = 0x7FFF0000, 0x40000003  # of 32-bit x86, where the numbers are others
+
+# ---- 7.1 -----------------------------------------------------------------------------------------
+
+RECORDS = {  # how the record of a call begins, in the order that the solution gives; the truth is what is told
+    "clone3": "clone3(", "private": 'mount("none", "/"', "proc": 'fsopen("proc"', "pivot": "pivot_root(", "umount": "umount2(",
+    "bounding": "prctl(PR_CAPBSET_DROP", "setresuid": "setresuid(", "capset": "capset(", "nnp": "prctl(PR_SET_NO_NEW_PRIVS",
+    "seccomp": "seccomp(SECCOMP_SET_MODE_FILTER", "close_range": "close_range(", "execve": "execve("}
+
+ORDER = """# step07 --explain=json --network none --rootfs build/rootfs -- true   told twelve things, and the
+# wind has shuffled them. In which order did it do them? Answer with the words on the left, one blank between.
+#
+@RECORDS@
+#
+order =
+"""
+
+
+class Order(Exercise):
+    def fill(self, text):
+        shuffled = self.random().sample(list(RECORDS), len(RECORDS))
+        return text.replace("@RECORDS@", "\n".join(f"#   {name:12} {RECORDS[name]}…" for name in shuffled))
+
+    def right(self):
+        return self.starter().replace("order =", "order = " + " ".join(RECORDS))
+
+
+order = Order(
+    "7.1", "In which order", "step07", kind="observe", file="answers.txt", template=ORDER,
+    hints={
+        "root": "The process that gets the new root has to be there first; and what is mounted by way of the host's tree "
+                "is mounted while that is still reachable.",
+        "rights": "Each right is used before it is given up: taking from the bounding set needs CAP_SETPCAP, becoming "
+                  "another user CAP_SETUID, and a filter without CAP_SYS_ADMIN needs a promise first.",
+        "words": "Not the twelve words, each once.",
+    },
+    wrong={"root": [("proc pivot umount", "pivot umount proc")], "rights": [("bounding setresuid capset", "capset setresuid bounding")],
+           "words": [("close_range execve", "close_range exec")]},
+)
+
+
+def told(g):
+    """The words in the order in which the program tells of them: the first record of each."""
+    if "told" not in g.kept:
+        path = g.tmp + "/told"
+        r = harness.run([g.program(), "--explain=json", "--explain-to", path, "--network", "none", "--rootfs", harness.ROOTFS,
+                         "--", "/bin/true"])
+        g.must(r.status == 0, r.err)
+        calls = [json.loads(line)["call"] for line in harness.read(path).splitlines()]
+        first = {name: next(i for i, call in enumerate(calls) if call.startswith(begin)) for name, begin in RECORDS.items()}
+        g.kept["told"] = sorted(first, key=first.get)
+    return g.kept["told"]
+
+
+def in_order(g, names, hint):
+    given = g.answers.get("order", "").split()
+    g.must(given, "order has no answer", "empty")
+    g.must(sorted(given) == sorted(RECORDS), " ".join(given), "words")
+    said, truth = ([name for name in some if name in names] for some in (given, told(g)))
+    g.must(said == truth, "not so: " + ", ".join(said), hint)
+
+
+@order.check("a process, and a root for it", 5)
+def _(g):
+    in_order(g, ("clone3", "private", "proc", "pivot", "umount", "execve"), "root")
+
+
+@order.check("rights taken away", 5)
+def _(g):
+    in_order(g, list(RECORDS)[3:], "rights")
+
 
 # ---- 7.2 -----------------------------------------------------------------------------------------
 
@@ -121,3 +195,54 @@ def _(g):
     g.must(verdict(program, int(words[1]), 0) == ALLOW, r.out, "shut")
     said = [verdict(program, OTHER_ARCH, number) for number in (0, int(words[3]), 288)]
     g.must_not(ALLOW in said or None in said, f"{said} for calls of another architecture", "arch")
+
+
+# ---- 7.4 -----------------------------------------------------------------------------------------
+
+leaked = Exercise(
+    "7.4", "Leave by a descriptor", "step07", kind="break", file="leave.sh",
+    weak={"step07": ("step01-unshare/exec.c", [
+        ('\treturn call(close_range(first, ~0U, CLOSE_RANGE_CLOEXEC),\n'
+         '\t\t    "close_range(%u, 4294967295, CLOSE_RANGE_CLOEXEC)", first);', "\treturn first > 2 ? 0 : -1;")])},
+    hints={
+        "path": "The name was looked for from the container's root, where the host's files are not; which of the process's "
+                "descriptors does not begin there?",
+        "dots": "At the root .. leads nowhere, and the root is the container's; only who holds something outside can go on "
+                "from it.",
+        "nothing": "Nothing was printed: /proc lists what a process holds open.",
+    },
+    wrong={
+        "path": [('cat "$way$1"', 'cat "$1"')],
+        "dots": [('cat "$way$1"', 'cat "/../../../..$1"')],
+        "nothing": [('cat "$way$1"', ":")],
+    },
+)
+
+
+def printed(g, program):
+    """What the script prints in a container whose caller has / of the host open."""
+    secret = f"{g.random.getrandbits(60):x}"
+    with open(g.tmp + "/secret", "w", encoding="utf-8") as file:
+        file.write(secret + "\n")
+    host = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        r = harness.run([program, "--network", "none", "--rootfs", harness.ROOTFS, "--bind", g.submission + ":/leave.sh", "--",
+                         "/bin/sh", "/leave.sh", g.tmp + "/secret"], fds=(host,))
+    finally:
+        os.close(host)
+    return r, secret
+
+
+@leaked.check("a file of the host is read inside", 10)
+def _(g):
+    r, secret = printed(g, g.program())
+    held = secret in r.out
+    g.must(held or "/.." not in r.err, r.err, "dots")
+    g.must(held or "No such file" not in r.err, r.err, "path")
+    g.must(held, r.out + r.err, "nothing")
+
+
+@leaked.check("and not behind the real step 7", 0)
+def _(g):
+    r, secret = printed(g, harness.program("step07"))
+    g.must_not(secret in r.out, "the real one let it")

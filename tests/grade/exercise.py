@@ -12,6 +12,7 @@ An exercise file (ex_NN.py) makes Exercise objects and gives each its checks:
 Kinds: *refill*, the named functions are cut out of a real source, whose answer is in the tree; *extend*,
 a template is filled in, the answer is in solutions/, which no starter has; *observe*, a file of
 predictions; *break*, a script or program that has to reach its aim on a weakened build.
+What stands in place of a cut function (STUB) is one text for all of them, or a dictionary by name.
 A function's mark is its name at the left margin, with its braces alone there: the layout that
 clang-format gives every source, so that no mark has to stand in the code and none can go stale.
 A wrong solution is a list of replacements in the right one, each of which must fit exactly once; its
@@ -23,6 +24,7 @@ import os
 import random
 import re
 import shlex
+import shutil
 import subprocess
 import textwrap
 
@@ -127,7 +129,8 @@ class Exercise:
         for name in self.cut:
             first, last = body_of(text, name, self.refill)
             task = f"/* exercise {self.id}, {self.title}: the task is in book/exercises/{self.step:02d}.md */\n"
-            text = text[:first] + textwrap.indent(task + self.stub + "\n", "\t") + text[last:]
+            stub = self.stub if isinstance(self.stub, str) else self.stub[name]
+            text = text[:first] + textwrap.indent(task + stub + "\n", "\t") + text[last:]
         return text
 
     def answer_lines(self):
@@ -153,15 +156,22 @@ class Exercise:
             with open(path, "w", encoding="utf-8") as out:
                 out.write(text)
         for name, (source, pairs) in self.weak.items():
-            weak = f"{folder}/weak-{os.path.basename(source)}"
-            changed = replaced(read(f"{harness.ROOT}/{source}"), pairs, f"{self.id} weak")
-            if not os.path.exists(weak) or read(weak) != changed:
-                with open(weak, "w", encoding="utf-8") as out:
-                    out.write(changed)
-            compile_in(folder, weak, name, None if source.startswith("tests/") else source)
+            self.build_weak(name, source, pairs, folder)
         if not self.file.endswith(".c"):
             return
         compile_in(folder, path, self.program, self.refill)
+
+    def build_weak(self, name, source, pairs, folder):
+        """The weakened program NAME: built once for all who hand something in, and copied to FOLDER."""
+        common = os.path.dirname(folder) + "/weak"
+        os.makedirs(common, exist_ok=True)
+        weak = f"{common}/weak-{os.path.basename(source)}"
+        changed = replaced(read(f"{harness.ROOT}/{source}"), pairs, f"{self.id} weak")
+        if not os.path.exists(weak) or read(weak) != changed:
+            with open(weak, "w", encoding="utf-8") as out:
+                out.write(changed)
+        compile_in(common, weak, name, None if source.startswith("tests/") else source)
+        shutil.copy2(f"{common}/{name}", f"{folder}/{name}")
 
 
 def flags():
