@@ -305,10 +305,10 @@ book-run: ready ## the transcripts of the book, from the programs
 book-check: ## listings, links and names of the book
 	@book/build/check.py
 
-grade: ## points for exercises/ of a starter (STEP=03, ID=3.2, JSON=1, FORMAT=gradescope|autolab)
-	@$(MAKE) --no-print-directory -s ready WERROR= >&2
+grade: ## points for exercises/ of a starter (STEP=03, ID=3.2, DIR=…, JSON=1, FORMAT=gradescope|autolab)
+	@$(if $(READY),,$(MAKE) --no-print-directory -s ready WERROR= >&2)
 	@tests/grade/grader.py grade $(if $(STEP),--step $(STEP)) $(if $(JSON),--json) \
-		$(if $(FORMAT),--format $(FORMAT)) $(ID)
+		$(if $(FORMAT),--format $(FORMAT)) $(if $(DIR),--dir "$(DIR)") $(ID)
 starter: ## a tree with the exercises of a step to work in (STEP=03 DIR=../mine SEED=class)
 	@tests/grade/grader.py starter $(if $(STEP),--step $(STEP)) $(DIR)
 export: ## one step and what it stands on, as a folder that builds alone (STEP=04 DIR=../step4)

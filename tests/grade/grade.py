@@ -1,6 +1,7 @@
 """Every exercise: its starter builds and fails, its solution passes, and each wrong solution fails
 with the hint that was written for it. And the three commands that hand exercises out."""
 
+import exercise
 import grader
 from exercise import exercises
 from harness import *
@@ -84,3 +85,88 @@ def _():
     r = run(["make", "-C", target, "-n", "all"], env={"BUILD": ""})
     equal(r.status, 0)
     contains(r.out, "-o build/step03 ")
+
+
+# ---- make grade, as a teacher's script calls it ---------------------------------------------------
+
+ONE = "1.1"  # a file of predictions: nothing to compile
+
+
+def handed_in(name, seed, words=""):
+    """The exercises of a tree that make starter SEED=… made; the one file says what is right for the seed
+    WORDS, and is the starter's without any."""
+    target = f"{TMP}/{name}"
+    r = run(["make", "-s", "-C", ROOT, "starter", "STEP=01", f"SEED={seed}", f"DIR={target}", f"O={BUILD}"])
+    equal(r.status, 0)
+    if words:
+        own, exercise.SEED = exercise.SEED, words
+        with open(f"{target}/exercises/{ONE}/answers.txt", "w") as out:
+            out.write(exercises[ONE].right())
+        exercise.SEED = own
+    return target + "/exercises"
+
+
+def make_grade(folder, *words, **options):
+    return run(["make", "-s", "-C", ROOT, "grade", f"ID={ONE}", "READY=1", f"DIR={folder}", f"O={BUILD}", *words], **options)
+
+
+@test("make grade SEED: what is right for one class is wrong for another; JSON=1 says what was checked, seen and hinted")
+def _():
+    names = [read(handed_in(seed, seed) + f"/{ONE}/answers.txt") for seed in ("spring", "winter")]
+    differs(names[0], names[1])
+    for words, right in (("spring", True), ("winter", False)):
+        folder = handed_in("graded-" + words, "spring", words)
+        r = make_grade(folder, "JSON=1")
+        told = json.loads(r.out)
+        equal((r.status == 0, told["points"] == told["max"] == 10), (right, right), words)
+        one = told["exercises"][0]
+        equal((one["id"], one["kind"], one["passed"], len(one["checks"])), (ONE, "observe", right, 3))
+        equal(sum(row["points"] for row in one["checks"]), told["points"])
+        for row in one["checks"]:
+            equal(row["held"], row["hint"] == "", row["checked"])
+            equal(row["held"], row["seen"] == "", row["checked"])
+
+
+@test("FORMAT=gradescope is a results.json: tests with a name, a score out of a max_score, what was seen and the hint")
+def _():
+    r = make_grade(handed_in("empty", ""), "FORMAT=gradescope")
+    told = json.loads(r.out)
+    differs(r.status, 0)
+    equal(sorted(told), ["score", "tests"])
+    equal(told["score"], sum(row["score"] for row in told["tests"]))
+    equal(sum(row["max_score"] for row in told["tests"]), 10)
+    for row in told["tests"]:
+        equal(sorted(row), ["max_score", "name", "output", "score", "status"])
+        equal(row["status"], "failed" if row["output"] else "passed")
+        check(0 <= row["score"] <= row["max_score"], row)
+        contains(row["name"], ONE)
+    contains(told["tests"][0]["output"], "Hint: ")
+
+
+@test("FORMAT=autolab: the last line is one JSON object with a score for each problem")
+def _():
+    r = make_grade(handed_in("right", "", "any"), "FORMAT=autolab")
+    told = json.loads(r.lines[-1])
+    equal(sorted(told), ["scores"])
+    equal(list(told["scores"]), [ONE])
+    check(0 <= told["scores"][ONE] <= 10, told)
+
+
+@test("GRADE_EXTRA adds a teacher's check to an exercise, and an exercise of the teacher's own")
+def _():
+    extra = TMP + "/extra"
+    os.makedirs(extra)
+    with open(extra + "/mine.py", "w") as out:
+        out.write('from exercise import Exercise, exercises\n\n@exercises["1.1"].check("it names its author", 5)\n'
+                  'def _(g):\n    g.must("author" in g.text, "nobody is named")\n\n'
+                  'Exercise("9.1", "One of my own", "step01", kind="observe", file="word.txt", template="word =\\n")\n'
+                  '@exercises["9.1"].check("the word", 7)\ndef _(g):\n    g.predicted("word", "yes", "empty")\n')
+    folder = handed_in("extended", "", "any")
+    os.makedirs(folder + "/9.1")
+    with open(folder + "/9.1/word.txt", "w") as out:
+        out.write("word = yes\n")
+    told = json.loads(make_grade(folder, "JSON=1", "ID=1.1 9.1", env={"GRADE_EXTRA": extra}).out)
+    equal([(one["id"], one["max"]) for one in told["exercises"]], [("1.1", 15), ("9.1", 7)])
+    equal(told["exercises"][1]["passed"], True)
+    added = next(row for row in told["exercises"][0]["checks"] if row["checked"] == "it names its author")
+    equal((added["held"], added["seen"]), (False, "nobody is named"))

@@ -338,6 +338,7 @@ def finish(results, options):
     elif form == "gradescope":
         print(json.dumps({"score": got, "tests": [
             {"name": f"{r['id']} {r['title']}: {row['checked']}", "score": row["points"], "max_score": row["max"],
+             "status": "passed" if row["held"] else "failed",
              "output": "\n".join(filter(None, [row["seen"], row["hint"] and "Hint: " + row["hint"]]))}
             for r in results for row in r["checks"]]}, indent=2, ensure_ascii=False))
     elif form == "autolab":
