@@ -415,7 +415,8 @@ remove_nested(const struct cgroup *cgroup)
 }
 /* ANCHOR_END: nested */
 
-/* rmdir(2) of the cgroup, then of the parents that were made for it and that nobody else uses. */
+/* rmdir(2) of the cgroup, of those nested in it if there are any, and then of the parents that were
+ * made for it and that nobody else uses. */
 static int
 remove_path(struct cgroup *cgroup)
 {
@@ -428,6 +429,8 @@ remove_path(struct cgroup *cgroup)
 		if (result < 0 && errno == ENOENT)
 			result = 0;
 		if (result < 0 && first && errno == EBUSY && now_ms() < deadline) {
+			if (cgroup->fd >= 0 && remove_nested(cgroup) < 0)
+				return -1;
 			poll(NULL, 0, 1); /* the last process is on its way out */
 			continue;
 		}
@@ -569,8 +572,6 @@ cgroup_remove(struct cgroup *cgroup)
 	}
 	snprintf(path, sizeof path, "%.*s", (int)(strrchr(cgroup->path, '/') - cgroup->path),
 		 cgroup->path);
-	if (result == 0)
-		result = remove_nested(cgroup);
 	if (result == 0)
 		result = remove_path(cgroup);
 	if (result == 0)

@@ -238,19 +238,14 @@ oci_state_make(const char *root, const char *id, struct oci_state *state)
 	return state->dir < 0 ? -1 : 0;
 }
 
+/* Takes JSON over, and what it says. */
 static int
-load(struct oci_state *state)
+adopt(struct oci_state *state, struct json_object *json)
 {
-	int fd = openat(state->dir, "state.json", O_RDONLY | O_CLOEXEC);
 	bool bad = false;
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : fail(errno, "open(\"state.json\") of %s", state->id);
 	json_object_put(state->json);
-	state->json = json_read_fd(fd, "state.json");
-	close(fd);
-	if (!state->json)
-		return -1;
+	state->json = json;
 	state->pid = (pid_t)json_number(state->json, "pid", &bad);
 	state->start_time = (uint64_t)json_number(state->json, "startTime", &bad);
 	state->bundle = json_text(state->json, "bundle", &bad);
@@ -263,6 +258,19 @@ load(struct oci_state *state)
 	if (bad || !state->bundle || !state->cgroup)
 		return fail(EINVAL, "state.json of %s is damaged", state->id);
 	return 0;
+}
+
+static int
+load(struct oci_state *state)
+{
+	int fd = openat(state->dir, "state.json", O_RDONLY | O_CLOEXEC);
+	struct json_object *json;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fail(errno, "open(\"state.json\") of %s", state->id);
+	json = json_read_fd(fd, "state.json");
+	close(fd);
+	return json ? adopt(state, json) : -1;
 }
 
 /* With WAIT the lock is taken; else it is enough to know whether somebody has it. */
@@ -354,7 +362,6 @@ oci_state_write(struct oci_state *state, const struct oci_config *config, const 
 {
 	struct json_object *json = json_object_new_object();
 	char created[40], owner[16];
-	int done;
 
 	if (!json)
 		return fail(ENOMEM, "memory for state.json");
@@ -378,9 +385,10 @@ oci_state_write(struct oci_state *state, const struct oci_config *config, const 
 	put_text(json, "owner", owner);
 	if (config->annotations)
 		json_object_object_add(json, "annotations", json_object_get(config->annotations));
-	done = json_write(state->dir, "state.json", json, false);
+	if (json_write(state->dir, "state.json", json, false) == 0)
+		return adopt(state, json);
 	json_object_put(json);
-	return done < 0 ? -1 : load(state);
+	return -1;
 }
 
 void

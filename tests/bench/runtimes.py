@@ -190,7 +190,7 @@ class Bench:
     def smallest_limit(self, name):
         """In KiB, by halving: below it the container is killed, or the runtime gives up."""
         low, high = 0, 64 * 1024
-        while high - low > 16:
+        while high - low > 32:
             middle = (low + high) // 2
             bundle = self.bundle(True, linux={"resources": {"memory": {"limit": middle * 1024, "swap": middle * 1024}}})
             id_ = self.new_id()
@@ -212,7 +212,7 @@ def alive(pid):
 def limits_in_the_machine():
     """{name: KiB}; {} when there is no machine."""
     machine = os.environ.get("VM_DIR") or os.path.realpath(HERE + "/../../build/vm")
-    words = [HERE + "/../vm/run.sh", "-d", machine, "-t", "600", "--", "env", "BUILD=" + BUILD, os.path.realpath(__file__), "--memory"]
+    words = [HERE + "/../vm/run.sh", "-d", machine, "-t", "1800", "--", "env", "BUILD=" + BUILD, os.path.realpath(__file__), "--memory"]
     r = subprocess.run(words, capture_output=True, text=True, check=False)
     lines = [line for line in r.stdout.splitlines() if line.startswith("{")]
     return json.loads(lines[-1]) if r.returncode == 0 and lines else {}
