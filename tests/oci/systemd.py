@@ -87,11 +87,11 @@ def create(lab, box):
 @test("slice:prefix:name is a scope that systemd delegates, with the limits as its properties", needs="root cgroup2", timeout=200)
 def _():
     with Lab() as lab:
-        box = bundle(memory={"limit": 64 << 20}, pids={"limit": 30}, cpu={"quota": 50000, "period": 100000, "shares": 512})
+        box = bundle(memory={"limit": 64 << 20}, pids={"limit": 30}, cpu={"quota": 50000, "period": 100000, "shares": 512, "cpus": "0-1"})
         r = create(lab, box)
         equal((r.status, r.out), (0, ""))
         wanted = {"ActiveState": "active", "Slice": "lab-one.slice", "Delegate": "yes", "MemoryMax": str(64 << 20),
-                  "TasksMax": "30", "CPUQuotaPerSecUSec": "500ms", "DevicePolicy": "strict",
+                  "TasksMax": "30", "CPUQuotaPerSecUSec": "500ms", "DevicePolicy": "strict", "AllowedCPUs": "0-1",
                   "ControlGroup": "/lab.slice/lab-one.slice/pre-web.scope"}
         equal(lab.show("pre-web.scope", *wanted), wanted)
         group = lab.group + wanted["ControlGroup"]
@@ -99,10 +99,11 @@ def _():
         equal(len(read(group + "/cgroup.procs").split()), 1, "processes in it: the helper is gone")
         equal(oci(lab, "start", "web").status, 0)
         contains(oci(lab, "exec", "web", "/bin/cat", "/proc/self/cgroup").out, "0::/\n")
-        r = oci(lab, "update", "--memory", "32m", "--pids-limit", "20", "web")
+        r = oci(lab, "update", "--memory", "32m", "--pids-limit", "20", "--cpuset-cpus", "1", "web")
         equal((r.status, r.err), (0, ""))
-        equal(lab.show("pre-web.scope", "MemoryMax", "TasksMax"), {"MemoryMax": str(32 << 20), "TasksMax": "20"})
-        equal(read(group + "/memory.max"), f"{32 << 20}\n")
+        wanted = {"MemoryMax": str(32 << 20), "TasksMax": "20", "AllowedCPUs": "1"}
+        equal(lab.show("pre-web.scope", *wanted), wanted)
+        equal((read(group + "/memory.max"), read(group + "/cpuset.cpus")), (f"{32 << 20}\n", "1\n"))
         equal(oci(lab, "delete", "--force", "web").status, 0)
         equal(lab.show("pre-web.scope", "ActiveState", "LoadState"), {"ActiveState": "inactive", "LoadState": "not-found"})
         check(not os.path.exists(group), "the cgroup is gone")
@@ -120,6 +121,11 @@ def _():
         equal(r.status, 1)
         contains(r.out, "slice:prefix:name")
         equal(lab.run("ls", "/run/oci").out, "")
+        for words in (["set", "nosuch.scope", "-", "TasksMax=5"], ["set", "lab.target", "-", "TasksMax"], ["start", "lab.target", "-"]):
+            r = lab.run(program("boxstep-scope"), *words, stdin=subprocess.DEVNULL)
+            equal((r.status, r.out.count("\n"), r.err), (1, 1, ""), words)  # the reason, which boxstep-oci passes on
+        equal(run([program("boxstep-scope"), "--help"]).status, 0)
+        equal(run([program("boxstep-scope"), "start"]).status, 1)
     r = bundle().call("run", "--bundle", f"{TMP}/bundle-web", globals=["--cgroup-manager", "systemd"])
     equal(r.status, 1)
     contains(r.err, "systemd, unit pre-web.scope: ")
