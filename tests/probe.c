@@ -460,6 +460,21 @@ remove_file(char **arg)
 }
 
 static void
+notify(char **arg)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *path = getenv("NOTIFY_SOCKET");
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", path ? path : "");
+	tried("notify", (int)sendto(fd, arg[0], strlen(arg[0]), 0, (struct sockaddr *)&address,
+				    sizeof address) < 0
+				? -1
+				: 0);
+	close(fd);
+}
+
+static void
 mount_tmpfs(char **arg)
 {
 	tried("mount", mount("probe", arg[0], "tmpfs", 0, NULL));
@@ -910,6 +925,7 @@ static const struct {
 	{ "mkdir", 1, make_dir, "PATH" },
 	{ "mknod", 4, make_node, "PATH c|b MAJOR MINOR" },
 	{ "remove", 1, remove_file, "PATH" },
+	{ "notify", 1, notify, "TEXT: to NOTIFY_SOCKET" },
 	{ "mount", 1, mount_tmpfs, "PATH: a tmpfs there" },
 	{ "umount", 1, unmount, "PATH" },
 	{ "hog", 1, hog, "SIZE: touch anonymous memory and keep it" },

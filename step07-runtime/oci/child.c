@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,32 +28,9 @@
 #include "step07-runtime/oci/launch.h"
 #include "step07-runtime/security/keyring.h"
 #include "step07-runtime/security/procfs.h"
+#include "step07-runtime/security/unixsock.h"
 
 /* ---- what it sees ---- */
-
-/* Sends the master of the pty to whoever asked for the terminal: one message, one descriptor. */
-static int
-send_master(int socket, int master)
-{
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec name = { (char[]){ "/dev/ptmx" }, 9 };
-	struct msghdr message = { .msg_iov = &name,
-				  .msg_iovlen = 1,
-				  .msg_control = control.space,
-				  .msg_controllen = sizeof control.space };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof master);
-	memcpy(CMSG_DATA(c), &master, sizeof master);
-	return sendmsg(socket, &message, MSG_NOSIGNAL) < 0
-		       ? fail(errno, "sendmsg of the pty's master")
-		       : 0;
-}
 
 /* The terminal becomes 0, 1 and 2, and that of a session of its own, so that Ctrl-C finds it. */
 static int
@@ -83,7 +59,7 @@ child_open_terminal(int root, int console, bool bind, const struct oci_process *
 	if (console < 0)
 		return fail(EINVAL, "process.terminal is true, and there is no --console-socket");
 	if (devices_pty(root, &master, &slave) < 0 || (bind && devices_console(root, slave) < 0) ||
-	    send_master(console, master) < 0)
+	    unix_send(console, "/dev/ptmx", master) < 0)
 		return -1;
 	close(master);
 	return use_terminal(slave, process);
@@ -205,17 +181,17 @@ build_world(struct launch *launch, int proc)
 /* ---- what it may do ---- */
 
 /* HOME is not the image's to say: it is in the passwd of the container, for the user it runs as. */
-char **
-child_environment(const struct oci_process *process)
+static int
+set_home(struct oci_process *process)
 {
-	size_t count = 0;
-	char number[32], **env, *home;
+	static char home[sizeof((struct user *)NULL)->home + sizeof "HOME="];
+	char number[32];
 	struct user user;
 	int root;
 
-	for (; process->env[count]; count++)
-		if (strncmp(process->env[count], "HOME=", 5) == 0)
-			return process->env;
+	for (size_t i = 0; process->env[i]; i++)
+		if (strncmp(process->env[i], "HOME=", 5) == 0)
+			return 0;
 	snprintf(number, sizeof number, "%u", process->user.uid);
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0 || user_resolve(root, number, &user) < 0) {
@@ -224,12 +200,25 @@ child_environment(const struct oci_process *process)
 	}
 	if (root >= 0)
 		close(root);
-	env = calloc(count + 2, sizeof *env);
-	if (!env || asprintf(&home, "HOME=%s", user.home) < 0)
-		return process->env;
-	memcpy(env, process->env, count * sizeof *env);
-	env[count] = home;
-	return env;
+	snprintf(home, sizeof home, "HOME=%s", user.home);
+	return oci_process_set(process, home);
+}
+
+int
+child_environment(struct oci_process *process)
+{
+	static char count[32], pid[32];
+	char *names = getenv("LISTEN_FDNAMES");
+
+	if (set_home(process) < 0)
+		return -1;
+	if (!process->listen_fds)
+		return 0;
+	snprintf(count, sizeof count, "LISTEN_FDS=%u", process->listen_fds);
+	snprintf(pid, sizeof pid, "LISTEN_PID=%d", getpid()); /* as it is inside */
+	if (oci_process_set(process, count) < 0 || oci_process_set(process, pid) < 0)
+		return -1;
+	return names ? oci_process_set(process, names - strlen("LISTEN_FDNAMES=")) : 0;
 }
 
 /* The working directory of a user who may go where root may not, or the other way round. */
@@ -328,7 +317,7 @@ let_go_of_lock(struct launch *launch)
 
 int
 child_exec(const struct oci_process *process, const struct seccomp *seccomp, int proc, bool init,
-	   unsigned keep, char **env, const char *path, struct handshake *shake)
+	   unsigned keep, const char *path, struct handshake *shake)
 {
 	if (attrs_label(&process->attrs, proc) < 0)
 		return -1;
@@ -339,15 +328,15 @@ child_exec(const struct oci_process *process, const struct seccomp *seccomp, int
 	if (seccomp_install_last(seccomp, NULL) < 0)
 		return -1;
 	if (init)
-		init_or_exec(false, process->args, env, keep, shake);
-	return exec_now(path, process->args, env);
+		init_or_exec(false, process->args, process->env, keep, shake);
+	return exec_now(path, process->args, process->env);
 }
 
 void
 launch_child(struct launch *launch)
 {
 	struct oci_config *config = launch->config;
-	char path[EXEC_PATH], **env;
+	char path[EXEC_PATH];
 	int proc = -1, gate = -1;
 
 	handshake_in_child(&launch->shake);
@@ -367,8 +356,8 @@ launch_child(struct launch *launch)
 	if (launch->die_with_parent && spawn_die_with_parent() < 0)
 		handshake_fail(&launch->shake);
 	/* a command that is not there is an error of create, not of start */
-	env = child_environment(&config->process);
-	if (exec_find(config->process.args[0], env, path, true) < 0 ||
+	if (child_environment(&config->process) < 0 ||
+	    exec_find(config->process.args[0], config->process.env, path, true) < 0 ||
 	    handshake_ready(&launch->shake) < 0)
 		handshake_fail(&launch->shake);
 	/* the second GO: the container is written down. If the runtime died before, nobody knows of
@@ -381,7 +370,7 @@ launch_child(struct launch *launch)
 					       &(struct hook_subject){ launch->id, launch->bundle,
 								       "created", getpid() }) == 0)
 		child_exec(&config->process, &launch->seccomp, proc, config->init, launch->keep,
-			   env, path, &launch->shake);
+			   path, &launch->shake);
 	gate_fail(gate);
 	handshake_fail(&launch->shake);
 }

@@ -18,8 +18,9 @@ int child_resolve_user(const char *name, struct oci_process *process);
  * PROC is a checked procfs (procfs.h). */
 int child_rights(const struct oci_process *process, const struct seccomp *seccomp, int proc);
 
-/* The environment of the process, with HOME from the container's passwd when it has none. */
-char **child_environment(const struct oci_process *process);
+/* Completes the environment of the process: HOME from the container's passwd when it has none, and
+ * what tells it of descriptors that are open already. */
+int child_environment(struct oci_process *process);
 
 /* A pty of the devpts below ROOT becomes the terminal; its master goes over the socket CONSOLE.
  * With BIND it is /dev/console too. */
@@ -38,6 +39,6 @@ int child_use_stdio(const int stdio[3]);
 
 /* The last steps: label, filter, execve of PATH (with INIT: below an init). Returns only −1. */
 int child_exec(const struct oci_process *process, const struct seccomp *seccomp, int proc,
-	       bool init, unsigned keep, char **env, const char *path, struct handshake *shake);
+	       bool init, unsigned keep, const char *path, struct handshake *shake);
 
 #endif

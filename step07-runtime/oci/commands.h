@@ -60,8 +60,9 @@ int open_running(const struct globals *globals, const char *id, struct oci_state
  * then its poststop hooks. Closes STATE. */
 int destroy(const struct globals *globals, struct oci_state *state);
 
-/* Writes PID as text into FD, which was opened for --pid-file, and closes it. FD −1: nothing. */
+/* The directory of --pid-file (PATH or NULL), while paths are the caller's; then the file in it,
+ * with PID as text, there all at once. Closes DIR; −1: nothing is to be written. */
 int pid_file_open(const char *path);
-int pid_file_write(int fd, int pid);
+int pid_file_write(int dir, const char *path, int pid);
 
 #endif

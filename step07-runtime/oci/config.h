@@ -30,6 +30,7 @@ struct oci_process {
 	bool terminal;
 	unsigned short rows, columns; /* consoleSize; 0: not given */
 	struct user user;
+	unsigned listen_fds; /* descriptors after 2 that it is told of; not of the JSON */
 	bool no_new_privs;
 	struct cap_sets caps;		    /* all empty when the object gives none */
 	const char *unknown_cap;	    /* the first name that this runtime does not know */
@@ -80,6 +81,9 @@ void oci_config_free(struct oci_config *config);
 
 /* A process object by itself, for exec: from a parsed object (whose reference it takes over). */
 int oci_process_read(struct json_object *json, struct oci_process *process);
+/* VARIABLE (NAME=VALUE, which stays the caller's) in the place of what the environment has of that
+ * name. ENOMEM. */
+int oci_process_set(struct oci_process *process, char *variable);
 void oci_process_free(struct oci_process *process);
 
 #endif

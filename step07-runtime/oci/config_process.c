@@ -218,6 +218,25 @@ oci_process_read(struct json_object *json, struct oci_process *process)
 	return 0;
 }
 
+int
+oci_process_set(struct oci_process *process, char *variable)
+{
+	size_t name = strcspn(variable, "=") + 1, count = 0;
+	char **env;
+
+	while (process->env[count] && strncmp(process->env[count], variable, name) != 0)
+		count++;
+	if (!process->env[count]) {
+		env = reallocarray(process->env, count + 2, sizeof *env);
+		if (!env)
+			return fail(ENOMEM, "memory for the environment");
+		env[count + 1] = NULL;
+		process->env = env;
+	}
+	process->env[count] = variable;
+	return 0;
+}
+
 void
 oci_process_free(struct oci_process *process)
 {

@@ -2,33 +2,13 @@
  * console.c: connected to, or made and shown. Follows unix(7), pty(7). Explained in
  * book/07-runtime.md.
  */
-#include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
 #include "step07-runtime/oci/console.h"
+#include "step07-runtime/security/unixsock.h"
 #include "step07-runtime/terminal.h"
-
-static int
-connect_to(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd;
-
-	if (strlen(path) >= sizeof address.sun_path)
-		return fail(ENAMETOOLONG, "--console-socket %s", path);
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
-		return fd;
-	fail(errno, "connect(\"%s\") for --console-socket", path);
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
 
 int
 console_open(const char *path, bool foreground, struct oci_process *process,
@@ -39,7 +19,9 @@ console_open(const char *path, bool foreground, struct oci_process *process,
 
 	*console = (struct console){ .socket = -1, .receive = -1 };
 	if (path)
-		return (console->socket = connect_to(path)) < 0 ? -1 : 0;
+		return (console->socket = unix_connect(path, SOCK_STREAM, "--console-socket")) < 0
+			       ? -1
+			       : 0;
 	if (!foreground || !process->terminal || !isatty(STDIN_FILENO))
 		return 0;
 	if (terminal_sockets(ends) < 0)

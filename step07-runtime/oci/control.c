@@ -21,6 +21,7 @@
 #include "step07-runtime/oci/config.h"
 #include "step07-runtime/oci/gate.h"
 #include "step07-runtime/oci/hooks.h"
+#include "step07-runtime/oci/service.h"
 #include "step07-runtime/oci/state.h"
 
 struct control {
@@ -128,6 +129,7 @@ command_start(const struct globals *globals, int argc, char **argv)
 {
 	struct control control = { .globals = globals };
 	struct oci_state state;
+	struct service service = { -1, -1 };
 	int first = begin(no_rows, 1, argc, argv, &control), pidfd, done = -1;
 
 	if (first <= 0)
@@ -139,10 +141,15 @@ command_start(const struct globals *globals, int argc, char **argv)
 	else if (oci_state_status(&state) == OCI_RUNNING)
 		fail(EINVAL, "container %s is not in the state created: it runs", state.id);
 	else if ((pidfd = oci_state_pidfd(&state)) >= 0) {
-		done = gate_open(state.dir, state.pid, pidfd);
-		close(pidfd);
+		if ((done = service_open(state.dir, &service)) == 0)
+			done = gate_open(state.dir, state.pid, pidfd);
 		if (state.hooks)
 			done = after_start(globals, &state, done);
+		if (done == 0) {
+			oci_state_unlock(&state); /* it may be long */
+			done = service_await(&service, state.pid, pidfd);
+		}
+		close(pidfd);
 	}
 	oci_state_close(&state);
 	return done;

@@ -18,6 +18,7 @@
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/console.h"
 #include "step07-runtime/oci/launch.h"
+#include "step07-runtime/oci/service.h"
 #include "step07-runtime/oci/state.h"
 
 struct create_options {
@@ -68,20 +69,38 @@ static const struct option_row run_rows[] = {
 int
 pid_file_open(const char *path)
 {
-	int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644) : -1;
+	char folder[PATH_MAX];
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	int dir;
 
-	if (path && fd < 0)
-		fail(errno, "open(\"%s\") for --pid-file", path);
-	return fd;
+	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		 slash ? path : ".");
+	dir = path ? open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (path && dir < 0)
+		fail(errno, "open(\"%s\") for --pid-file", folder);
+	return dir;
 }
 
+/* Who looks at it sees no file, or the number. */
 int
-pid_file_write(int fd, int pid)
+pid_file_write(int dir, const char *path, int pid)
 {
-	int done = fd < 0 || dprintf(fd, "%d", pid) > 0 ? 0 : fail(errno, "write of --pid-file");
+	const char *slash = path ? strrchr(path, '/') : NULL, *name = slash ? slash + 1 : path;
+	char other[NAME_MAX + 1];
+	int fd, done;
 
-	if (fd >= 0 && close(fd) < 0 && done == 0)
-		done = fail(errno, "close of --pid-file");
+	if (dir < 0)
+		return 0;
+	snprintf(other, sizeof other, ".%d.%.200s", getpid(), name);
+	fd = openat(dir, other, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	done = fd < 0 || dprintf(fd, "%d", pid) < 0 || renameat(dir, other, dir, name) < 0
+		       ? fail(errno, "write of --pid-file %s", path)
+		       : 0;
+	if (fd >= 0 && done < 0)
+		unlinkat(dir, other, 0);
+	if (fd >= 0)
+		close(fd);
+	close(dir);
 	return done;
 }
 
@@ -124,6 +143,7 @@ struct job {
 	struct oci_state state;
 	struct launch launch;
 	struct console console;
+	struct service service;
 	bool foreground; /* it waits for the end */
 	int pid_file;
 };
@@ -151,7 +171,8 @@ begin(const struct program *program, const struct globals *globals, int argc, ch
 	launch_init(&job->launch, job->state.id, &job->config);
 	job->config.root.no_pivot = options->no_pivot;
 	job->launch.bundle = job->bundle;
-	job->launch.keep = (unsigned)options->preserve_fds;
+	job->config.process.listen_fds = service_descriptors();
+	job->launch.keep = (unsigned)options->preserve_fds + job->config.process.listen_fds;
 	job->launch.old_keyring = job->state.old_keyring = options->old_keyring;
 	job->launch.no_cgroup =
 		globals->cgroup_manager && !strcmp(globals->cgroup_manager, "disabled");
@@ -161,7 +182,8 @@ begin(const struct program *program, const struct globals *globals, int argc, ch
 		      "has "
 		      "CAP_SYS_CHROOT\n",
 		      stderr);
-	return 1;
+	return service_offer(job->state.dir, globals->root, job->state.id, &job->config) < 0 ? -1
+											     : 1;
 }
 
 /* Before anything is made on the host: what there will be, so that it is found if this process is
@@ -200,7 +222,7 @@ build(struct job *job)
 			    launch->child.pid) < 0 ||
 	    launch_ready(launch) < 0)
 		return -1;
-	return pid_file_write(job->pid_file, launch->child.pid);
+	return pid_file_write(job->pid_file, job->options.pid_file, launch->child.pid);
 }
 
 static int
@@ -270,7 +292,8 @@ attend(const struct globals *globals, struct job *job)
 	siginfo_t info = { 0 };
 
 	oci_state_unlock(&job->state); /* for state, kill and exec */
-	if (console_wait(&job->console, &job->launch.child, &info) < 0)
+	if (service_attend(&job->service, job->launch.child.pid, job->launch.child.pidfd) < 0 ||
+	    console_wait(&job->console, &job->launch.child, &info) < 0)
 		return give_up(globals, job);
 	if (!job->options.keep)
 		clean_up(globals, job);
@@ -298,13 +321,16 @@ command_run(const struct globals *globals, int argc, char **argv)
 		return 0;
 	job.foreground = !job.options.detach;
 	if (begun < 0 || (job.foreground && spawn_block_signals() < 0) || build(&job) < 0 ||
-	    console_show(&job.console) < 0 || launch_start(&job.launch) < 0 ||
+	    service_open(job.state.dir, &job.service) < 0 || console_show(&job.console) < 0 ||
+	    launch_start(&job.launch) < 0 ||
 	    hooks_run(&job.config, HOOK_POSTSTART,
 		      &(struct hook_subject){ job.launch.id, job.bundle, "running",
 					      job.launch.child.pid }) < 0)
 		return give_up(globals, &job);
 	if (job.foreground)
 		status = attend(globals, &job);
+	else
+		status = service_await(&job.service, job.launch.child.pid, job.launch.child.pidfd);
 	hooks_leave();
 	launch_close(&job.launch);
 	oci_state_close(&job.state);

@@ -40,7 +40,7 @@ child(struct enter *enter, struct handshake *shake, struct seccomp *seccomp, int
 	struct oci_process *process = enter->process;
 	const struct hook_subject subject = { enter->state->id, enter->state->bundle, "running",
 					      enter->state->pid };
-	char path[EXEC_PATH], **env;
+	char path[EXEC_PATH];
 	int root = -1;
 
 	handshake_in_child(shake);
@@ -64,9 +64,10 @@ child(struct enter *enter, struct handshake *shake, struct seccomp *seccomp, int
 		handshake_fail(shake);
 	if (enter->die_with_parent && spawn_die_with_parent() < 0)
 		handshake_fail(shake);
-	env = child_environment(process);
-	if (exec_find(process->args[0], env, path, true) == 0 && handshake_ready(shake) == 0)
-		child_exec(process, seccomp, proc, false, enter->keep, env, path, shake);
+	if (child_environment(process) == 0 &&
+	    exec_find(process->args[0], process->env, path, true) == 0 &&
+	    handshake_ready(shake) == 0)
+		child_exec(process, seccomp, proc, false, enter->keep, path, shake);
 	handshake_fail(shake);
 }
 

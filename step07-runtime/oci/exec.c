@@ -16,6 +16,7 @@
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/console.h"
 #include "step07-runtime/oci/enter.h"
+#include "step07-runtime/oci/service.h"
 
 /* What callers know as "the process never ran": no status of a command looks like it by chance. */
 enum { EXIT_NOT_RUN = 255 };
@@ -234,7 +235,8 @@ run(struct exec_options *options, struct oci_state *state, char *const command[]
 	if (!json || oci_process_read(json, &process) < 0)
 		goto out;
 	enter_init(&enter, state, &config, &process);
-	enter.keep = (unsigned)options->preserve_fds;
+	process.listen_fds = service_descriptors();
+	enter.keep = (unsigned)options->preserve_fds + process.listen_fds;
 	enter.below = options->cgroup;
 	if (options->user && !strchr("0123456789", options->user[0]))
 		enter.user_name = options->user;
@@ -244,9 +246,13 @@ run(struct exec_options *options, struct oci_state *state, char *const command[]
 	if (console_open(options->console, !options->detach, &process, &console) < 0)
 		goto out;
 	enter.console = console.socket;
-	if ((!options->detach && spawn_block_signals() < 0) || enter_run(&enter) < 0 ||
-	    pid_file_write(pid_file, enter.child.pid) < 0 || console_show(&console) < 0)
+	if ((!options->detach && spawn_block_signals() < 0) || enter_run(&enter) < 0)
 		goto out;
+	if (pid_file_write(pid_file, options->pid_file, enter.child.pid) < 0 ||
+	    console_show(&console) < 0) {
+		spawn_end(&enter.child);
+		goto out;
+	}
 	done = 0;
 	if (!options->detach)
 		done = console_wait(&console, &enter.child, &info) < 0 ? -1 : spawn_status(&info);

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "step07-runtime/oci/launch.h"
 #include "step07-runtime/security/procfs.h"
 #include "step07-runtime/security/profile.h"
+#include "step07-runtime/security/unixsock.h"
 
 void
 launch_init(struct launch *launch, const char *id, struct oci_config *config)
@@ -54,7 +56,8 @@ launch_seccomp(const struct oci_config *config, const struct oci_process *proces
 	profile_free(&profile);
 	/* here, because the path is the host's */
 	if (done == 0 && seccomp->notify)
-		seccomp->supervisor = done = seccomp_listener_connect(seccomp->listener_path);
+		seccomp->supervisor = done =
+			unix_connect(seccomp->listener_path, SOCK_STREAM, "listenerPath");
 	return done < 0 ? -1 : 0;
 }
 

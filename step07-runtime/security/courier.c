@@ -10,7 +10,7 @@
 
 #include "step01-unshare/call.h"
 #include "step07-runtime/security/courier.h"
-#include "step07-runtime/security/seccomp.h"
+#include "step07-runtime/security/unixsock.h"
 
 enum { WAITING = -2, NONE = -1 };
 
@@ -18,7 +18,7 @@ static struct {
 	int socket;
 	const char *state;
 	atomic_int listener; /* WAITING, NONE, or the descriptor */
-	atomic_int sent;     /* WAITING, then what seccomp_listener_send gave */
+	atomic_int sent;     /* WAITING, then what unix_send gave */
 } courier;
 
 static int
@@ -31,8 +31,7 @@ carry(void *unused)
 	while ((listener = atomic_load(&courier.listener)) == WAITING)
 		nanosleep(&moment, NULL);
 	if (listener >= 0)
-		atomic_store(&courier.sent,
-			     seccomp_listener_send(courier.socket, listener, courier.state));
+		atomic_store(&courier.sent, unix_send(courier.socket, courier.state, listener));
 	return 0;
 }
 

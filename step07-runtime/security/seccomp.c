@@ -180,59 +180,6 @@ seccomp_no_new_privs(const struct seccomp *seccomp)
 		    "prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)");
 }
 
-/* ---- a supervisor ---- */
-
-int
-seccomp_listener_connect(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd;
-
-	if (strlen(path) >= sizeof address.sun_path)
-		return fail(ENAMETOOLONG, "listenerPath %s", path);
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return fail(errno, "socket(AF_UNIX, …)");
-	if (call(connect(fd, (struct sockaddr *)&address, sizeof address),
-		 "connect(%d, {sa_family=AF_UNIX, sun_path=\"%s\"}, %zu)", fd, path,
-		 sizeof address) < 0) {
-		int number = errno;
-		close(fd);
-		errno = number;
-		return -1;
-	}
-	return fd;
-}
-
-int
-seccomp_listener_send(int socket, int listener, const char *state)
-{
-	struct iovec text = { (void *)(uintptr_t)state, strlen(state) };
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct msghdr message = { .msg_iov = &text,
-				  .msg_iovlen = 1,
-				  .msg_control = &control,
-				  .msg_controllen = sizeof control };
-
-	control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
-					   .cmsg_level = SOL_SOCKET,
-					   .cmsg_type = SCM_RIGHTS };
-	memcpy(CMSG_DATA(&control.header), &listener, sizeof listener);
-	ssize_t sent = call(sendmsg(socket, &message, MSG_NOSIGNAL),
-			    "sendmsg(%d, {SCM_RIGHTS [%d], %zu bytes}, MSG_NOSIGNAL)", socket,
-			    listener, text.iov_len);
-	if (sent < 0)
-		return -1;
-	if ((size_t)sent != text.iov_len)
-		return fail(EMSGSIZE, "sendmsg(%d, …): the supervisor took %zd bytes", socket,
-			    sent);
-	return 0;
-}
-
 /* ---- options ---- */
 
 static int

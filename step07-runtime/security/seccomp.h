@@ -62,13 +62,6 @@ int seccomp_install_last(const struct seccomp *seccomp, int *listener);
 /* In the child, between them: prctl(PR_SET_NO_NEW_PRIVS), when it is wanted. Irrevocable. */
 int seccomp_no_new_privs(const struct seccomp *seccomp);
 
-/* Connects to the unix socket of a supervisor (listenerPath); a descriptor, or −1. */
-int seccomp_listener_connect(const char *path);
-
-/* Sends LISTENER over SOCKET (SCM_RIGHTS) with STATE. Not to be called by the thread that has the
- * filter on: see courier.h. */
-int seccomp_listener_send(int socket, int listener, const char *state);
-
 void seccomp_free(struct seccomp *seccomp);
 
 #endif

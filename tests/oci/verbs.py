@@ -4,6 +4,7 @@ Where Debian's runc and crun run here, their answers to the same words are asked
 """
 
 import ctypes
+import socket
 
 from harness import *
 from oci import OCI, asked, of_this_process, reap, shell, subreaper
@@ -436,3 +437,148 @@ def _():
         a, b = (run([which, "--root", f"{TMP}/{os.path.basename(which)}", *words]) for which in (ours, theirs))
         equal(a.status, b.status, " ".join(words))
         equal("does not exist" in a.err, "does not exist" in b.err, " ".join(words))
+
+
+# ---- what a service manager gives ----------------------------------------------------------------
+
+
+class Manager:
+    """The socket of NOTIFY_SOCKET, and what came."""
+
+    def __init__(self, name=None):
+        self.name = name or TMP + "/manager"
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind("\0" + self.name[1:] if self.name[0] == "@" else self.name)
+        self.env = {"NOTIFY_SOCKET": self.name}
+
+    def words(self):
+        """Everything up to the barrier, whose descriptor is closed: so its sender goes on."""
+        self.socket.settimeout(30)
+        heard = []
+        while "BARRIER=1" not in heard:
+            text, fds, _, _ = socket.recv_fds(self.socket, 4096, 4)
+            heard.append(text.decode())
+            for fd in fds:
+                os.close(fd)
+        return heard
+
+    def nothing(self):
+        self.socket.setblocking(False)
+        try:
+            return self.socket.recv(4096)
+        except BlockingIOError:
+            return b""
+
+
+def says(*texts, **more):
+    return OCI("/bin/probe", *[word for text in texts for word in ("notify", text)], "sleep", "300", **more)
+
+
+@test("start waits until the command has said READY=1, and tells that and its pid, nothing else of what it said")
+def _():
+    for name in (None, "@boxstep-test-manager"):
+        manager = Manager(name)
+        with says("MAINPID=1\nSTATUS=ours", "EXTEND_TIMEOUT_USEC=1", "READY=10", "READY=1\nFDSTORE=1\nMAINPID=1") as box:
+            box.created(env=manager.env)
+            equal(manager.nothing(), b"")
+            p = start(box.argv("start"), env=manager.env)
+            heard = manager.words()
+            equal(heard, [f"MAINPID={box.pid}\nREADY=1", "BARRIER=1"])
+            equal(p.wait().status, 0)
+            equal(box.status, "running")
+            r = box.call("exec", after=["/bin/sh", "-c", "echo $NOTIFY_SOCKET"], env=manager.env)
+            equal(r.out, "\n", "the variable of a process that enters")
+        equal(manager.nothing(), b"")
+        manager.socket.close()
+
+
+@test("run tells it too, in the foreground and detached; one that ends without a word is no error")
+def _():
+    manager = Manager()
+    box = says("READY=1").write()
+    p = start(box.argv("run", "--bundle", box.bundle), env=manager.env)
+    matches(manager.words()[0], r"^MAINPID=\d+\nREADY=1$")
+    box.ok("kill", after=["KILL"])
+    equal(p.wait().status, 137)
+    with says("READY=1", id="behind") as box:
+        box.write()
+        r = start(box.argv("run", "--detach", "--bundle", box.bundle), env=manager.env)
+        matches(manager.words()[0], r"^MAINPID=\d+\nREADY=1$")
+        wait_for(lambda: (r.pump(0.05), r.popen.poll() is not None)[1], "run --detach")
+        equal(r.popen.returncode, 0)
+    with OCI("/bin/true", id="mute") as mute:
+        r = mute.run(env=manager.env)
+        equal((r.status, r.err), (0, ""))
+        mute.created(env=manager.env)
+        mute.ok("start", env=manager.env)
+        equal(manager.nothing(), b"")
+
+
+@test("a start that waits for READY=1 keeps nobody else waiting, and ends with the container")
+def _():
+    manager = Manager()
+    with OCI("/bin/sleep", "300") as box:
+        box.created(env=manager.env)
+        p = start(box.argv("start"), env=manager.env)
+        wait_for(lambda: box.status == "running", "the command")
+        equal(box.call("exec", after=["/bin/true"]).status, 0)
+        box.ok("kill", after=["KILL"])
+        equal(p.wait().status, 0)
+        box.ended()
+
+
+@test("a manager that is not there is named, and the command does not run")
+def _():
+    with says("READY=1") as box:
+        for name, word in (("/nowhere/socket", "ENOENT"), ("x" * 200, "ENAMETOOLONG")):
+            box.created(env={"NOTIFY_SOCKET": name})
+            r = box.call("start", env={"NOTIFY_SOCKET": name})
+            equal(r.status, 1)
+            contains(r.err, "NOTIFY_SOCKET")
+            contains(r.err, word)
+            equal(box.status, "created")
+            box.delete()
+
+
+def listening(pid=None, names="web"):
+    """As the manager sets it between fork and exec: the pid is that of who will be the runtime."""
+    return ["sh", "-c", f'LISTEN_PID={pid or "$$"} LISTEN_FDS=2 LISTEN_FDNAMES={names} exec "$@"', "sh"]
+
+
+@test("LISTEN_FDS: the descriptors are there, after them those of --preserve-fds, and the pid is that inside")
+def _():
+    box = OCI("/bin/sh", "-c", "echo $LISTEN_FDS $LISTEN_PID $$ $LISTEN_FDNAMES; exec /bin/probe fds").write()
+    fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(4)]
+    for number, fd in enumerate(fds):
+        os.dup2(fd, 40 + number)
+
+    def prepare():
+        for number in range(4):
+            os.dup2(40 + number, 3 + number)
+
+    def kept(*words):
+        r = run([*listening(*words), *box.argv("run", "--bundle", box.bundle, "--preserve-fds", "1")], prepare=prepare, fds=range(3, 7))
+        return r.lines[0], sorted(int(line.split()[1]) for line in r.lines[1:] if line.startswith("fd "))
+
+    equal(kept(), ("2 1 1 web", [0, 1, 2, 3, 4, 5]))
+    equal(kept(1)[1], [0, 1, 2, 3], "meant for somebody else")
+
+
+# ---- what a failed create leaves -----------------------------------------------------------------
+
+
+@test("a create or exec that fails leaves no pid file, and one that was there as it was")
+def _():
+    with OCI("/nosuch") as box:
+        differs(box.create().status, 0)
+        check(not os.path.exists(box.bundle + "/pid"), "an empty pid file")
+        with open(box.bundle + "/pid", "w") as file:
+            file.write("7")
+        differs(box.create().status, 0)
+        equal(read(box.bundle + "/pid"), "7")
+        box.process["args"] = ["/bin/sleep", "300"]
+        box.created().ok("start")
+        differs(box.call("exec", "--pid-file", TMP + "/entered", after=["/nosuch"]).status, 0)
+        equal(sorted(n for n in os.listdir(TMP) if "entered" in n), [])
+        r = box.call("exec", "--detach", "--pid-file", "/nowhere/pid", after=["/bin/true"])
+        contains(r.err, "--pid-file")

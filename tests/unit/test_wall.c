@@ -37,6 +37,7 @@
 #include "step07-runtime/security/profile.h"
 #include "step07-runtime/security/seccomp.h"
 #include "step07-runtime/security/sysctl.h"
+#include "step07-runtime/security/unixsock.h"
 
 #include <cmocka.h> /* last: it makes a macro of fail() */
 
@@ -473,7 +474,7 @@ supervised(const char *path)
 {
 	struct profile profile;
 	struct seccomp seccomp;
-	int listener, door = seccomp_listener_connect(path);
+	int listener, door = unix_connect(path, SOCK_STREAM, "listenerPath");
 
 	expect(door >= 0);
 	expect(profile_parse(notify_text, strlen(notify_text), "test", 0, &profile) == 0);
@@ -482,7 +483,7 @@ supervised(const char *path)
 	expect(seccomp_install_early(&seccomp, &listener) == 0 && listener == -1);
 	expect(seccomp_install_last(&seccomp, &listener) == 0 && listener >= 0);
 	expect(fcntl(listener, F_GETFD) == FD_CLOEXEC);
-	expect(seccomp_listener_send(door, listener, "{\"state\":1}") == 0);
+	expect(unix_send(door, "{\"state\":1}", listener) == 0);
 	close(listener);
 	expect(fails_with(mkdir("/nowhere/at/all", 0700), EXDEV));
 }
@@ -546,12 +547,12 @@ no_supervisor_is_an_error(void **state)
 	char long_path[200];
 
 	(void)state;
-	assert_int_equal(seccomp_listener_connect("/nowhere/socket"), -1);
+	assert_int_equal(unix_connect("/nowhere/socket", SOCK_STREAM, "listenerPath"), -1);
 	assert_int_equal(errno, ENOENT);
 	call_forget();
 	memset(long_path, 'x', sizeof long_path - 1);
 	long_path[sizeof long_path - 1] = 0;
-	assert_int_equal(seccomp_listener_connect(long_path), -1);
+	assert_int_equal(unix_connect(long_path, SOCK_STREAM, "listenerPath"), -1);
 	assert_int_equal(errno, ENAMETOOLONG);
 	call_forget();
 }

@@ -1,0 +1,66 @@
+/*
+ * unixsock.c: one connect, one message. Follows unix(7), cmsg(3). Explained in
+ * book/07-runtime.md.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "step01-unshare/call.h"
+#include "step07-runtime/security/unixsock.h"
+
+int
+unix_connect(const char *path, int type, const char *asked)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t length = strlen(path);
+	int fd, number;
+
+	if (length >= sizeof address.sun_path)
+		return fail(ENAMETOOLONG, "%s %s", asked, path);
+	memcpy(address.sun_path, path, length);
+	if (path[0] == '@') /* the name begins with a zero and ends with the length */
+		address.sun_path[0] = '\0';
+	else
+		length++;
+	if ((fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0)) < 0)
+		return fail(errno, "socket(AF_UNIX, …) for %s", asked);
+	if (call(connect(fd, (struct sockaddr *)&address,
+			 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)),
+		 "connect(%d, {sa_family=AF_UNIX, sun_path=\"%s\"}) for %s", fd, path, asked) == 0)
+		return fd;
+	number = errno;
+	close(fd);
+	errno = number;
+	return -1;
+}
+
+int
+unix_send(int socket, const char *text, int fd)
+{
+	struct iovec part = { (void *)(uintptr_t)text, strlen(text) };
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .header = { .cmsg_len = CMSG_LEN(sizeof fd),
+				  .cmsg_level = SOL_SOCKET,
+				  .cmsg_type = SCM_RIGHTS } };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	ssize_t sent;
+
+	if (fd >= 0) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof control;
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+	}
+	sent = call(sendmsg(socket, &message, MSG_NOSIGNAL),
+		    "sendmsg(%d, {SCM_RIGHTS [%d], %zu bytes}, MSG_NOSIGNAL)", socket, fd,
+		    part.iov_len);
+	if (sent < 0 || (size_t)sent == part.iov_len)
+		return sent < 0 ? -1 : 0;
+	return fail(EMSGSIZE, "sendmsg(%d, …): %zd bytes of it were taken", socket, sent);
+}
