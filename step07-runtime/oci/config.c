@@ -132,34 +132,38 @@ read_time_offsets(struct json_object *json, struct ns_options *ns, bool *bad)
 
 /* ---- mounts, devices, paths ---- */
 
-/* The source of a bind is relative to the bundle; the caller's to free. NULL: as it is. */
-static char *
-source_in_bundle(const struct mount_spec *spec, const char *bundle)
+/* The source of a bind is relative to the bundle: *PATH, the caller's to free. NULL: as it is. */
+static int
+source_in_bundle(const struct mount_spec *spec, const char *bundle, char **path)
 {
 	bool bind = spec->type && strcmp(spec->type, "bind") == 0;
-	char *path = NULL;
+
+	*path = NULL;
 
 	for (size_t i = 0; i < spec->option_count; i++)
 		bind |= !strcmp(spec->option[i], "bind") || !strcmp(spec->option[i], "rbind");
-	if (!bind || !spec->source || !spec->source[0] || spec->source[0] == '/' ||
-	    asprintf(&path, "%s/%s", bundle, spec->source) < 0)
-		return NULL;
-	return path;
+	if (!bind || !spec->source || !spec->source[0] || spec->source[0] == '/')
+		return 0;
+	if (asprintf(path, "%s/%s", bundle, spec->source) >= 0)
+		return 0;
+	*path = NULL;
+	return fail(ENOMEM, "memory for the source of a mount");
 }
 
 /* What is mounted anew is labelled by an option; a bind keeps the labels of its files, and the
  * kernel labels its own. */
-static char *
-label_option(const struct mount_spec *spec, const char *label)
+static int
+label_option(const struct mount_spec *spec, const char *label, char **option)
 {
-	char *option = NULL;
-
+	*option = NULL;
 	if (!label || !spec->type ||
 	    (strcmp(spec->type, "tmpfs") != 0 && strcmp(spec->type, "devpts") != 0 &&
-	     strcmp(spec->type, "mqueue") != 0) ||
-	    asprintf(&option, "context=\"%s\"", label) < 0)
-		return NULL;
-	return option;
+	     strcmp(spec->type, "mqueue") != 0))
+		return 0;
+	if (asprintf(option, "context=\"%s\"", label) >= 0)
+		return 0;
+	*option = NULL;
+	return fail(ENOMEM, "memory for the label of a mount");
 }
 
 static int
@@ -188,9 +192,12 @@ read_mounts(struct json_object *list, const char *bundle, struct oci_config *con
 		while (options[spec.option_count])
 			spec.option_count++;
 		spec.option = (const char *const *)options;
-		if ((source = source_in_bundle(&spec, bundle)))
+		label = NULL;
+		*bad |= source_in_bundle(&spec, bundle, &source) < 0 ||
+			label_option(&spec, config->mount_label, &label) < 0;
+		if (source)
 			spec.source = source;
-		spec.options = label = label_option(&spec, config->mount_label);
+		spec.options = label;
 		spec.uid = read_map(json_array(item, "uidMappings", bad), &spec.uid_count, bad);
 		spec.gid = read_map(json_array(item, "gidMappings", bad), &spec.gid_count, bad);
 		done = *bad ? -1 : mounts_add(&config->mounts, &spec);
