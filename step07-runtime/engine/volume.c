@@ -70,7 +70,8 @@ add_bind(struct mount_list *list, const char *word, const struct container *cont
 		snprintf(source, sizeof source, "%s", copy);
 	else if (named_volume(container, copy, source) < 0)
 		return -1;
-	snprintf(options, sizeof options, "rbind,rprivate%s%s", more ? "," : "", more ? more : "");
+	/* private is the default; said first, a slave would have nobody to follow */
+	snprintf(options, sizeof options, "rbind%s%s", more ? "," : "", more ? more : "");
 	spec.target = target;
 	if (access(source, F_OK) < 0)
 		return fail(errno, "-v %s: source \"%s\"", word, source);

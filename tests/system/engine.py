@@ -1157,3 +1157,24 @@ for words, named in (
         equal((r.status, r.out), (125, ""))
         contains(r.err, named)
         gone()
+
+
+# In a mount namespace of its own, which ends with the script: nothing of it is the host's.
+LATER = """set -e
+mount --make-rprivate /
+mount -t tmpfs tmpfs "$1" && mount --make-shared "$1" && mkdir "$1/sub"
+"$2" run -d --name later --network none -v "$1:/srv$3" "$4" /bin/sleep 300 > /dev/null
+mount -t tmpfs tmpfs "$1/sub" && touch "$1/sub/file"
+"$2" exec later ls /srv/sub
+"""
+
+
+@test("-v with rslave receives what the host mounts there later, and without it does not")
+def _():
+    os.mkdir(TMP + "/shared")
+    for option, seen in ((":rslave", "file\n"), ("", "")):
+        try:
+            r = run(["unshare", "-m", "sh", "-c", LATER, "sh", TMP + "/shared", program("boxstep"), option, IMAGE])
+        finally:
+            box("rm", "-f", "later")
+        equal((r.status, r.out), (0, seen), option)
