@@ -209,7 +209,7 @@ JOBS     = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc) -Otarget)
 C_FILES  = $(sort $(wildcard step0*/*.[ch] step0*/*/*.[ch] tests/*.[ch] tests/*/*.[ch]))
 
 .PHONY: help units ready rootfs images vm test check unit-test fuzz fuzzers coverage bench bench-book bench-ready demo install reset \
-	format clean distclean check-structure book book-sync book-run book-check grade starter export
+	format clean distclean check-structure book book-sync book-run book-check figures grade starter export
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
@@ -304,6 +304,9 @@ book-run: ready ## the transcripts of the book, from the programs
 	@book/build/run.py
 book-check: ## listings, links and names of the book
 	@book/build/check.py
+
+figures: ## the figures of the book, from their sources in book/figures
+	@book/build/figures.py
 
 grade: ## points for exercises/ of a starter (STEP=03, ID=3.2, DIR=…, JSON=1, FORMAT=gradescope|autolab)
 	@$(if $(READY),,$(MAKE) --no-print-directory -s ready WERROR= >&2)

@@ -154,7 +154,7 @@ def check_generated(list_, _whole):
 def check_figures(_list, whole):
     if whole:
         for path, _ in figures.stale():
-            yield f"{path.relative_to(ROOT)}: not what its text says; run book/build/figures.py"
+            yield f"{path.relative_to(ROOT)}: not what its source says; run make figures"
 
 
 def check_norun(list_, _whole):

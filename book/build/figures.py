@@ -1,10 +1,17 @@
-"""Figures: draws book/figures/NAME.txt, a drawing in box characters, as NAME.svg.
+#!/usr/bin/env python3
+"""Figures: draws book/figures/NAME.txt, a drawing in box characters, and NAME.dot, by Graphviz, as NAME.svg.
+
+What Graphviz draws has the digest of its source in it, so that a stale one is known without Graphviz, and
+does not depend on its version. Run without arguments it draws what is stale: make figures.
+
 
 Text stays text, so that it can be searched and read aloud; lines and boxes become shapes. Colours
 follow the reader's light or dark theme, and carry no meaning.
 """
+import hashlib
 import html
 import re
+import subprocess
 import sys
 
 from chapter import BOOK
@@ -17,6 +24,7 @@ STYLE = ("text{font:14px ui-monospace,monospace;fill:#222}path{stroke:#222;fill:
          "polygon{fill:#222}rect{fill:#468;fill-opacity:.07}"
          "@media(prefers-color-scheme:dark){text{fill:#ddd}path{stroke:#ddd}polygon{fill:#ddd}"
          "rect{fill:#8bf}}")
+THEME = "svg{color:#222}@media(prefers-color-scheme:dark){svg{color:#ddd}}"
 
 
 def middle(row, column):
@@ -67,9 +75,30 @@ def draw(name, text):
     return "\n".join([*out, f'<path d="{"".join(path)}"/>', "</svg>", ""])
 
 
+def mark_of(source):
+    return f"<!-- {source.name} {hashlib.sha256(source.read_bytes()).hexdigest()} -->"
+
+
+def by_graphviz(source):
+    drawn = subprocess.run(["dot", "-Tsvg", source], capture_output=True, text=True, check=True).stdout
+    svg = re.sub(r'(stroke|fill)="black"', r'\1="currentColor"', drawn[drawn.index("<svg"):].rstrip())
+    svg = svg.replace("<text ", '<text fill="currentColor" ')
+    return svg.replace(">", f"><style>{THEME}</style>", 1) + "\n" + mark_of(source) + "\n"
+
+
 def stale():
-    """(path, drawing) of the figures that are not what their text says."""
+    """(path, how to draw it) of the figures that are not what their source says."""
     for source in sorted((BOOK / "figures").glob("*.txt")):
         path, svg = source.with_suffix(".svg"), draw(source.stem, source.read_text(encoding="utf-8"))
         if not path.exists() or path.read_text(encoding="utf-8") != svg:
-            yield path, svg
+            yield path, lambda svg=svg: svg
+    for source in sorted((BOOK / "figures").glob("*.dot")):
+        path = source.with_suffix(".svg")
+        if not path.exists() or mark_of(source) not in path.read_text(encoding="utf-8"):
+            yield path, lambda source=source: by_graphviz(source)
+
+
+if __name__ == "__main__":
+    for to, how in list(stale()):
+        to.write_text(how(), encoding="utf-8")
+        print(to)
