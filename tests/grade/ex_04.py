@@ -192,7 +192,7 @@ remove = Exercise(
         "sleep": [("\t\tresult = cgroup_kill(cgroup);\n\t\tif (result == 0 && wait_event(cgroup, \"populated\", 0) < 0)\n"
                    "\t\t\tresult = fail(EBUSY, \"\\\"%s\\\" is not empty after cgroup.kill\", cgroup->path);\n",
                    "\t\tfor (int tries = 0; tries < 20 && cgroup_populated(cgroup) == 1; tries++)\n\t\t\tusleep(10000);\n")],
-        "nested": [("\tif (result == 0)\n\t\tresult = remove_nested(cgroup);\n", "\tif (result == 77)\n\t\tresult = remove_nested(cgroup);\n")],
+        "nested": [("if (cgroup->fd >= 0 && remove_nested(cgroup) < 0)", "if (cgroup->fd < -1 && remove_nested(cgroup) < 0)")],
     },
     seconds=90,
 )
