@@ -88,17 +88,14 @@ remember_place(void)
 	setenv(SEAL_PLACE, path, 1);
 }
 
-/* Of a program without verbs. */
-__attribute__((weak)) const char *const seal_verbs[] = { NULL };
-
 static bool
 has_verb(char *const argv[])
 {
-	for (; seal_verbs[0] && *argv; argv++)
+	for (; seal_verbs && *argv; argv++)
 		for (size_t i = 0; seal_verbs[i]; i++)
 			if (strcmp(*argv, seal_verbs[i]) == 0)
 				return true;
-	return !seal_verbs[0];
+	return !seal_verbs;
 }
 
 int

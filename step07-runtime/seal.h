@@ -10,9 +10,10 @@
 
 struct program;
 
-/* Of a program whose verbs do not all make a process of a container: those that do, and NULL. A
- * word that only looks like the verb costs a millisecond. */
-extern const char *const seal_verbs[];
+/* A program whose verbs do not all make a process of a container defines this: those that do, and
+ * NULL. A word that only looks like the verb costs a millisecond. Without it every run is sealed.
+ */
+extern const char *const seal_verbs[] __attribute__((weak));
 
 /* Replaces this process by the same program on a file that cannot be written, unless it is there
  * already, or no word is a verb: then 0. −1 with the error. Before anything is opened, read or

@@ -92,11 +92,11 @@ begins(const char *text, const char *word, bool whole)
 static bool
 has_verb(char *const *argv)
 {
-	for (; seal_verbs[0] && *argv; argv++)
+	for (; seal_verbs && *argv; argv++)
 		for (size_t i = 0; seal_verbs[i]; i++)
 			if (begins(*argv, seal_verbs[i], true))
 				return true;
-	return !seal_verbs[0];
+	return !seal_verbs;
 }
 
 /* "BOXSTEP_SEALED_FROM=" and the folder of this program, for the next one, whose file has no

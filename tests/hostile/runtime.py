@@ -140,6 +140,22 @@ def cannot_write(copy, argv, **options):
     equal(digest(copy), before, copy)
 
 
+@test("a program begins anew on a file that cannot be written where a verb makes a process, and nowhere else", needs="root cmd:strace")
+def _():
+    trace = TMP + "/execs"
+    for words, times in [
+        ([program("boxstep-oci"), "list"], 0),
+        ([program("boxstep-oci"), "state", "nobody"], 0),
+        ([program("boxstep-oci"), "start", "nobody"], 0),
+        ([program("boxstep-oci"), "exec", "nobody", "true"], 1),
+        ([program("boxstep"), "ps"], 0),
+        ([program("boxstep"), "exec", "nobody", "true"], 1),
+        ([step(7), "--", "true"], 1),
+    ]:
+        run(["strace", "-f", "-qq", "-o", trace, "-e", "trace=execveat", *words])
+        equal(read(trace).count("execveat("), times, words)
+
+
 @test("a command of step 7 that is #!/proc/self/exe is nothing that could be written")
 def _():
     copy = give("step07")
