@@ -6,8 +6,8 @@ label=host-safe needs="root cgroup2"
 . "$(dirname "$0")/lab.sh"
 
 stage() {
-    try "boxstep run -d --name lab-one --memory 24m --network none $image sh -c 'probe hog 64m; echo the shell lives, \$?; exec sleep 4321'"
-    try "boxstep run -d --name lab-group --memory 24m --oom-group --network none $image sh -c 'probe hog 64m; echo the shell lives, \$?; exec sleep 4321'"
+    try "boxstep run -d --name lab-one --memory 24m --network none $image sh -c 'exec 2>&1; probe hog 64m; echo the shell lives, \$?; exec sleep 4321'"
+    try "boxstep run -d --name lab-group --memory 24m --oom-group --network none $image sh -c 'exec 2>&1; probe hog 64m; echo the shell lives, \$?; exec sleep 4321'"
 }
 
 look() {
