@@ -23,7 +23,7 @@ sweep_run_id(void)
 	static char id[48];
 	static pid_t whose;
 
-	if (whose == getpid())
+	if (whose == getpid()) /* asked for again */
 		return id;
 	whose = getpid();
 	snprintf(id, sizeof id, "run-%d-%" PRIu64, getpid(), process_start_time(getpid()));

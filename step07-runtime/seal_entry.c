@@ -107,12 +107,14 @@ folder(char text[PATH_MAX])
 	size_t prefix = copy(text, SEAL_PLACE "=");
 	long n = kernel(SYS_readlinkat, AT_FDCWD, (long)"/proc/self/exe", (long)(text + prefix),
 			(long)(PATH_MAX - prefix), 0);
-	char *end = text + prefix + n;
 
-	while (n > 0 && *end != '/')
-		end--, n--;
-	*end = '\0';
-	return n > 0;
+	/* negative: the kernel's error; else a path without a zero at its end */
+	while (n > 0 && text[prefix + (size_t)n - 1] != '/')
+		n--;
+	if (n <= 0)
+		return 0;
+	text[prefix + (size_t)n - 1] = '\0';
+	return 1;
 }
 
 /* ANCHOR: entry */

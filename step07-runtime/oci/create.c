@@ -92,6 +92,7 @@ pid_file_write(int dir, const char *path, int pid)
 	if (dir < 0)
 		return 0;
 	snprintf(other, sizeof other, ".%d.%.200s", getpid(), name);
+	unlinkat(dir, other, 0); /* of one that was killed here and had our number */
 	fd = openat(dir, other, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	done = fd < 0 || dprintf(fd, "%d", pid) < 0 || renameat(dir, other, dir, name) < 0
 		       ? fail(errno, "write of --pid-file %s", path)
