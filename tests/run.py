@@ -44,6 +44,7 @@ import leaks  # noqa: E402
 libc = ctypes.CDLL(None, use_errno=True)
 MUST_WORK = os.environ.get("MUST_WORK") == "1"
 counts = {"passed": 0, "failed": 0, "skipped": 0}
+machine = None  # the VM lab, while it works
 COUNTERS = "/var/tmp/counters"
 APART = ("podman", "containerd", "dockerd")  # minutes each in the VM: only when they are named
 MARK = {"passed": "ok  ", "failed": "FAIL", "skipped": "skip"}
@@ -302,6 +303,8 @@ def run_tests(tests):
         else:
             for test in some:
                 run_test(test)
+        if machine:
+            machine.results()
 
 
 def with_service(group, tests):
@@ -359,8 +362,9 @@ def linger(before, seconds=4):
 
 def reap():
     try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if machine and machine.process and machine.process.pid == ended[0]:
+                machine.process.returncode = os.waitstatus_to_exitcode(ended[1])
     except ChildProcessError:
         pass
 
@@ -387,36 +391,62 @@ def sweep(before):
 # ---- the VM lab ----------------------------------------------------------------------------------
 
 
-def run_in_vm(tests):
-    """Boots once and runs TESTS there; their results come back as lines of JSON."""
-    names = {str(t): t for t in tests}
-    for t in tests:
-        getattr(t, "prepare", lambda: None)()
-    listing = harness.BUILD + "/vm-tests"
-    with open(listing, "w") as file:
-        file.write("\n".join(names))
-    vm = os.environ.get("VM_DIR") or harness.ROOT + "/build/vm"
-    setup = subprocess.run([f"{HERE}/vm/setup.sh", vm], capture_output=True, text=True, check=False)
-    if setup.returncode:
-        for name in names:
-            result(name, "skipped", "no VM: " + (setup.stderr.strip().splitlines() or ["?"])[-1])
-        return
-    limit = 600 + 60 * len(tests)
-    argv = [f"{HERE}/vm/run.sh", "-d", vm, "-t", str(limit), "-w", harness.ROOT, "--"]
-    argv += ["env", "-u", "BOXSTEP_STAGE", f"BUILD={harness.BUILD}", "IN_VM=1", *passed_on()]
-    argv += ["python3", "tests/run.py", "--inside", listing]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as vm_run:
-        said = []
-        for line in vm_run.stdout:
+class Machine:
+    """The VM lab, booted once with TESTS in it. It works beside the tests here: emulated, it keeps one
+    processor busy and waits for the other. Its output goes to a file; results are lines of JSON in it."""
+
+    def __init__(self, tests):
+        self.names = [str(t) for t in tests]
+        self.process, self.text, self.said = None, "", []
+        for t in tests:
+            getattr(t, "prepare", lambda: None)()
+        vm = os.environ.get("VM_DIR") or harness.ROOT + "/build/vm"
+        setup = subprocess.run([f"{HERE}/vm/setup.sh", vm], capture_output=True, text=True, check=False)
+        if setup.returncode:
+            for name in self.names:
+                result(name, "skipped", "no VM: " + (setup.stderr.strip().splitlines() or ["?"])[-1])
+        else:
+            self.start(vm, 600 + 60 * len(tests))
+
+    def start(self, vm, limit):
+        listing = harness.BUILD + "/vm-tests"
+        with open(listing, "w") as file:
+            file.write("\n".join(self.names))
+        argv = [f"{HERE}/vm/run.sh", "-d", vm, "-t", str(limit), "-w", harness.ROOT, "--"]
+        argv += ["env", "-u", "BOXSTEP_STAGE", f"BUILD={harness.BUILD}", "IN_VM=1", *passed_on()]
+        argv += ["python3", "tests/run.py", "--inside", listing]
+        with open(harness.STAGE + "/vm-output", "w") as output:
+            self.process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT)
+        self.output = open(harness.STAGE + "/vm-output")
+        leaks.beside = self.process.pid
+
+    def results(self):
+        """Counts and prints the results that came since the last call."""
+        self.text += self.output.read() if self.process else ""
+        *whole, self.text = self.text.split("\n")
+        for line in whole:
             try:
                 name, outcome, detail, seconds = json.loads(line)
             except ValueError:
-                said.append(line)
+                self.said.append(line + "\n")
                 continue
-            names.pop(name, None)
+            self.names.remove(name)
             result(name, outcome, detail, seconds, ", VM")
-    for name in names:
-        result(name, "failed", f"the VM gave no result (status {vm_run.returncode})\n" + "".join(said[-20:]))
+
+    def finish(self):
+        """Waits for the end; a test without a result by then has failed."""
+        while self.process and self.process.poll() is None:
+            self.results()
+            time.sleep(0.2)
+        self.results()
+        for name in self.names if self.process else []:
+            why = f"the VM gave no result (status {self.process.returncode})\n"
+            result(name, "failed", why + "".join(self.said[-20:]))
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
 
 
 def passed_on():
@@ -475,25 +505,23 @@ def unit_results(module, r, seconds):
         result(f"unit: {module}: {name}", outcome, detail.strip() or r.stderr[-500:], seconds / len(tests))
 
 
-def run_checks():
-    """Programs that print `ok NAME`, `FAIL NAME: why` (continued by indented lines), `skip NAME: why`."""
-    for group, path in (("structure", "structure/check.py"), ("book", "../book/build/check.py")):
-        path = os.path.normpath(f"{HERE}/{path}")
-        if not os.path.exists(path) or not wanted(group, group + ": " + " ".join(options.word)):
-            continue
-        r = subprocess.run([path], capture_output=True, text=True, cwd=harness.ROOT, check=False)
-        found = []
-        for line in r.stdout.splitlines():
-            line_of = re.match(r"(ok|FAIL|skip)\s+(.*)$", line)
-            if line_of:
-                name, _, why = line_of[2].partition(": ")
-                found.append([name, {"ok": "passed", "FAIL": "failed", "skip": "skipped"}[line_of[1]], why])
-            elif found:
-                found[-1][2] += "\n" + line
-        if (r.returncode != 0) != any(outcome == "failed" for _, outcome, _ in found) or not found:
-            found.append(["all", "failed" if r.returncode else "passed", (r.stdout + r.stderr)[-3000:]])
-        for name, outcome, why in found:
-            result(f"{group}: {name}", outcome, why)
+def run_check(group, path):
+    """A program that prints `ok NAME`, `FAIL NAME: why` (continued by indented lines), `skip NAME: why`."""
+    if not wanted(group, group + ": " + " ".join(options.word)):
+        return
+    r = subprocess.run([path], capture_output=True, text=True, cwd=harness.ROOT, check=False)
+    found = []
+    for line in r.stdout.splitlines():
+        line_of = re.match(r"(ok|FAIL|skip)\s+(.*)$", line)
+        if line_of:
+            name, _, why = line_of[2].partition(": ")
+            found.append([name, {"ok": "passed", "FAIL": "failed", "skip": "skipped"}[line_of[1]], why])
+        elif found:
+            found[-1][2] += "\n" + line
+    if (r.returncode != 0) != any(outcome == "failed" for _, outcome, _ in found) or not found:
+        found.append(["all", "failed" if r.returncode else "passed", (r.stdout + r.stderr)[-3000:]])
+    for name, outcome, why in found:
+        result(f"{group}: {name}", outcome, why)
 
 
 # ---- the order of events -------------------------------------------------------------------------
@@ -535,9 +563,15 @@ def system(tests):
             later.append(test)
         else:
             result(str(test), "skipped", why[0])
-    run_tests(able)
-    if later:
-        run_in_vm(later)
+    global machine
+    machine = Machine(later) if later else None
+    try:
+        run_tests(able)
+        if machine:
+            machine.finish()
+    finally:
+        if machine:
+            machine.stop()
 
 
 def main():
@@ -554,8 +588,9 @@ def main():
         if options.unit or not options.groups or "unit" in options.groups:
             run_units()
         if not options.unit:
-            run_checks()
+            run_check("structure", HERE + "/structure/check.py")
             system(tests)
+            run_check("book", harness.ROOT + "/book/build/check.py")
     finally:
         shutil.rmtree(harness.STAGE, ignore_errors=True)
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")

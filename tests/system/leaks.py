@@ -15,6 +15,7 @@ SYSCTLS = """net/ipv4/ip_forward net/ipv4/conf/all/forwarding net/ipv4/conf/all/
     kernel/hostname kernel/domainname kernel/core_pattern""".split()
 FILES = "/etc/hosts /etc/resolv.conf /etc/hostname /etc/passwd /etc/group".split()
 STATE = "/run/boxstep /var/lib/boxstep".split()
+beside = 0  # the process that runs the VM lab meanwhile: its children come and go as they like
 
 
 def lines(path):
@@ -94,7 +95,8 @@ def processes(top=None):
     top = top or int(os.environ.get("BOXSTEP_RUNNER", os.getpid()))
     found = set()
     for name in os.listdir("/proc"):
-        if name.isdigit() and int(name) != os.getpid() and top in ancestors(int(name)):
+        above = [int(name), *ancestors(int(name))] if name.isdigit() else []
+        if top in above[1:] and int(name) != os.getpid() and beside not in above:
             comm = " ".join(lines(f"/proc/{name}/comm"))
             words = " ".join(lines(f"/proc/{name}/cmdline")).replace("\0", " ").strip()
             found.add(f"{name} {comm} ({words[:120]})")
