@@ -437,12 +437,15 @@ judge_status(struct transfer *transfer, long status)
 	return transfer->done ? 0 : fail_status(transfer, status);
 }
 
-/* Whether trying again may help. */
+/* Whether trying again may help. Where the first question finds nobody, the name or the port is
+ * wrong or the registry is down, and a person waits to be told. */
 static bool
-passing(CURLcode code, bool probe)
+passing(CURLcode code, const struct fetch *fetch)
 {
 	switch (code) {
+	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_CONNECT:
+		return !fetch->any_status;
 	case CURLE_OPERATION_TIMEDOUT:
 		return true;
 	case CURLE_PEER_FAILED_VERIFICATION:
@@ -452,7 +455,7 @@ passing(CURLcode code, bool probe)
 	case CURLE_OUT_OF_MEMORY:
 		return false;
 	default:
-		return !probe;
+		return !fetch->probe;
 	}
 }
 
@@ -467,7 +470,7 @@ judge(struct transfer *transfer, CURLcode code)
 	transfer->fetch->status = code == CURLE_OK ? status : 0;
 	if (code == CURLE_OK)
 		return judge_status(transfer, status);
-	if (passing(code, transfer->fetch->probe) && again(transfer, 0))
+	if (passing(code, transfer->fetch) && again(transfer, 0))
 		return 0;
 	return fail_transport(transfer, code);
 }

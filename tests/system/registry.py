@@ -590,6 +590,14 @@ def _():
         refused(f"{registry.host}/app", "not a registry")
 
 
+@test("a registry that nobody answers for is asked once", needs="cmd:strace")
+def _():
+    port, trace = free_port(), TMP + "/trace"
+    r = run(["strace", "-f", "-e", "trace=connect", "-o", trace, program("boxstep-pull"), "--root", store(), f"127.0.0.1:{port}/app"])
+    equal(r.status, 125)
+    equal(len(re.findall(rf"htons\({port}\)", read(trace))), 1)
+
+
 @test("refused: names that are none, before anything is opened")
 def _():
     for name in ("Nginx", "a//b", "x:", "x@sha256:12", "http://localhost/x", "-x/y", ""):
