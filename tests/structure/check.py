@@ -343,6 +343,21 @@ def every_python_file_compiles():
                 yield f"{name}: {error}"
 
 
+@rule
+def every_wrong_solution_of_an_exercise_still_fits_the_source():
+    """It is made by replacing text of the right one, which is the source as it stands."""
+    sys.path[:0] = [os.path.abspath("tests/grade"), os.path.abspath("tests/system")]
+    import grader  # here, because it is of the tests and not of this file
+
+    for one in grader.load().values():
+        try:
+            one.variants()
+            for name, (source, pairs) in one.weak.items():
+                grader.exercise.replaced(text_of(source), pairs, f"{one.id} {name}")
+        except grader.exercise.Fault as fault:
+            yield str(fault)
+
+
 def main(words):
     failed = 0
     for function in rules:
