@@ -42,58 +42,50 @@ keys(struct json_object *object, const char *name, bool *bad)
 	return vector;
 }
 
-/* rootfs.diff_ids: the digests of the layers as plain tarballs. */
-static int
-parse_diff_ids(struct image_config *config)
-{
-	bool bad = false;
-	struct json_object *rootfs = json_member(config->json, "rootfs", &bad);
+#define AT(field) JSON_AT(struct image_config, field)
+static const struct json_row config_rows[] = {
+	{ "created", JSON_TEXT, AT(created) },
+	{ "os", JSON_TEXT, AT(os) },
+	{ "architecture", JSON_TEXT, AT(architecture) },
+	{ "variant", JSON_TEXT, AT(variant) },
+	{ "author", JSON_TEXT, AT(author) },
+	{ "config.Env", JSON_VECTOR, AT(env) },
+	{ "config.Entrypoint", JSON_VECTOR, AT(entrypoint) },
+	{ "config.Cmd", JSON_VECTOR, AT(command) },
+	{ "config.WorkingDir", JSON_TEXT, AT(working_dir) },
+	{ "config.User", JSON_TEXT, AT(user) },
+	{ "config.StopSignal", JSON_TEXT, AT(stop_signal) },
+	{ "rootfs.diff_ids", JSON_VECTOR, AT(diff_id) },
+	{ 0 },
+};
 
-	config->diff_id = json_vector(rootfs, "diff_ids", &bad);
-	if (bad)
+static int
+parse(struct image_config *config)
+{
+	struct json_object *run;
+	bool bad = false;
+
+	if (json_fill(config->json, "image config", config_rows, config) < 0)
 		return -1;
+	run = json_member(config->json, "config", &bad);
+	config->volumes = keys(run, "Volumes", &bad);
+	config->ports = keys(run, "ExposedPorts", &bad);
+	/* the digests of the layers as plain tarballs */
 	for (; config->diff_id[config->layers]; config->layers++)
 		if (!digest_valid(config->diff_id[config->layers]))
 			return fail(EINVAL, "image config: diff id \"%.80s\" is no digest",
 				    config->diff_id[config->layers]);
-	return 0;
-}
-
-static int
-parse_run(struct image_config *config)
-{
-	bool bad = false;
-	struct json_object *run = json_member(config->json, "config", &bad);
-
-	config->env = json_vector(run, "Env", &bad);
-	config->entrypoint = json_vector(run, "Entrypoint", &bad);
-	config->command = json_vector(run, "Cmd", &bad);
-	config->volumes = keys(run, "Volumes", &bad);
-	config->ports = keys(run, "ExposedPorts", &bad);
-	config->working_dir = json_text(run, "WorkingDir", &bad);
-	config->user = json_text(run, "User", &bad);
-	config->stop_signal = json_text(run, "StopSignal", &bad);
 	return bad ? -1 : 0;
 }
 
 int
 image_config_parse(const char *text, size_t length, struct image_config *config)
 {
-	bool bad = false;
-
 	*config = (struct image_config){ .json = json_read(text, length, "image config") };
-	if (!config->json)
-		return -1;
-	config->created = json_text(config->json, "created", &bad);
-	config->os = json_text(config->json, "os", &bad);
-	config->architecture = json_text(config->json, "architecture", &bad);
-	config->variant = json_text(config->json, "variant", &bad);
-	config->author = json_text(config->json, "author", &bad);
-	if (bad || parse_run(config) < 0 || parse_diff_ids(config) < 0) {
-		image_config_free(config);
-		return -1;
-	}
-	return 0;
+	if (config->json && parse(config) == 0)
+		return 0;
+	image_config_free(config);
+	return -1;
 }
 
 void

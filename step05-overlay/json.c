@@ -87,6 +87,13 @@ json_read_fd(int fd, const char *what)
 	return object;
 }
 
+static bool
+is_text(struct json_object *member)
+{
+	return json_object_is_type(member, json_type_string) &&
+	       strlen(json_object_get_string(member)) == (size_t)json_object_get_string_len(member);
+}
+
 struct json_object *
 json_member(struct json_object *object, const char *key, bool *bad)
 {
@@ -108,8 +115,7 @@ json_text(struct json_object *object, const char *key, bool *bad)
 
 	if (!json_object_object_get_ex(object, key, &member) || !member)
 		return NULL;
-	if (json_object_is_type(member, json_type_string) &&
-	    strlen(json_object_get_string(member)) == (size_t)json_object_get_string_len(member))
+	if (is_text(member))
 		return json_object_get_string(member);
 	fail(EINVAL, "\"%s\" is not a text", key);
 	*bad = true;
@@ -160,31 +166,272 @@ json_array(struct json_object *object, const char *key, bool *bad)
 	return NULL;
 }
 
+/* The list ARRAY (NULL: an empty one) as a vector; NULL when one of it is no text, or ENOMEM. */
+static char **
+vector_of(struct json_object *array)
+{
+	size_t count = array ? json_object_array_length(array) : 0;
+	char **vector = calloc(count + 1, sizeof(*vector));
+
+	for (size_t i = 0; vector && i < count; i++) {
+		struct json_object *item = json_object_array_get_idx(array, i);
+
+		if (!is_text(item)) {
+			free(vector);
+			errno = EINVAL;
+			return NULL;
+		}
+		vector[i] = (char *)(uintptr_t)json_object_get_string(item);
+	}
+	return vector;
+}
+
 char **
 json_vector(struct json_object *object, const char *key, bool *bad)
 {
 	struct json_object *array = json_array(object, key, bad);
-	size_t count = array ? json_object_array_length(array) : 0;
-	char **vector = calloc(count + 1, sizeof(*vector));
+	char **vector = vector_of(array);
 
-	if (!vector) {
-		fail(ENOMEM, "\"%s\"", key);
-		*bad = true;
-		return NULL;
-	}
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *item = json_object_array_get_idx(array, i);
+	if (vector)
+		return vector;
+	fail(errno, errno == ENOMEM ? "\"%s\"" : "\"%s\" is not a list of texts", key);
+	*bad = true;
+	return NULL;
+}
 
-		vector[i] = (char *)(uintptr_t)json_object_get_string(item);
-		if (!json_object_is_type(item, json_type_string) ||
-		    strlen(vector[i]) != (size_t)json_object_get_string_len(item)) {
-			fail(EINVAL, "\"%s\" is not a list of texts", key);
-			*bad = true;
-			vector[i] = NULL;
-			break;
-		}
+/* ---- a whole object by a table ---- */
+
+/* 1: *MEMBER is at PATH; 0: there is none; −1: what it leads through is no object, and the first
+ * *LENGTH bytes of PATH name that. */
+static int
+find(struct json_object *object, const char *path, struct json_object **member, size_t *length)
+{
+	char key[64];
+
+	*member = object;
+	*length = 0;
+	for (const char *part = path;; part++) {
+		size_t size = strcspn(part, ".");
+
+		if (!json_object_is_type(*member, json_type_object) || size >= sizeof key)
+			return -1;
+		memcpy(key, part, size);
+		key[size] = '\0';
+		part += size;
+		*length = (size_t)(part - path);
+		if (!json_object_object_get_ex(*member, key, member) || !*member)
+			return 0;
+		if (!*part)
+			return 1;
 	}
-	return vector;
+}
+
+struct json_object *
+json_at(struct json_object *object, const char *path)
+{
+	struct json_object *member;
+	size_t length;
+
+	return find(object, path, &member, &length) == 1 ? member : NULL;
+}
+
+/* A sentence that goes on after WHAT, as "file x: ", needs no dot there. */
+static const char *
+dot_after(const char *what)
+{
+	return *what && what[strlen(what) - 1] != ' ' ? "." : "";
+}
+
+static int
+is_not(const char *kind, const char *what, const char *path, size_t length)
+{
+	return fail(EINVAL, "%s%s%.*s is %s", what, length ? dot_after(what) : "", (int)length,
+		    path, kind);
+}
+
+/* Our machines are little-endian: the first bytes are the lower ones. */
+static void
+put_number(const struct json_row *row, int64_t number, void *field)
+{
+	memcpy(field, &number, row->size);
+}
+
+static int
+take_number(struct json_object *member, const char *what, const struct json_row *row, void *field)
+{
+	bool any = row->least == 0 && row->most == 0;
+	int64_t least = any ? INT64_MIN : row->least, most = any ? INT64_MAX : row->most;
+	int64_t number = json_object_get_int64(member);
+
+	/* json-c gives the largest number for what does not fit, and 0 for what is below one */
+	if (row->kind == JSON_WIDE && number >= 0) {
+		*(uint64_t *)field = json_object_get_uint64(member);
+		return 0;
+	}
+	if (row->kind == JSON_WIDE)
+		return is_not("below 0", what, row->path, strlen(row->path));
+	if (json_object_get_uint64(member) > INT64_MAX || number < least || number > most)
+		return fail(EINVAL, "%s%s%s: %s is not from %lld to %lld", what, dot_after(what),
+			    row->path, json_object_get_string(member), (long long)least,
+			    (long long)most);
+	put_number(row, number ? number : row->zero, field);
+	return 0;
+}
+
+static int
+take_words(struct json_object *list, const char *what, const struct json_row *row, void *into)
+{
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *item = json_object_array_get_idx(list, i);
+
+		if (!is_text(item))
+			return is_not("no list of texts", what, row->path, strlen(row->path));
+		if (row->set(row, json_object_get_string(item), into) == 0)
+			continue;
+		return call_error()->number
+			       ? -1
+			       : fail(EINVAL, "%s%s%s: %s: no such word", what, dot_after(what),
+				      row->path, json_object_get_string(item));
+	}
+	return 0;
+}
+
+static int
+take_items(struct json_object *list, const char *what, const struct json_row *row, void *into)
+{
+	size_t length = json_object_array_length(list),
+	       *count = (void *)((char *)into + row->count);
+	char *item = length ? calloc(length, row->size) : NULL, place[256];
+
+	memcpy((char *)into + row->offset, &item, sizeof item);
+	if (length && !item)
+		return fail(ENOMEM, "memory for %s%s%s", what, dot_after(what), row->path);
+	for (*count = 0; *count < length; item += row->size, ++*count) {
+		struct json_object *element = json_object_array_get_idx(list, *count);
+
+		snprintf(place, sizeof place, "%s%s%s[%zu]", what, dot_after(what), row->path,
+			 *count);
+		if (row->kind == JSON_ITEMS ? json_fill(element, place, row->rows, item) < 0
+					    : !json_object_is_type(element, json_type_int) ||
+						      take_number(element, what, row, item) < 0)
+			return call_error()->number ? -1 : is_not("no whole number", place, "", 0);
+	}
+	return 0;
+}
+
+static int
+take_texts(struct json_object *object, const char *what, const struct json_row *row, void *field)
+{
+	json_object_object_foreach(object, key, value)
+	{
+		if (!key[0] || !is_text(value))
+			return fail(EINVAL, "%s%s%s: \"%s\" is no name with a text", what,
+				    dot_after(what), row->path, key);
+	}
+	memcpy(field, &object, sizeof object);
+	return 0;
+}
+
+static int
+take_text(struct json_object *member, const char *what, const struct json_row *row, void *field)
+{
+	const char *text = json_object_get_string(member);
+	size_t length = strlen(text);
+
+	if (!is_text(member))
+		return is_not("no text", what, row->path, strlen(row->path));
+	if (row->kind == JSON_TEXT)
+		memcpy(field, &text, sizeof text);
+	else if (length <= 1)
+		memcpy(field, text, length);
+	else
+		return is_not("no single letter", what, row->path, strlen(row->path));
+	return 0;
+}
+
+static int
+take_vector(struct json_object *list, const char *what, const struct json_row *row, void *field)
+{
+	char **vector = vector_of(list);
+
+	memcpy(field, &vector, sizeof vector);
+	if (vector)
+		return 0;
+	return errno == ENOMEM ? fail(ENOMEM, "memory for %s%s%s", what, dot_after(what), row->path)
+			       : is_not("no list of texts", what, row->path, strlen(row->path));
+}
+
+static int
+take(struct json_object *member, const char *what, const struct json_row *row, void *into)
+{
+	static const struct {
+		enum json_type type;
+		const char *name;
+	} kinds[] = {
+		[JSON_TEXT] = { json_type_string, "no text" },
+		[JSON_LETTER] = { json_type_string, "no single letter" },
+		[JSON_FLAG] = { json_type_boolean, "neither true nor false" },
+		[JSON_NUMBER] = { json_type_int, "no whole number" },
+		[JSON_WIDE] = { json_type_int, "no whole number" },
+		[JSON_VECTOR] = { json_type_array, "no list of texts" },
+		[JSON_OBJECT] = { json_type_object, "no object" },
+		[JSON_TEXTS] = { json_type_object, "no object" },
+		[JSON_WORDS] = { json_type_array, "no list of texts" },
+		[JSON_NUMBERS] = { json_type_array, "no list of numbers" },
+		[JSON_ITEMS] = { json_type_array, "no list of objects" },
+	};
+	void *field = (char *)into + row->offset;
+
+	if (row->kind != JSON_THERE && !json_object_is_type(member, kinds[row->kind].type))
+		return is_not(kinds[row->kind].name, what, row->path, strlen(row->path));
+	switch (row->kind) {
+	case JSON_TEXT:
+	case JSON_LETTER:
+		return take_text(member, what, row, field);
+	case JSON_FLAG:
+		*(bool *)field = json_object_get_boolean(member);
+		return 0;
+	case JSON_THERE:
+		*(bool *)field = true;
+		return 0;
+	case JSON_VECTOR:
+		return take_vector(member, what, row, field);
+	case JSON_OBJECT:
+		memcpy(field, &member, sizeof member);
+		return 0;
+	case JSON_TEXTS:
+		return take_texts(member, what, row, field);
+	case JSON_WORDS:
+		return take_words(member, what, row, into);
+	case JSON_NUMBERS:
+	case JSON_ITEMS:
+		return take_items(member, what, row, into);
+	default:
+		return take_number(member, what, row, field);
+	}
+}
+
+int
+json_fill(struct json_object *object, const char *what, const struct json_row *rows, void *into)
+{
+	if (!json_object_is_type(object, json_type_object))
+		return is_not("no object", what, "", 0);
+	for (const struct json_row *row = rows; row->path; row++) {
+		struct json_object *member;
+		size_t length;
+		int found = find(object, row->path, &member, &length);
+
+		if (found < 0)
+			return is_not("no object", what, row->path, length);
+		if (found > 0 && take(member, what, row, into) < 0)
+			return -1;
+		if (found == 0 && row->kind == JSON_VECTOR &&
+		    take_vector(NULL, what, row, (char *)into + row->offset) < 0)
+			return -1;
+		if (found == 0 && row->absent)
+			put_number(row, row->absent, (char *)into + row->offset);
+	}
+	return 0;
 }
 
 int

@@ -38,6 +38,58 @@ struct json_object *json_member(struct json_object *object, const char *key, boo
  * or wrong type. */
 char **json_vector(struct json_object *object, const char *key, bool *bad);
 
+/* ---- a whole object by a table ---- */
+
+enum json_kind {
+	JSON_TEXT,    /* const char *, which stays the object's */
+	JSON_LETTER,  /* char: a text of one letter; "" leaves it as it is */
+	JSON_FLAG,    /* bool */
+	JSON_THERE,   /* bool: whether there is such a member, of whatever kind */
+	JSON_NUMBER,  /* an integer of any width, from LEAST to MOST; both 0: an int64_t */
+	JSON_WIDE,    /* uint64_t, all of its bits */
+	JSON_VECTOR,  /* char **, as json_vector gives it, to be freed; without one an empty one */
+	JSON_OBJECT,  /* struct json_object *, which stays the object's */
+	JSON_TEXTS,   /* the same, of names with texts */
+	JSON_WORDS,   /* a list of texts: SET gets each, as option_row.set gets a value */
+	JSON_NUMBERS, /* a list of integers: an array, to be freed; its COUNT */
+	JSON_ITEMS,   /* a list of objects: the same; each filled by ROWS */
+};
+
+/* A member that is read of an object, and the field of a struct that it goes to. What is absent, or
+ * null, leaves the field as it is. The macros below give what follows the kind. */
+struct json_row {
+	const char *path; /* through objects, "user.uid"; NULL ends the table */
+	enum json_kind kind;
+	size_t offset, size; /* of the field; of an element of the array */
+	int64_t least, most;
+	int64_t absent, zero; /* the number without one; in place of 0; both unless 0 */
+	int (*set)(const struct json_row *row, const char *word, void *into);
+	const struct json_row *rows;
+	size_t count; /* offset of the size_t */
+};
+#define JSON_WHERE(type, field)		  offsetof(type, field), sizeof(((type *)NULL)->field)
+#define JSON_AT(type, field)		  JSON_IN(type, field, 0, 0)
+#define JSON_IN(type, field, least, most) JSON_OR(type, field, least, most, 0, 0)
+#define JSON_OR(type, field, least, most, absent, zero) \
+	JSON_WHERE(type, field), least, most, absent, zero, NULL, NULL, 0
+#define JSON_BY(type, field, set) JSON_WHERE(type, field), 0, 0, 0, 0, set, NULL, 0
+#define JSON_OF(type, field, count, rows) \
+	JSON_EACH(type, field), 0, 0, 0, 0, NULL, rows, offsetof(type, count)
+#define JSON_MANY(type, field, count, least, most) \
+	JSON_EACH(type, field), least, most, 0, 0, NULL, NULL, offsetof(type, count)
+#define JSON_EACH(type, field) offsetof(type, field), sizeof(*((type *)NULL)->field)
+
+/*
+ * Reads OBJECT, which WHAT names, into the struct at INTO. 0, or −1 with EINVAL and the first
+ * fault, named by its place: "process.user.uid is no whole number". Arrays and vectors that were
+ * made by then are in their fields.
+ */
+int json_fill(struct json_object *object, const char *what, const struct json_row *rows,
+	      void *into);
+
+/* The member at a path such as "memory.limit"; NULL when absent or null, or not to be reached. */
+struct json_object *json_at(struct json_object *object, const char *path);
+
 /* Writes OBJECT to the file NAME below DIRFD: aside, synced when it is DURABLE (it has to outlive a
  * power cut), renamed. 0 or −1. */
 int json_write(int dirfd, const char *name, struct json_object *object, bool durable);

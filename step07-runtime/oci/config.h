@@ -23,6 +23,12 @@
 
 struct json_object;
 
+struct oci_rlimit {
+	const char *type;
+	bool has_soft, has_hard;
+	uint64_t soft, hard;
+};
+
 struct oci_process {
 	struct json_object *json; /* owns the strings below */
 	char **args, **env;	  /* vectors end with NULL */
@@ -35,6 +41,8 @@ struct oci_process {
 	struct cap_sets caps;		    /* all empty when the object gives none */
 	const char *unknown_cap;	    /* the first name that this runtime does not know */
 	const char *first_cpus, *last_cpus; /* execCPUAffinity: before and in the cgroup */
+	struct oci_rlimit *rlimit;	    /* as given; attrs has them by number */
+	size_t rlimit_count;
 	struct attr_options attrs;
 };
 

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <linux/ioprio.h>
 #include <linux/mempolicy.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,25 +30,40 @@ struct named {
 	const char *name;
 	int value;
 };
+#define N(number)		 .name = #number, .value = number
+#define MPOL_WEIGHTED_INTERLEAVE 6 /* since 6.9 */
 
-static const struct named resources[] = {
-	{ "RLIMIT_AS", RLIMIT_AS },
-	{ "RLIMIT_CORE", RLIMIT_CORE },
-	{ "RLIMIT_CPU", RLIMIT_CPU },
-	{ "RLIMIT_DATA", RLIMIT_DATA },
-	{ "RLIMIT_FSIZE", RLIMIT_FSIZE },
-	{ "RLIMIT_LOCKS", RLIMIT_LOCKS },
-	{ "RLIMIT_MEMLOCK", RLIMIT_MEMLOCK },
-	{ "RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE },
-	{ "RLIMIT_NICE", RLIMIT_NICE },
-	{ "RLIMIT_NOFILE", RLIMIT_NOFILE },
-	{ "RLIMIT_NPROC", RLIMIT_NPROC },
-	{ "RLIMIT_RSS", RLIMIT_RSS },
-	{ "RLIMIT_RTPRIO", RLIMIT_RTPRIO },
-	{ "RLIMIT_RTTIME", RLIMIT_RTTIME },
-	{ "RLIMIT_SIGPENDING", RLIMIT_SIGPENDING },
-	{ "RLIMIT_STACK", RLIMIT_STACK },
+static const struct named resources[] = { { N(RLIMIT_AS) },	    { N(RLIMIT_CORE) },
+					  { N(RLIMIT_CPU) },	    { N(RLIMIT_DATA) },
+					  { N(RLIMIT_FSIZE) },	    { N(RLIMIT_LOCKS) },
+					  { N(RLIMIT_MEMLOCK) },    { N(RLIMIT_MSGQUEUE) },
+					  { N(RLIMIT_NICE) },	    { N(RLIMIT_NOFILE) },
+					  { N(RLIMIT_NPROC) },	    { N(RLIMIT_RSS) },
+					  { N(RLIMIT_RTPRIO) },	    { N(RLIMIT_RTTIME) },
+					  { N(RLIMIT_SIGPENDING) }, { N(RLIMIT_STACK) } };
+static const struct named policies[] = { { N(SCHED_OTHER) },   { N(SCHED_FIFO) }, { N(SCHED_RR) },
+					 { N(SCHED_BATCH) },   { N(SCHED_ISO) },  { N(SCHED_IDLE) },
+					 { N(SCHED_DEADLINE) } };
+static const struct named scheduler_flags[] = {
+	{ N(SCHED_FLAG_RESET_ON_FORK) }, { N(SCHED_FLAG_RECLAIM) },
+	{ N(SCHED_FLAG_DL_OVERRUN) },	 { N(SCHED_FLAG_KEEP_POLICY) },
+	{ N(SCHED_FLAG_KEEP_PARAMS) },	 { N(SCHED_FLAG_UTIL_CLAMP_MIN) },
+	{ N(SCHED_FLAG_UTIL_CLAMP_MAX) }
 };
+static const struct named io_classes[] = { { N(IOPRIO_CLASS_RT) },
+					   { N(IOPRIO_CLASS_BE) },
+					   { N(IOPRIO_CLASS_IDLE) } };
+static const struct named memory_modes[] = { { N(MPOL_DEFAULT) },
+					     { N(MPOL_PREFERRED) },
+					     { N(MPOL_BIND) },
+					     { N(MPOL_INTERLEAVE) },
+					     { N(MPOL_LOCAL) },
+					     { N(MPOL_PREFERRED_MANY) },
+					     { N(MPOL_WEIGHTED_INTERLEAVE) } };
+static const struct named memory_flags[] = { { N(MPOL_F_NUMA_BALANCING) },
+					     { N(MPOL_F_RELATIVE_NODES) },
+					     { N(MPOL_F_STATIC_NODES) } };
+static const struct named personalities[] = { { "LINUX", PER_LINUX }, { "LINUX32", PER_LINUX32 } };
 
 /* sched_setattr(2)'s first version; <sched.h> and <linux/sched/types.h> cannot be included
  * together. */
@@ -59,40 +75,6 @@ struct scheduler_attr {
 	uint64_t sched_runtime, sched_deadline, sched_period;
 };
 
-static const struct named policies[] = {
-	{ "SCHED_OTHER", 0 }, { "SCHED_FIFO", 1 }, { "SCHED_RR", 2 },	    { "SCHED_BATCH", 3 },
-	{ "SCHED_ISO", 4 },   { "SCHED_IDLE", 5 }, { "SCHED_DEADLINE", 6 },
-};
-static const struct named scheduler_flags[] = {
-	{ "SCHED_FLAG_RESET_ON_FORK", 0x01 },  { "SCHED_FLAG_RECLAIM", 0x02 },
-	{ "SCHED_FLAG_DL_OVERRUN", 0x04 },     { "SCHED_FLAG_KEEP_POLICY", 0x08 },
-	{ "SCHED_FLAG_KEEP_PARAMS", 0x10 },    { "SCHED_FLAG_UTIL_CLAMP_MIN", 0x20 },
-	{ "SCHED_FLAG_UTIL_CLAMP_MAX", 0x40 },
-};
-static const struct named io_classes[] = {
-	{ "IOPRIO_CLASS_RT", IOPRIO_CLASS_RT },
-	{ "IOPRIO_CLASS_BE", IOPRIO_CLASS_BE },
-	{ "IOPRIO_CLASS_IDLE", IOPRIO_CLASS_IDLE },
-};
-static const struct named memory_modes[] = {
-	{ "MPOL_DEFAULT", 0 },
-	{ "MPOL_PREFERRED", 1 },
-	{ "MPOL_BIND", 2 },
-	{ "MPOL_INTERLEAVE", 3 },
-	{ "MPOL_LOCAL", 4 },
-	{ "MPOL_PREFERRED_MANY", 5 },
-	{ "MPOL_WEIGHTED_INTERLEAVE", 6 }, /* since 6.9 */
-};
-static const struct named memory_flags[] = {
-	{ "MPOL_F_NUMA_BALANCING", 1 << 13 },
-	{ "MPOL_F_RELATIVE_NODES", 1 << 14 },
-	{ "MPOL_F_STATIC_NODES", 1 << 15 },
-};
-static const struct named personalities[] = {
-	{ "LINUX", PER_LINUX },
-	{ "LINUX32", PER_LINUX32 },
-};
-
 #define FIND(table, name) find(table, LENGTH(table), name)
 static int
 find(const struct named *table, size_t count, const char *name)
@@ -100,20 +82,34 @@ find(const struct named *table, size_t count, const char *name)
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(table[i].name, name) == 0)
 			return table[i].value;
-	errno = EINVAL;
 	return -1;
+}
+
+/* The bits that a vector of names (or NULL) stands for; −1 at one that the table does not have. */
+#define FLAGS(table, names) flags_of(table, LENGTH(table), names)
+static int
+flags_of(const struct named *table, size_t count, char *const *names)
+{
+	int flags = 0, flag;
+
+	for (; names && *names; names++) {
+		if ((flag = find(table, count, *names)) < 0)
+			return fail(EINVAL, "%s: no such flag", *names);
+		flags |= flag;
+	}
+	return flags;
 }
 
 /* ---- limits ---- */
 
-int
-attr_resource_number(const char *name)
+/* "RLIMIT_NOFILE" or "nofile". */
+static int
+resource_number(const char *name)
 {
 	for (size_t i = 0; i < LENGTH(resources); i++)
 		if (strcmp(resources[i].name, name) == 0 ||
 		    strcasecmp(resources[i].name + strlen("RLIMIT_"), name) == 0)
 			return resources[i].value;
-	errno = EINVAL;
 	return -1;
 }
 
@@ -129,7 +125,7 @@ attr_resource_name(int resource)
 int
 attr_limit_add(struct attr_options *options, const char *name, uint64_t soft, uint64_t hard)
 {
-	int resource = attr_resource_number(name);
+	int resource = resource_number(name);
 
 	if (resource < 0)
 		return fail(EINVAL, "limit %s: no such resource", name);
@@ -178,22 +174,12 @@ set_limits(const struct attr_options *options)
 
 /* ---- scheduling ---- */
 
-int
-attr_scheduler_flag(const char *name, uint64_t *flags)
-{
-	int flag = FIND(scheduler_flags, name);
-
-	if (flag < 0)
-		return -1;
-	*flags |= (uint64_t)flag;
-	return 0;
-}
-
 static int
 set_scheduler(const struct attr_scheduler *wanted)
 {
 	struct scheduler_attr attr = { .size = sizeof attr,
-				       .sched_flags = wanted->flags,
+				       .sched_flags =
+					       (uint64_t)FLAGS(scheduler_flags, wanted->flags),
 				       .sched_nice = wanted->nice,
 				       .sched_priority = (uint32_t)wanted->priority,
 				       .sched_runtime = wanted->runtime,
@@ -207,7 +193,7 @@ set_scheduler(const struct attr_scheduler *wanted)
 		    "sched_setattr(0, {size=%u, sched_policy=%s, sched_flags=%#" PRIx64
 		    ", sched_nice=%d, sched_priority=%u, sched_runtime=%" PRIu64
 		    ", sched_deadline=%" PRIu64 ", sched_period=%" PRIu64 "}, 0)",
-		    attr.size, wanted->policy, wanted->flags, wanted->nice, attr.sched_priority,
+		    attr.size, wanted->policy, attr.sched_flags, wanted->nice, attr.sched_priority,
 		    wanted->runtime, wanted->deadline, wanted->period);
 }
 
@@ -223,30 +209,32 @@ set_io_priority(const struct attr_io_priority *wanted)
 		    wanted->level);
 }
 
-/* A list such as "0-3,7" as bits. −1: malformed, or above LIMIT. */
+#define SET_LIMIT 8192 /* the kernel's own, of CPUs and of nodes */
+#define SET_LONGS (SET_LIMIT / (8 * sizeof(unsigned long)))
+
+/* A list such as "0-3,7" as bits. Gives how many words they take; 0 for NULL, −1: malformed.
+ */
 static int
-parse_set(const char *text, unsigned long *bits, unsigned long limit)
+read_set(const char *text, unsigned long bits[SET_LONGS])
 {
 	const unsigned long width = 8 * sizeof *bits;
+	int used = 0;
 
-	do {
-		char *end;
+	memset(bits, 0, SET_LONGS * sizeof *bits);
+	for (char *end; text; text = *end ? end + 1 : NULL) {
+		unsigned long first = strtoul(text, &end, 10), last = first;
 		if (*text < '0' || *text > '9')
 			return -1;
-		unsigned long first = strtoul(text, &end, 10), last = first;
 		if (*end == '-' && end[1] >= '0' && end[1] <= '9')
 			last = strtoul(end + 1, &end, 10);
-		if (first > last || last >= limit || (*end && *end != ','))
+		if (first > last || last >= SET_LIMIT || (*end && *end != ',') || (*end && !end[1]))
 			return -1;
 		for (unsigned long i = first; i <= last; i++)
 			bits[i / width] |= 1ul << i % width;
-		text = *end ? end + 1 : NULL;
-	} while (text);
-	return 0;
+		used = used > (int)(last / width) ? used : (int)(last / width) + 1;
+	}
+	return used;
 }
-
-#define SET_LIMIT 8192 /* the kernel's own, of CPUs and of nodes */
-#define SET_LONGS (SET_LIMIT / (8 * sizeof(unsigned long)))
 
 /* The bits as strace(1) prints a set of CPUs: "0 1 2 3". */
 static const char *
@@ -266,9 +254,9 @@ set_text(const unsigned long *bits, char *text, size_t size)
 int
 attr_affinity_check(const char *list)
 {
-	unsigned long bits[SET_LONGS] = { 0 };
+	unsigned long bits[SET_LONGS];
 
-	if (list && parse_set(list, bits, SET_LIMIT) < 0)
+	if (read_set(list, bits) < 0)
 		return fail(EINVAL, "cpu affinity \"%s\": not a list such as 0-3,7", list);
 	return 0;
 }
@@ -276,46 +264,30 @@ attr_affinity_check(const char *list)
 int
 attr_affinity(const char *list)
 {
-	unsigned long bits[SET_LONGS] = { 0 };
-	size_t used = SET_LONGS;
+	unsigned long bits[SET_LONGS];
+	int used = read_set(list, bits);
+	size_t size = (size_t)used * sizeof *bits;
 	char text[256];
 
-	if (!list)
-		return 0;
-	if (attr_affinity_check(list) < 0)
-		return -1;
-	parse_set(list, bits, SET_LIMIT);
-	while (used > 1 && !bits[used - 1])
-		used--;
-	return call((int)syscall(SYS_sched_setaffinity, 0, used * sizeof *bits, bits),
-		    "sched_setaffinity(0, %zu, [%s])", used * sizeof *bits,
-		    set_text(bits, text, sizeof text));
-}
-
-int
-attr_memory_flag(const char *name, unsigned *flags)
-{
-	int flag = FIND(memory_flags, name);
-
-	if (flag < 0)
-		return -1;
-	*flags |= (unsigned)flag;
-	return 0;
+	if (used <= 0)
+		return used < 0 ? attr_affinity_check(list) : 0;
+	return call((int)syscall(SYS_sched_setaffinity, 0, size, bits),
+		    "sched_setaffinity(0, %zu, [%s])", size, set_text(bits, text, sizeof text));
 }
 
 /* As strace(1) prints mode and nodes: MPOL_BIND|MPOL_F_STATIC_NODES, [0x0000000000000001]. */
 static const char *
-policy_text(const struct attr_memory_policy *wanted, const unsigned long *bits, size_t used,
-	    char *text, size_t size)
+policy_text(const char *mode, unsigned flags, const unsigned long *bits, int used, char *text,
+	    size_t size)
 {
-	size_t length = (size_t)snprintf(text, size, "%s", wanted->mode);
+	size_t length = (size_t)snprintf(text, size, "%s", mode);
 
 	for (size_t i = 0; i < LENGTH(memory_flags); i++)
-		if (wanted->flags & (unsigned)memory_flags[i].value)
+		if (flags & (unsigned)memory_flags[i].value)
 			length += (size_t)snprintf(text + length, size - length, "|%s",
 						   memory_flags[i].name);
 	length += (size_t)snprintf(text + length, size - length, used ? ", [" : ", NULL");
-	for (size_t i = 0; i < used && length < size; i++)
+	for (int i = 0; i < used && length < size; i++)
 		length += (size_t)snprintf(text + length, size - length, "%s%#018lx", i ? ", " : "",
 					   bits[i]);
 	if (used && length < size)
@@ -323,26 +295,28 @@ policy_text(const struct attr_memory_policy *wanted, const unsigned long *bits, 
 	return text;
 }
 
+static const char *
+nodes_of(const struct attr_memory_policy *policy)
+{
+	return policy->nodes && *policy->nodes ? policy->nodes : NULL;
+}
+
 static int
 set_memory_policy(const struct attr_memory_policy *wanted)
 {
-	unsigned long bits[SET_LONGS] = { 0 };
-	size_t used = 0, most;
+	unsigned flags = (unsigned)FLAGS(memory_flags, wanted->flags), mode;
+	unsigned long bits[SET_LONGS];
+	int used = read_set(nodes_of(wanted), bits); /* attrs_check has seen it */
+	/* the kernel reads one bit less */
+	size_t most = used ? 8 * (size_t)used * sizeof *bits + 1 : 0;
 	char text[512];
 
 	if (!wanted->mode)
 		return 0;
-	if (wanted->nodes && *wanted->nodes) {
-		parse_set(wanted->nodes, bits, SET_LIMIT); /* attrs_check has seen it */
-		used = SET_LONGS;
-		while (used > 1 && !bits[used - 1])
-			used--;
-	}
-	most = used ? 8 * used * sizeof *bits + 1 : 0; /* the kernel reads one bit less */
-	unsigned mode = (unsigned)FIND(memory_modes, wanted->mode) | wanted->flags;
+	mode = (unsigned)FIND(memory_modes, wanted->mode) | flags;
 	return call((int)syscall(SYS_set_mempolicy, mode, used ? bits : NULL, most),
-		    "set_mempolicy(%s, %zu)", policy_text(wanted, bits, used, text, sizeof text),
-		    most);
+		    "set_mempolicy(%s, %zu)",
+		    policy_text(wanted->mode, flags, bits, used, text, sizeof text), most);
 }
 
 static int
@@ -350,10 +324,8 @@ set_personality(const char *name)
 {
 	if (!name)
 		return 0;
-	return call(personality((unsigned long)FIND(personalities, name)), "personality(PER_%s)",
-		    name) < 0
-		       ? -1
-		       : 0;
+	return call(personality((unsigned long)FIND(personalities, name)) < 0 ? -1 : 0,
+		    "personality(PER_%s)", name);
 }
 
 /* ---- all of it ---- */
@@ -367,6 +339,8 @@ check_scheduler(const struct attr_scheduler *s)
 	bool real_time = policy == SCHED_FIFO || policy == SCHED_RR;
 	if (policy < 0)
 		return fail(EINVAL, "scheduler: %s: no such policy", s->policy);
+	if (FLAGS(scheduler_flags, s->flags) < 0)
+		return -1;
 	if (s->nice < -20 || s->nice > 19)
 		return fail(EINVAL, "scheduler: nice %d is not in -20…19", s->nice);
 	if (s->priority < 0 || s->priority > 99 || (s->priority && !real_time))
@@ -377,13 +351,16 @@ check_scheduler(const struct attr_scheduler *s)
 static int
 check_memory_policy(const struct attr_memory_policy *policy)
 {
-	unsigned long bits[SET_LONGS] = { 0 };
+	unsigned long bits[SET_LONGS];
+	int flags = FLAGS(memory_flags, policy->flags);
 
+	if (flags < 0)
+		return -1;
 	if (!policy->mode)
-		return policy->nodes || policy->flags ? fail(EINVAL, "memory policy: no mode") : 0;
+		return policy->nodes || flags ? fail(EINVAL, "memory policy: no mode") : 0;
 	if (FIND(memory_modes, policy->mode) < 0)
 		return fail(EINVAL, "memory policy: %s: no such mode", policy->mode);
-	if (policy->nodes && *policy->nodes && parse_set(policy->nodes, bits, SET_LIMIT) < 0)
+	if (read_set(nodes_of(policy), bits) < 0)
 		return fail(EINVAL, "memory policy: nodes \"%s\"", policy->nodes);
 	return 0;
 }

@@ -25,7 +25,7 @@ struct attr_limit {
 struct attr_scheduler {			    /* process.scheduler */
 	const char *policy;		    /* "SCHED_OTHER" …; NULL: left alone */
 	int nice, priority;		    /* −20…19; 0…99 */
-	uint64_t flags;			    /* SCHED_FLAG_…, by attr_scheduler_flag */
+	char **flags;			    /* "SCHED_FLAG_RESET_ON_FORK" …, NULL; or NULL */
 	uint64_t runtime, deadline, period; /* SCHED_DEADLINE, ns */
 };
 
@@ -37,7 +37,7 @@ struct attr_io_priority {  /* process.ioPriority */
 struct attr_memory_policy { /* linux.memoryPolicy */
 	const char *mode;   /* "MPOL_BIND" …; NULL: left alone */
 	const char *nodes;  /* "0-3,7" */
-	unsigned flags;	    /* MPOL_F_…, by attr_memory_flag */
+	char **flags;	    /* "MPOL_F_STATIC_NODES" …, NULL; or NULL */
 };
 
 struct attr_options {
@@ -56,21 +56,15 @@ struct attr_options {
 };
 extern const struct option_row attr_options[]; /* --ulimit, --oom-score-adj, --umask, … */
 
-/* "RLIMIT_NOFILE" or "nofile" to its number; −1 with EINVAL (no fail()). */
-int attr_resource_number(const char *name);
-/* The other way round; NULL for a number that is none. */
+/* "RLIMIT_NOFILE" for its number; NULL for one that is none. */
 const char *attr_resource_name(int resource);
 
 /* Adds one limit. The same resource twice is an error of the specification: EINVAL; soft above
  * hard: EINVAL. */
 int attr_limit_add(struct attr_options *options, const char *name, uint64_t soft, uint64_t hard);
 
-/* "SCHED_FLAG_RESET_ON_FORK" … and "MPOL_F_STATIC_NODES" … to bits; −1 with EINVAL (no fail()). */
-int attr_scheduler_flag(const char *name, uint64_t *flags);
-int attr_memory_flag(const char *name, unsigned *flags);
-
-/* sched_setaffinity(2) of the caller to a list such as "0-3,7"; NULL: nothing is done. For an exec
- * that has one set of CPUs before it enters the cgroup and another after. */
+/* sched_setaffinity(2) of the caller to a list such as "0-3,7"; NULL: nothing is done. For an
+ * exec that has one set of CPUs before it enters the cgroup and another after. */
 int attr_affinity(const char *list);
 /* Is LIST one? NULL is: nothing is asked for. */
 int attr_affinity_check(const char *list);

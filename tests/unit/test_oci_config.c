@@ -141,7 +141,7 @@ static const struct {
 	{ WITH_PROCESS("\"consoleSize\":{\"width\":-1}"), "width" },
 	{ WITH_PROCESS("\"rlimits\":[{}]"), "rlimits" },
 	{ WITH_PROCESS("\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\",\"soft\":-1,\"hard\":1}]"),
-	  "RLIMIT_NOFILE" },
+	  "process.rlimits[0].soft" },
 	{ WITH_PROCESS("\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\",\"soft\":2,\"hard\":1}]"),
 	  "RLIMIT_NOFILE" },
 	{ WITH_PROCESS("\"rlimits\":[{\"type\":\"RLIMIT_NONE\",\"soft\":1,\"hard\":1}]"),
@@ -240,7 +240,7 @@ an_id_map_that_overflows_is_refused(void **state)
 				 "\"mount\"},{\"type\":\"user\"}],\"uidMappings\":[{%s}],"
 				 "\"gidMappings\":[{\"containerID\":0,\"hostID\":0,\"size\":1}]}}",
 				 maps[i]);
-		refused(text, (size_t)n, EINVAL, "id mapping");
+		refused(text, (size_t)n, EINVAL, "linux.uidMappings[0]");
 	}
 }
 
