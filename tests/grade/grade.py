@@ -143,13 +143,34 @@ def _():
     contains(told["tests"][0]["output"], "Hint: ")
 
 
-@test("FORMAT=autolab: the last line is one JSON object with a score for each problem")
+@test("FORMAT=autolab: what the student reads, and as the last line one JSON object with a score for each problem")
 def _():
-    r = make_grade(handed_in("right", "", "any"), "FORMAT=autolab")
-    told = json.loads(r.lines[-1])
-    equal(sorted(told), ["scores"])
-    equal(list(told["scores"]), [ONE])
-    check(0 <= told["scores"][ONE] <= 10, told)
+    for name, words, points in (("right", "any", 10), ("wrong", "", 0)):
+        r = make_grade(handed_in(name, "any", words), "FORMAT=autolab")
+        equal(json.loads(r.lines[-1]), {"scores": {ONE: points}})
+        matches(r.lines[0], rf"^{ONE} .*: {points} of 10$")
+        equal("hint: " in r.out, not points, r.out)
+
+
+@test("what could not be graded here has a line without points for Gradescope, and no score for Autolab")
+def _():
+    extra = TMP + "/extra"
+    os.makedirs(extra)
+    with open(extra + "/mine.py", "w") as out:
+        out.write('from exercise import Exercise\n\nExercise("9.2", "One too many", "step01", kind="observe", file="word.txt", '
+                  'template="word =\\n", needs="cmd:no-such-command")\n')
+    folder = handed_in("lacking", "any", "any")
+    os.makedirs(folder + "/9.2")
+    with open(folder + "/9.2/word.txt", "w") as out:
+        out.write("word = yes\n")
+    options = {"env": {"GRADE_EXTRA": extra}}
+    told = json.loads(make_grade(folder, "FORMAT=gradescope", "ID=1.1 9.2", **options).out)
+    equal((told["score"], told["tests"][-1]["name"]), (10, "9.2 One too many"))
+    equal((told["tests"][-1]["score"], told["tests"][-1]["max_score"]), (0, 0))
+    contains(told["tests"][-1]["output"], "no-such-command is not installed")
+    lines = make_grade(folder, "FORMAT=autolab", "ID=1.1 9.2", **options).lines
+    equal(json.loads(lines[-1]), {"scores": {"1.1": 10}})
+    contains("\n".join(lines), "no-such-command is not installed")
 
 
 @test("GRADE_EXTRA adds a teacher's check to an exercise, and an exercise of the teacher's own")

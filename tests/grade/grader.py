@@ -308,7 +308,7 @@ def command_grade(options):
             else:
                 text = exercise.read(f"{top}/{ex.id}/{ex.file}")
                 results.append(grade_text(ex, text, f"{harness.BUILD}/grade/{ex.id}/submission"))
-            if not options.json and not options.format:
+            if not options.json and options.format != "gradescope":
                 say(results[-1])
     finally:
         shutil.rmtree(harness.STAGE, ignore_errors=True)
@@ -330,19 +330,28 @@ def say(r):
             told.add(row["hint"])
 
 
+def gradescope(r):
+    """What a results.json says of one exercise: a test for each check, or one of no points that says why there is none."""
+    name = f"{r['id']} {r['title']}"
+    if "not_graded" in r:
+        return [{"name": name, "score": 0, "max_score": 0, "output": "Not graded here: " + r["not_graded"]}]
+    return [{"name": f"{name}: {row['checked']}", "score": row["points"], "max_score": row["max"],
+             "status": "passed" if row["held"] else "failed",
+             "output": "\n".join(filter(None, [row["seen"], row["hint"] and "Hint: " + row["hint"]]))}
+            for row in r["checks"]]
+
+
 def finish(results, options):
     got, most = sum(r["points"] for r in results), sum(r["max"] for r in results)
     form = options.format or ("json" if options.json else "")
     if form == "json":
         print(json.dumps({"points": got, "max": most, "exercises": results}, indent=2, ensure_ascii=False))
     elif form == "gradescope":
-        print(json.dumps({"score": got, "tests": [
-            {"name": f"{r['id']} {r['title']}: {row['checked']}", "score": row["points"], "max_score": row["max"],
-             "status": "passed" if row["held"] else "failed",
-             "output": "\n".join(filter(None, [row["seen"], row["hint"] and "Hint: " + row["hint"]]))}
-            for r in results for row in r["checks"]]}, indent=2, ensure_ascii=False))
+        print(json.dumps({"score": got, "tests": [row for r in results for row in gradescope(r)]},
+                         indent=2, ensure_ascii=False))
     elif form == "autolab":
-        print(json.dumps({"scores": {r["id"]: r["points"] for r in results}}))
+        # its lines so far are what the student reads, the last one is the autoresult; what has no score is marked by hand
+        print(json.dumps({"scores": {r["id"]: r["points"] for r in results if "not_graded" not in r}}))
     else:
         print(f"{got} of {most} points")
 
