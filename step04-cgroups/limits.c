@@ -91,7 +91,7 @@ check_numbers(const struct limits *l)
 		{ "cpu period", l->cpu_period, 1000, 1000000 }, /* the kernel's: 1 ms to 1 s */
 		{ "cpu burst", l->cpu_burst, LIMIT_MAX, INT64_MAX },
 		{ "cpu weight", l->cpu_weight, 1, 10000 },
-		{ "cpu shares", l->cpu_shares, 2, 262144 },
+		{ "cpu shares", l->cpu_shares, 1, INT64_MAX }, /* v1 took them to its nearest */
 		{ "cpu idle", l->cpu_idle, LIMIT_MAX, 1 },
 		{ "pids limit", l->pids, LIMIT_MAX, INT32_MAX },
 		{ "io weight", l->io_weight, 1, 10000 },
@@ -152,6 +152,18 @@ check_swap(const struct limits *l)
 	return 0;
 }
 
+/* A file of a controller, or one of the cgroup's own that holds a limit: the others are orders to
+ * it (cgroup.procs, cgroup.kill, cgroup.freeze …). */
+static bool
+is_setting(const char *file)
+{
+	if (strncmp(file, "cgroup.", 7) == 0)
+		return strcmp(file, "cgroup.max.depth") == 0 ||
+		       strcmp(file, "cgroup.max.descendants") == 0 ||
+		       strcmp(file, "cgroup.pressure") == 0;
+	return strchr(file, '.') && !strchr(file, '/');
+}
+
 int
 limits_check(const struct limits *l)
 {
@@ -169,8 +181,7 @@ limits_check(const struct limits *l)
 	if (l->cpuset_mems && *l->cpuset_mems && limits_check_list(l->cpuset_mems) < 0)
 		return fail(EINVAL, "cpuset.mems \"%s\": not a list such as 0-2,7", l->cpuset_mems);
 	for (size_t i = 0; i < l->unified_count; i++)
-		if (strchr(l->unified[i].file, '/') || !strchr(l->unified[i].file, '.') ||
-		    strncmp(l->unified[i].file, "cgroup.", 7) == 0)
+		if (!is_setting(l->unified[i].file))
 			return fail(EINVAL, "\"%s\" is no file of a controller",
 				    l->unified[i].file);
 	return 0;
@@ -198,25 +209,35 @@ write_number(const struct cgroup *cgroup, const char *file, int64_t value)
 }
 
 /* ANCHOR: memory */
+/* What swap may take is told with the memory in it. A kernel that counts no swap has no such file:
+ * then no limit is what there is, and none of it wants no limit. */
+static int
+write_swap(const struct limits *l, const struct cgroup *cgroup)
+{
+	int64_t swap = l->memory_swap == LIMIT_MAX ? LIMIT_MAX : l->memory_swap - l->memory;
+	char text[24] = "max";
+
+	if (!l->memory_swap || (swap <= 0 && !has(cgroup, "memory.swap.max")))
+		return 0;
+	if (swap != LIMIT_MAX)
+		snprintf(text, sizeof text, "%" PRId64, swap);
+	return cgroup_write(cgroup, "memory.swap.max", text) < 0
+		       ? call_hint("this kernel does not count swap")
+		       : 0;
+}
+
 static int
 apply_memory(const struct limits *l, const struct cgroup *cgroup)
 {
-	int64_t used, swap = l->memory_swap;
+	int64_t used;
 
 	if (l->memory_check && l->memory > 0 &&
 	    (used = cgroup_read_number(cgroup, "memory.current")) > l->memory)
 		return fail(EBUSY, "memory limit %" PRId64 " is below the %" PRId64 " bytes in use",
 			    l->memory, used);
-	if (write_number(cgroup, "memory.max", l->memory) < 0 ||
+	/* swap first: what is above a lower limit then has somewhere to go */
+	if (write_swap(l, cgroup) < 0 || write_number(cgroup, "memory.max", l->memory) < 0 ||
 	    write_number(cgroup, "memory.low", l->memory_reservation) < 0)
-		return -1;
-	if (swap > 0) {
-		char text[24];
-		snprintf(text, sizeof text, "%" PRId64, swap - l->memory);
-		if (cgroup_write(cgroup, "memory.swap.max", text) < 0)
-			return call_hint("this kernel does not count swap");
-	} else if (swap == LIMIT_MAX && has(cgroup, "memory.swap.max") &&
-		   cgroup_write(cgroup, "memory.swap.max", "max") < 0)
 		return -1;
 	return l->oom_group ? cgroup_write(cgroup, "memory.oom.group", "1") : 0;
 }
@@ -253,9 +274,10 @@ write_cpu_burst(const struct limits *l, const struct cgroup *cgroup)
 static int
 apply_cpu(const struct limits *l, const struct cgroup *cgroup)
 {
-	int64_t weight = l->cpu_weight;
-	/* the burst may never be above the quota, not even between two writes */
-	bool burst_first = l->cpu_burst && cgroup_read_number(cgroup, "cpu.max.burst") > 0;
+	int64_t weight = l->cpu_weight, burst = l->cpu_burst == LIMIT_MAX ? 0 : l->cpu_burst;
+	/* the burst may never be above the quota, not even between two writes: down first, up last
+	 */
+	bool burst_first = l->cpu_burst && cgroup_read_number(cgroup, "cpu.max.burst") > burst;
 
 	if (!weight && l->cpu_shares)
 		weight = limits_shares_to_weight(l->cpu_shares);

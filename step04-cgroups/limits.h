@@ -48,9 +48,10 @@ struct limits {
 	bool oom_group;		    /* → memory.oom.group: all of the cgroup dies, or nothing */
 	int64_t cpu_quota;	    /* µs in a period → cpu.max */
 	int64_t cpu_period;	    /* µs → cpu.max; 0: as it is, 100 ms at first */
-	int64_t cpu_burst;	    /* µs → cpu.max.burst */
+	int64_t cpu_burst;	    /* µs → cpu.max.burst; LIMIT_MAX → 0, none */
 	int64_t cpu_weight;	    /* 1…10000, 100 is usual → cpu.weight */
-	int64_t cpu_shares;	    /* the same as v1 had it: 2…262144, 1024 is usual */
+	int64_t cpu_shares;	    /* the same as v1 had it: 2…262144 and what is taken for
+				     * the nearest of them; 1024 is usual */
 	int cpu_idle;		    /* 1 → cpu.idle 1; LIMIT_MAX → 0 (since 5.15) */
 	const char *cpuset_cpus;    /* "0-2,7" → cpuset.cpus */
 	const char *cpuset_mems;    /* → cpuset.mems */

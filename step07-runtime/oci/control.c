@@ -4,7 +4,9 @@
  * book/07-runtime.md.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -279,6 +281,43 @@ destroy(const struct globals *globals, struct oci_state *state)
 	return done;
 }
 
+/* ANCHOR: discard */
+/* A damaged state does not say which process was the container's, and none is killed by guess: what
+ * has that number now, or is in a cgroup of that name, may be somebody else's. An empty cgroup is
+ * nobody's. */
+static int
+discard(const struct globals *globals, const char *id)
+{
+	struct cgroup planned = CGROUP_NONE;
+	struct oci_config config;
+	char path[PATH_MAX];
+	int dir;
+
+	if (oci_id_check(id) < 0)
+		return -1;
+	call_forget();
+	snprintf(path, sizeof path, "%s/%s", globals->root, id);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (dir >= 0 && oci_config_read(dir, path, &config) == 0) {
+		if (cgroup_plan(&config.cgroup, id, &planned) < 0 || rmdir(planned.path) == 0 ||
+		    errno == ENOENT)
+			planned.path[0] = '\0';
+		oci_config_free(&config);
+	}
+	if (dir >= 0)
+		close(dir);
+	call_forget();
+	if (oci_state_discard(globals->root, id) < 0)
+		return -1;
+	fail(EINVAL, "what was known of %s was damaged: its processes, if there are any, go on%s%s",
+	     id, planned.path[0] ? "; they may be in " : "", planned.path);
+	if (oci_warn)
+		oci_warn();
+	call_forget();
+	return 0;
+}
+/* ANCHOR_END: discard */
+
 static int
 delete_one(const char *id, void *into)
 {
@@ -287,8 +326,10 @@ delete_one(const char *id, void *into)
 	enum oci_status status;
 
 	if (oci_state_open(control->globals->root, id, &state) < 0) {
-		if (!control->force || call_error()->number != ENOENT)
+		if (!control->force)
 			return -1;
+		if (call_error()->number != ENOENT)
+			return discard(control->globals, id);
 		call_forget();
 		return 0;
 	}

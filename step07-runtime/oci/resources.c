@@ -1,7 +1,7 @@
 /*
  * resources.c: each number of linux.resources to its field of struct limits.
- * Follows config-linux.md, "Control groups", of the OCI runtime specification; there 0 or absence
- * is "not set" and -1 is "no limit". Explained in book/07-runtime.md.
+ * Follows config-linux.md, "Control groups", of the OCI runtime specification; there absence, and
+ * for most of them 0, is "not set" and -1 is "no limit". Explained in book/07-runtime.md.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -30,29 +30,44 @@ read_memory(struct json_object *json, struct limits *limits, bool *bad)
 	limits->memory_swap = json_number(json, "swap", bad);
 	limits->memory_reservation = json_number(json, "reservation", bad);
 	limits->memory_check = flag(json, "checkBeforeUpdate");
-	if (json_object_object_get_ex(json, "swappiness", &member))
+	if (json_object_object_get_ex(json, "swappiness", &member) && member)
 		limits->v1_only = "memory.swappiness";
+	/* true is the only way of v2 */
+	if (json_object_object_get_ex(json, "useHierarchy", &member) && member &&
+	    !json_object_get_boolean(member))
+		limits->v1_only = "memory.useHierarchy false";
 	if (json_number(json, "kernel", bad) > 0 || json_number(json, "kernelTCP", bad) > 0)
 		limits->v1_only = "memory.kernel";
 	if (flag(json, "disableOOMKiller"))
 		limits->v1_only = "memory.disableOOMKiller";
 }
 
+/* A number for which 0 is a value: INSTEAD then. A limit that is 0 is one that is not set. */
+static int64_t
+number_or(struct json_object *json, const char *key, int64_t least, int64_t most, int64_t instead,
+	  bool *bad)
+{
+	struct json_object *member;
+	int64_t number;
+
+	if (!json_object_object_get_ex(json, key, &member) || !member)
+		return 0;
+	number = json_number_in(json, key, least, most, bad);
+	return number ? number : instead;
+}
+
 static void
 read_cpu(struct json_object *json, struct limits *limits, bool *bad)
 {
-	struct json_object *idle;
-
 	if (!json)
 		return;
 	limits->cpu_shares = json_number(json, "shares", bad);
 	limits->cpu_quota = json_number(json, "quota", bad);
 	limits->cpu_period = json_number(json, "period", bad);
-	limits->cpu_burst = json_number(json, "burst", bad);
+	limits->cpu_burst = number_or(json, "burst", 0, INT64_MAX, LIMIT_MAX, bad);
 	limits->cpuset_cpus = json_text(json, "cpus", bad);
 	limits->cpuset_mems = json_text(json, "mems", bad);
-	if (json_object_object_get_ex(json, "idle", &idle))
-		limits->cpu_idle = json_object_get_int(idle) ? 1 : LIMIT_MAX;
+	limits->cpu_idle = (int)number_or(json, "idle", 0, 1, LIMIT_MAX, bad);
 	if (json_number(json, "realtimeRuntime", bad) || json_number(json, "realtimePeriod", bad))
 		limits->v1_only = "cpu.realtimeRuntime";
 }
@@ -204,8 +219,10 @@ oci_resources_read(struct json_object *json, struct limits *limits)
 	read_memory(json_member(json, "memory", &bad), limits, &bad);
 	read_cpu(json_member(json, "cpu", &bad), limits, &bad);
 	read_io(json_member(json, "blockIO", &bad), limits, &bad);
+	/* 0, "nobody": the first process would not come to be. systemd takes 1 for it, and runc too
+	 */
 	if ((pids = json_member(json, "pids", &bad)))
-		limits->pids = json_number(pids, "limit", &bad);
+		limits->pids = number_or(pids, "limit", LIMIT_MAX, INT32_MAX, 1, &bad);
 	if (json_member(json, "network", &bad))
 		limits->v1_only = "network.classID";
 	if (read_hugetlb(json_array(json, "hugepageLimits", &bad), limits, &bad) < 0 ||

@@ -243,10 +243,12 @@ static int
 adopt(struct oci_state *state, struct json_object *json)
 {
 	bool bad = false;
+	const char *id;
 
 	json_object_put(state->json);
 	state->json = json;
-	state->pid = (pid_t)json_number(state->json, "pid", &bad);
+	id = json_text(state->json, "id", &bad);
+	state->pid = (pid_t)json_number_in(state->json, "pid", 0, INT32_MAX, &bad);
 	state->start_time = (uint64_t)json_number(state->json, "startTime", &bad);
 	state->bundle = json_text(state->json, "bundle", &bad);
 	state->cgroup = json_text(state->json, "cgroup", &bad);
@@ -255,7 +257,8 @@ adopt(struct oci_state *state, struct json_object *json)
 	state->old_keyring =
 		json_object_get_boolean(json_object_object_get(state->json, "oldKeyring"));
 	state->cgroup_made_from = (size_t)json_number(state->json, "cgroupMadeFrom", &bad);
-	if (bad || !state->bundle || !state->cgroup)
+	/* that of another container would get its process killed */
+	if (bad || !state->bundle || !state->cgroup || !id || strcmp(id, state->id) != 0)
 		return fail(EINVAL, "state.json of %s is damaged", state->id);
 	return 0;
 }
@@ -263,14 +266,16 @@ adopt(struct oci_state *state, struct json_object *json)
 static int
 load(struct oci_state *state)
 {
-	int fd = openat(state->dir, "state.json", O_RDONLY | O_CLOEXEC);
+	int fd = openat(state->dir, "state.json", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct json_object *json;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : fail(errno, "open(\"state.json\") of %s", state->id);
 	json = json_read_fd(fd, "state.json");
 	close(fd);
-	return json ? adopt(state, json) : -1;
+	return json && adopt(state, json) == 0
+		       ? 0
+		       : call_hint("it can be removed all the same: delete --force");
 }
 
 /* With WAIT the lock is taken; else it is enough to know whether somebody has it. */

@@ -10,8 +10,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 /* What `--NAME VALUE` gives, and the limits then. */
@@ -223,7 +225,8 @@ static void
 what_cannot_hold_is_known_before_it_is_written(void **state)
 {
 	struct unified slash = { "../memory.max", "1" }, core = { "cgroup.kill", "1" },
-		       bare = { "memory", "1" }, good = { "memory.high", "1" };
+		       bare = { "memory", "1" }, good = { "memory.high", "1" },
+		       own = { "cgroup.max.depth", "1" };
 
 	(void)state;
 	assert_int_equal(check((struct limits){ 0 }), 0);
@@ -247,6 +250,10 @@ what_cannot_hold_is_known_before_it_is_written(void **state)
 	assert_int_equal(check((struct limits){ .unified = &core, .unified_count = 1 }), EINVAL);
 	assert_int_equal(check((struct limits){ .unified = &bare, .unified_count = 1 }), EINVAL);
 	assert_int_equal(check((struct limits){ .unified = &good, .unified_count = 1 }), 0);
+	assert_int_equal(check((struct limits){ .unified = &own, .unified_count = 1 }), 0);
+	assert_int_equal(check((struct limits){ .cpu_shares = 1 }), 0);
+	assert_int_equal(check((struct limits){ .cpu_shares = INT64_MAX }), 0);
+	assert_int_equal(check((struct limits){ .cpu_shares = -1 }), EINVAL);
 }
 
 static void
@@ -283,6 +290,34 @@ a_limit_without_a_cgroup_is_refused(void **state)
 	assert_non_null(strstr(call_error()->hint, "leave the limit out"));
 }
 
+/* A directory stands for the cgroup of a kernel that counts no swap. */
+static void
+no_swap_where_none_is_counted_is_no_error(void **state)
+{
+	char name[] = "/tmp/test_limits.XXXXXX", file[64], text[24];
+	struct limits none = { .memory = 8192, .memory_swap = 8192 },
+		      some = { .memory = 8192, .memory_swap = 9000 },
+		      all = { .memory_swap = LIMIT_MAX };
+	struct cgroup cgroup;
+
+	(void)state;
+	call_forget();
+	assert_non_null(mkdtemp(name));
+	assert_int_equal(cgroup_open(name, &cgroup), 0);
+	snprintf(file, sizeof file, "%s/memory.max", name);
+	fclose(fopen(file, "w"));
+	assert_int_equal(limits_apply(&none, &cgroup), 0);
+	assert_int_equal(cgroup_read(&cgroup, "memory.max", text, sizeof text), 0);
+	assert_string_equal(text, "8192");
+	assert_int_equal(limits_apply(&all, &cgroup), 0);
+	assert_int_equal(limits_apply(&some, &cgroup), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_non_null(strstr(call_error()->hint, "does not count swap"));
+	cgroup_close(&cgroup);
+	unlink(file);
+	rmdir(name);
+}
+
 int
 main(void)
 {
@@ -299,6 +334,7 @@ main(void)
 		cmocka_unit_test(what_cannot_hold_is_known_before_it_is_written),
 		cmocka_unit_test(sets_of_controllers_are_read_and_written),
 		cmocka_unit_test(a_limit_without_a_cgroup_is_refused),
+		cmocka_unit_test(no_swap_where_none_is_counted_is_no_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
