@@ -11,7 +11,7 @@
 #include "step01-unshare/options.h"
 
 #define OCI_PROGRAM_VERSION "0.1.0"
-#define OCI_VERSION	    "1.2.0" /* of the specification */
+#define OCI_VERSION	    "1.3.0" /* of the specification */
 
 struct globals {
 	const char *root; /* --root; never NULL once parsed */

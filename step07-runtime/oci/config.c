@@ -359,18 +359,19 @@ has_namespace(const struct oci_config *config, int flag)
 /* What is written for 1.1 works with 1.1 and later of the same first number; one that is newer than
  * this runtime may ask for what it does not see. */
 static int
-check_version(const char *text)
+check_version(const char *text, unsigned *minor)
 {
-	unsigned major, minor, patch;
+	unsigned major, patch;
 	int end = 0;
 
-	if (!text || sscanf(text, "%u.%u.%u%n", &major, &minor, &patch, &end) != 3 ||
+	if (!text || sscanf(text, "%u.%u.%u%n", &major, minor, &patch, &end) != 3 ||
 	    (text[end] && text[end] != '-' && text[end] != '+'))
 		return fail(EINVAL, "config.json: ociVersion \"%s\" is no version",
 			    text ? text : "");
-	if (major != 1 || minor > 3)
+	if (major != 1 || *minor > OCI_MINOR)
 		return fail(ENOTSUP,
-			    "config.json: ociVersion %s, and this runtime knows 1.0 to 1.3", text);
+			    "config.json: ociVersion %s, and this runtime knows 1.0 to 1.%d", text,
+			    OCI_MINOR);
 	return 0;
 }
 
@@ -397,7 +398,7 @@ read_all(struct json_object *json, const char *bundle, struct raw *raw, struct o
 		return -1;
 	if (!raw->process)
 		return fail(EINVAL, "config.json: the object `process` is missing");
-	if (check_version(raw->version) < 0 || hooks_check(config->hooks) < 0 ||
+	if (check_version(raw->version, &config->minor) < 0 || hooks_check(config->hooks) < 0 ||
 	    refuse_rdt(json) < 0 ||
 	    oci_process_read(json_object_get(raw->process), &config->process) < 0 ||
 	    take_root(raw->root, bundle, config) < 0)
@@ -408,7 +409,7 @@ read_all(struct json_object *json, const char *bundle, struct raw *raw, struct o
 	if (json_fill(json, "", attr_rows, &config->process.attrs) < 0 ||
 	    take_namespaces(raw, config) < 0 || check(raw, config) < 0 ||
 	    check_devices(config) < 0 || take_mounts(raw, bundle, config) < 0 ||
-	    oci_resources_read(raw->resources, &config->limits) < 0 ||
+	    oci_resources_read(raw->resources, config->minor, &config->limits) < 0 ||
 	    oci_device_rules_read(raw->resources, &config->device_rules,
 				  &config->device_rule_count) < 0)
 		return -1;

@@ -51,8 +51,11 @@ struct oci_join { /* a namespace that exists already */
 	const char *path;
 };
 
+enum { OCI_MINOR = 3 }; /* of the newest version of the specification that is known: 1.3 */
+
 struct oci_config {
 	struct json_object *json;
+	unsigned minor; /* of the version that it was written for */
 	struct oci_process process;
 	struct rootfs_options root; /* path, read_only, propagation */
 	struct ns_options ns;	    /* kinds to make, hostname, offsets */

@@ -13,6 +13,7 @@
 
 #include "step03-mounts/mount_options.h"
 #include "step07-runtime/oci/commands.h"
+#include "step07-runtime/security/attrs.h"
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/profile.h"
 #include "step07-runtime/security/sys_table.h"
@@ -26,9 +27,10 @@ static const char fixed[] =
 	"\"namespaces\":[\"cgroup\",\"ipc\",\"mount\",\"network\",\"pid\",\"time\",\"user\","
 	"\"uts\"],"
 	"\"cgroup\":{\"v1\":false,\"v2\":true,\"systemd\":true,\"systemdUser\":true,"
-	"\"rdma\":false},"
+	"\"rdma\":true},"
 	"\"apparmor\":{\"enabled\":true},\"selinux\":{\"enabled\":true},"
-	"\"intelRdt\":{\"enabled\":false},\"mountExtensions\":{\"idmap\":{\"enabled\":true}},"
+	"\"intelRdt\":{\"enabled\":false,\"schemata\":false,\"monitoring\":false},"
+	"\"mountExtensions\":{\"idmap\":{\"enabled\":true}},"
 	"\"netDevices\":{\"enabled\":true}},"
 	"\"annotations\":{\"org.boxstep.version\":\"" OCI_PROGRAM_VERSION "\","
 	"\"org.opencontainers.runc.checkpoint.enabled\":\"false\"},"
@@ -89,7 +91,7 @@ command_features(const struct globals *globals, int argc, char **argv)
 			      "boxstep-oci --debug features" },
 	};
 	int first = command_operands(&program, argc, argv, 0, 0);
-	struct json_object *json, *system, *seccomp;
+	struct json_object *json, *system, *seccomp, *policy;
 
 	(void)globals;
 	if (first <= 0)
@@ -98,6 +100,9 @@ command_features(const struct globals *globals, int argc, char **argv)
 	system = json_object_object_get(json, "linux");
 	add_list(json, "mountOptions", mount_option_name);
 	add_list(system, "capabilities", capability);
+	json_object_object_add(system, "memoryPolicy", policy = json_object_new_object());
+	add_list(policy, "modes", attr_memory_mode_name);
+	add_list(policy, "flags", attr_memory_flag_name);
 	json_object_object_add(system, "seccomp", seccomp = json_object_new_object());
 	json_object_object_add(seccomp, "enabled", json_object_new_boolean(true));
 	add_list(seccomp, "actions", profile_action_name);

@@ -208,7 +208,7 @@ read_unified(struct json_object *json, struct limits *limits)
 }
 
 int
-oci_resources_read(struct json_object *json, struct limits *limits)
+oci_resources_read(struct json_object *json, unsigned minor, struct limits *limits)
 {
 	bool bad = false;
 	struct json_object *pids;
@@ -219,10 +219,10 @@ oci_resources_read(struct json_object *json, struct limits *limits)
 	read_memory(json_member(json, "memory", &bad), limits, &bad);
 	read_cpu(json_member(json, "cpu", &bad), limits, &bad);
 	read_io(json_member(json, "blockIO", &bad), limits, &bad);
-	/* 0, "nobody": the first process would not come to be. systemd takes 1 for it, and runc too
-	 */
+	/* 0, "nobody": the first process would not come to be. systemd takes 1 for it, and runc
+	 * too. Before 1.3 callers had no other word for "not set". */
 	if ((pids = json_member(json, "pids", &bad)))
-		limits->pids = number_or(pids, "limit", LIMIT_MAX, INT32_MAX, 1, &bad);
+		limits->pids = number_or(pids, "limit", LIMIT_MAX, INT32_MAX, minor >= 3, &bad);
 	if (json_member(json, "network", &bad))
 		limits->v1_only = "network.classID";
 	if (read_hugetlb(json_array(json, "hugepageLimits", &bad), limits, &bad) < 0 ||

@@ -16,6 +16,7 @@
 #include "step05-overlay/json.h"
 #include "step05-overlay/obtain.h"
 #include "step07-runtime/oci/commands.h"
+#include "step07-runtime/oci/config.h"
 #include "step07-runtime/oci/resources.h"
 #include "step07-runtime/oci/state.h"
 
@@ -175,7 +176,7 @@ apply(struct json_object *json, const struct oci_state *state, const struct cgro
 	size_t count = 0;
 	int done = -1;
 
-	if (oci_resources_read(json, &limits) == 0 &&
+	if (oci_resources_read(json, OCI_MINOR, &limits) == 0 &&
 	    oci_device_rules_read(json, &rules, &count) == 0) {
 		complete(&limits, cgroup);
 		if (limits_check(&limits) == 0 &&

@@ -275,6 +275,18 @@ attr_affinity(const char *list)
 		    "sched_setaffinity(0, %zu, [%s])", size, set_text(bits, text, sizeof text));
 }
 
+const char *
+attr_memory_mode_name(size_t n)
+{
+	return n < LENGTH(memory_modes) ? memory_modes[n].name : NULL;
+}
+
+const char *
+attr_memory_flag_name(size_t n)
+{
+	return n < LENGTH(memory_flags) ? memory_flags[n].name : NULL;
+}
+
 /* As strace(1) prints mode and nodes: MPOL_BIND|MPOL_F_STATIC_NODES, [0x0000000000000001]. */
 static const char *
 policy_text(const char *mode, unsigned flags, const unsigned long *bits, int used, char *text,

@@ -63,6 +63,10 @@ const char *attr_resource_name(int resource);
  * hard: EINVAL. */
 int attr_limit_add(struct attr_options *options, const char *name, uint64_t soft, uint64_t hard);
 
+/* The Nth mode and flag of a memory policy that are known, or NULL. */
+const char *attr_memory_mode_name(size_t n);
+const char *attr_memory_flag_name(size_t n);
+
 /* sched_setaffinity(2) of the caller to a list such as "0-3,7"; NULL: nothing is done. For an
  * exec that has one set of CPUs before it enters the cgroup and another after. */
 int attr_affinity(const char *list);

@@ -268,6 +268,14 @@ def _():
         until(lambda: os.path.exists(TMP + "/oom"), "conmon's word that there was no memory")
 
 
+@test("podman's containers without a limit of processes, and for a systemd, are so", NEEDS)
+def _():
+    # podman 4.3 sends 0 for the first
+    equal(once("--pids-limit", "-1", IMAGE_NAME, "cat", "/sys/fs/cgroup/pids.max").out.strip(), "max")
+    look = "mkdir /sys/fs/cgroup/below && echo made; stat -f -c %T /run /tmp /run/lock; echo $container"
+    equal(once("--systemd", "always", IMAGE_NAME, "sh", "-c", look).lines, ["made", "tmpfs", "tmpfs", "tmpfs", "podman"])
+
+
 @test("podman's --init is process 1", NEEDS + " cmd:catatonit")
 def _():
     with Container("initial", "--init", cmd=("sleep", "10000")) as c:

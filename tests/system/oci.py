@@ -192,7 +192,7 @@ def _():
         box.config["annotations"] = {"org.example": "kept"}
         box.created()
         s = box.state()
-        equal(s["ociVersion"], "1.2.0")
+        equal(s["ociVersion"], "1.3.0")
         equal((s["id"], s["pid"], s["status"]), ("box", box.pid, "created"))
         equal((s["bundle"], s["rootfs"], s["owner"]), (box.bundle, ROOTFS, str(os.geteuid())))
         equal(s["annotations"], {"org.example": "kept"})
