@@ -279,20 +279,25 @@ take_number(struct json_object *member, const char *what, const struct json_row 
 }
 
 static int
+take_word(struct json_object *word, const char *what, const struct json_row *row, void *into)
+{
+	if (!is_text(word))
+		return is_not(row->kind == JSON_WORD ? "no text" : "no list of texts", what,
+			      row->path, strlen(row->path));
+	if (row->set(row, json_object_get_string(word), into) == 0)
+		return 0;
+	return call_error()->number
+		       ? -1
+		       : fail(EINVAL, "%s%s%s: %s: not understood", what, dot_after(what),
+			      row->path, json_object_get_string(word));
+}
+
+static int
 take_words(struct json_object *list, const char *what, const struct json_row *row, void *into)
 {
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct json_object *item = json_object_array_get_idx(list, i);
-
-		if (!is_text(item))
-			return is_not("no list of texts", what, row->path, strlen(row->path));
-		if (row->set(row, json_object_get_string(item), into) == 0)
-			continue;
-		return call_error()->number
-			       ? -1
-			       : fail(EINVAL, "%s%s%s: %s: no such word", what, dot_after(what),
-				      row->path, json_object_get_string(item));
-	}
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		if (take_word(json_object_array_get_idx(list, i), what, row, into) < 0)
+			return -1;
 	return 0;
 }
 
@@ -301,7 +306,7 @@ take_items(struct json_object *list, const char *what, const struct json_row *ro
 {
 	size_t length = json_object_array_length(list),
 	       *count = (void *)((char *)into + row->count);
-	char *item = length ? calloc(length, row->size) : NULL, place[256];
+	char *item = length ? calloc(length, row->size) : NULL, place[512];
 
 	memcpy((char *)into + row->offset, &item, sizeof item);
 	if (length && !item)
@@ -376,6 +381,7 @@ take(struct json_object *member, const char *what, const struct json_row *row, v
 		[JSON_VECTOR] = { json_type_array, "no list of texts" },
 		[JSON_OBJECT] = { json_type_object, "no object" },
 		[JSON_TEXTS] = { json_type_object, "no object" },
+		[JSON_WORD] = { json_type_string, "no text" },
 		[JSON_WORDS] = { json_type_array, "no list of texts" },
 		[JSON_NUMBERS] = { json_type_array, "no list of numbers" },
 		[JSON_ITEMS] = { json_type_array, "no list of objects" },
@@ -401,6 +407,8 @@ take(struct json_object *member, const char *what, const struct json_row *row, v
 		return 0;
 	case JSON_TEXTS:
 		return take_texts(member, what, row, field);
+	case JSON_WORD:
+		return take_word(member, what, row, into);
 	case JSON_WORDS:
 		return take_words(member, what, row, into);
 	case JSON_NUMBERS:

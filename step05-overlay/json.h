@@ -41,16 +41,17 @@ char **json_vector(struct json_object *object, const char *key, bool *bad);
 /* ---- a whole object by a table ---- */
 
 enum json_kind {
-	JSON_TEXT,    /* const char *, which stays the object's */
-	JSON_LETTER,  /* char: a text of one letter; "" leaves it as it is */
-	JSON_FLAG,    /* bool */
-	JSON_THERE,   /* bool: whether there is such a member, of whatever kind */
-	JSON_NUMBER,  /* an integer of any width, from LEAST to MOST; both 0: an int64_t */
-	JSON_WIDE,    /* uint64_t, all of its bits */
-	JSON_VECTOR,  /* char **, as json_vector gives it, to be freed; without one an empty one */
-	JSON_OBJECT,  /* struct json_object *, which stays the object's */
-	JSON_TEXTS,   /* the same, of names with texts */
-	JSON_WORDS,   /* a list of texts: SET gets each, as option_row.set gets a value */
+	JSON_TEXT,   /* const char *, which stays the object's */
+	JSON_LETTER, /* char: a text of one letter; "" leaves it as it is */
+	JSON_FLAG,   /* bool */
+	JSON_THERE,  /* bool: whether there is such a member, of whatever kind */
+	JSON_NUMBER, /* an integer of any width, from LEAST to MOST; both 0: an int64_t */
+	JSON_WIDE,   /* uint64_t, all of its bits */
+	JSON_VECTOR, /* char **, as json_vector gives it, to be freed; without one an empty one */
+	JSON_OBJECT, /* struct json_object *, which stays the object's */
+	JSON_TEXTS,  /* the same, of names with texts */
+	JSON_WORD, /* a text for SET, which takes it as option_row.set does; −1: not understood */
+	JSON_WORDS,   /* a list of them */
 	JSON_NUMBERS, /* a list of integers: an array, to be freed; its COUNT */
 	JSON_ITEMS,   /* a list of objects: the same; each filled by ROWS */
 };

@@ -49,6 +49,16 @@ architecture(size_t n)
 	return n < SYS_ARCHES ? sys_arches[n].name : NULL;
 }
 
+static void
+add_list(struct json_object *json, const char *key, const char *(*name)(size_t n))
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t n = 0; name(n); n++)
+		json_object_array_add(list, json_object_new_string(name(n)));
+	json_object_object_add(json, key, list);
+}
+
 /* A filter that is nowhere: EFAULT says that the kernel has looked for it, so it knows the flag. */
 static bool
 kernel_knows(unsigned flag)
@@ -58,22 +68,15 @@ kernel_knows(unsigned flag)
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, NULL) < 0 && errno == EFAULT;
 }
 
-static const char *
-supported_flag(size_t n)
-{
-	for (size_t i = 0; profile_flag_name(i); i++)
-		if (kernel_knows(profile_flag(i)) && n-- == 0)
-			return profile_flag_name(i);
-	return NULL;
-}
-
 static void
-add_list(struct json_object *json, const char *key, const char *(*name)(size_t n))
+add_words(struct json_object *json, const char *key, const struct profile_word *words,
+	  bool (*keep)(unsigned value))
 {
 	struct json_object *list = json_object_new_array();
 
-	for (size_t n = 0; name(n); n++)
-		json_object_array_add(list, json_object_new_string(name(n)));
+	for (; words->name; words++)
+		if (!keep || keep(words->value))
+			json_object_array_add(list, json_object_new_string(words->name));
 	json_object_object_add(json, key, list);
 }
 
@@ -105,11 +108,11 @@ command_features(const struct globals *globals, int argc, char **argv)
 	add_list(policy, "flags", attr_memory_flag_name);
 	json_object_object_add(system, "seccomp", seccomp = json_object_new_object());
 	json_object_object_add(seccomp, "enabled", json_object_new_boolean(true));
-	add_list(seccomp, "actions", profile_action_name);
-	add_list(seccomp, "operators", profile_operator_name);
+	add_words(seccomp, "actions", profile_actions, NULL);
+	add_words(seccomp, "operators", profile_operators, NULL);
 	add_list(seccomp, "archs", architecture);
-	add_list(seccomp, "knownFlags", profile_flag_name);
-	add_list(seccomp, "supportedFlags", supported_flag);
+	add_words(seccomp, "knownFlags", profile_flags, NULL);
+	add_words(seccomp, "supportedFlags", profile_flags, kernel_knows);
 	print_json(json);
 	return 0;
 }

@@ -224,33 +224,13 @@ static const struct {
 
 #define DEFAULTS (sizeof defaults / sizeof defaults[0])
 
-struct profile_block {
-	struct profile_block *next;
-	_Alignas(max_align_t) char bytes[];
-};
-
-void *
-profile_alloc(struct profile *profile, size_t size)
-{
-	struct profile_block *block = calloc(1, sizeof *block + size);
-
-	if (!block) {
-		fail(ENOMEM, "seccomp profile");
-		return NULL;
-	}
-	block->next = profile->memory;
-	profile->memory = block;
-	return block->bytes;
-}
-
 void
 profile_free(struct profile *profile)
 {
-	while (profile->memory) {
-		struct profile_block *block = profile->memory;
-		profile->memory = block->next;
-		free(block);
-	}
+	free(profile->rules);
+	free(profile->calls);
+	free(profile->listener_path);
+	free(profile->listener_metadata);
 	*profile = (struct profile){ 0 };
 }
 
@@ -268,9 +248,9 @@ profile_default(uint64_t caps, struct profile *profile)
 				     .bad_arch_action = SECCOMP_RET_KILL_THREAD,
 				     .arches = sys_native_set,
 				     .new_calls_enosys = true };
-	profile->rules = profile_alloc(profile, DEFAULTS * sizeof *profile->rules);
+	profile->rules = calloc(DEFAULTS, sizeof *profile->rules);
 	if (!profile->rules)
-		return -1;
+		return fail(ENOMEM, "memory for the seccomp profile");
 	for (size_t i = 0; i < DEFAULTS; i++)
 		if (applies(i, caps))
 			profile->rules[profile->count++] =

@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 /* How an argument is compared; the names in a profile are SCMP_CMP_NE and so on. */
 enum profile_op { OP_NE, OP_LT, OP_LE, OP_EQ, OP_GE, OP_GT, OP_MASKED_EQ };
@@ -51,7 +50,8 @@ struct profile {
 	size_t unknown;	     /* names of calls that the table does not have; they are skipped */
 	char *listener_path; /* where the descriptor of SECCOMP_RET_USER_NOTIF goes; or NULL */
 	char *listener_metadata;
-	struct profile_block *memory; /* what profile_free frees */
+	uint16_t *calls; /* of the rules; NULL: they are a table's */
+	size_t call_count;
 };
 
 /* The allow-list of the usual engines, for a container with the capabilities CAPS on this kernel.
@@ -59,31 +59,23 @@ struct profile {
 int profile_default(uint64_t caps, struct profile *profile);
 
 /*
- * Reads a profile from a file, or from memory, in the format of the OCI configuration or of the
- * engines' files; `includes` and `excludes` are decided for CAPS, this kernel and this machine.
- * Unknown actions, operators, architectures, flags and malformed values are refused: −1 with EINVAL
- * and fail(), which names NAME and the place. Unknown names of calls are counted, as engines do.
+ * Reads a profile from a file, or from a parsed object (`linux.seccomp` of a configuration), in the
+ * format of the OCI configuration or of the engines' files; `includes` and `excludes` are decided
+ * for CAPS, this kernel and this machine. Unknown actions, operators, architectures, flags and
+ * malformed values are refused: −1 with EINVAL and fail(), which names NAME and the place. Unknown
+ * names of calls are counted, as engines do.
  */
-int profile_read(const char *path, uint64_t caps, struct profile *profile);
-int profile_parse(const char *text, size_t length, const char *name, uint64_t caps,
-		  struct profile *profile);
-
-/* The same from a parsed object (`linux.seccomp` of a configuration). */
 struct json_object;
+int profile_read(const char *path, uint64_t caps, struct profile *profile);
 int profile_from_json(struct json_object *object, const char *name, uint64_t caps,
 		      struct profile *profile);
 
-/* The words of a profile, for `features`: the Nth, or NULL after the last. */
-const char *profile_action_name(size_t n);
-const char *profile_operator_name(size_t n);
-const char *profile_flag_name(size_t n);
-unsigned profile_flag(size_t n); /* SECCOMP_FILTER_FLAG_… of the Nth */
-
-/* Writes the profile as JSON that profile_parse reads back, for whoever wants to start from it. */
-int profile_print(const struct profile *profile, FILE *out);
-
-/* Zeroed memory that lives as long as the profile. NULL: ENOMEM, with fail(). */
-void *profile_alloc(struct profile *profile, size_t size);
+/* The words of a profile; each list ends with NULL. */
+struct profile_word {
+	const char *name;
+	uint32_t value; /* SECCOMP_RET_…, enum profile_op, SECCOMP_FILTER_FLAG_… */
+};
+extern const struct profile_word profile_actions[], profile_operators[], profile_flags[];
 
 void profile_free(struct profile *profile);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "step07-runtime/security/profile.h"
+#include "tests/profile_json.h"
 
 int
 main(void)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "step07-runtime/security/profile.h"
+#include "tests/profile_json.h"
 #include "tests/fuzz/fuzz.h"
 
 int

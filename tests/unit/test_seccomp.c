@@ -24,6 +24,7 @@
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/filter.h"
 #include "step07-runtime/security/profile.h"
+#include "tests/profile_json.h"
 #include "step07-runtime/security/seccomp.h"
 #include "step07-runtime/security/sys_table.h"
 
@@ -819,7 +820,8 @@ bad_profiles_are_refused(void **state)
 			fail_msg("taken: %s", texts[i]);
 		assert_int_equal(errno, EINVAL);
 		assert_non_null(strstr(call_error()->what, "test"));
-		assert_null(profile.memory);
+		assert_null(profile.rules);
+		assert_null(profile.calls);
 	}
 	call_forget();
 }

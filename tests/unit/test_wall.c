@@ -35,6 +35,7 @@
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/procfs.h"
 #include "step07-runtime/security/profile.h"
+#include "tests/profile_json.h"
 #include "step07-runtime/security/seccomp.h"
 #include "step07-runtime/security/sysctl.h"
 #include "step07-runtime/security/unixsock.h"
