@@ -319,6 +319,23 @@ take_sysctl(struct json_object *json, struct sysctl_options *sysctl)
 	return 0;
 }
 
+static int
+take_net_devices(struct json_object *json, struct netdev_list *list)
+{
+	bool bad = false;
+
+	if (!json)
+		return 0;
+	json_object_object_foreach(json, name, value)
+	{
+		if (!json_object_is_type(value, json_type_object))
+			return fail(EINVAL, "linux.netDevices.%s is no object", name);
+		if (netdev_add(list, name, json_text(value, "name", &bad)) < 0 || bad)
+			return -1;
+	}
+	return 0;
+}
+
 /* A field that asks for something must not be dropped in silence: somebody relies on it. */
 static int
 refuse_rdt(struct json_object *json)
@@ -415,7 +432,7 @@ read_all(struct json_object *json, const char *bundle, struct raw *raw, struct o
 		return -1;
 	return take_sysctl(raw->sysctl, &config->sysctl) < 0
 		       ? -1
-		       : netdev_read(raw->net_devices, &config->netdevs);
+		       : take_net_devices(raw->net_devices, &config->netdevs);
 }
 
 static void

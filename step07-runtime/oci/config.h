@@ -16,7 +16,7 @@
 #include "step04-cgroups/device_rules.h"
 #include "step04-cgroups/limits.h"
 #include "step05-overlay/user.h"
-#include "step07-runtime/oci/netdev.h"
+#include "step06-net/netdev.h"
 #include "step07-runtime/security/attrs.h"
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/sysctl.h"

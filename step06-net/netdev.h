@@ -1,19 +1,17 @@
 /*
- * netdev: interfaces of the host that become a container's: linux.netDevices.
+ * netdev: interfaces of the host that become a container's.
  *
  * An interface is in one network namespace at a time. The move takes its addresses away and leaves
  * it down, so what it had is read before and given back inside.
  * Follows config-linux.md, "Network Devices", of the OCI runtime specification, rtnetlink(7).
- * Explained in book/07-runtime.md.
+ * Explained in book/06-net.md.
  */
-#ifndef BOXSTEP_OCI_NETDEV_H
-#define BOXSTEP_OCI_NETDEV_H
+#ifndef BOXSTEP_NETDEV_H
+#define BOXSTEP_NETDEV_H
 
 #include <stddef.h>
 
 #include "step06-net/link.h"
-
-struct json_object;
 
 struct netdev {
 	const char *name, *inside; /* there it may end with %d: the kernel chooses the number */
@@ -31,9 +29,9 @@ struct netdev_list { /* begin with {0} */
 	int rtnl; /* in the host's namespace, once netdev_look has been there */
 };
 
-/* Takes the object linux.netDevices (NULL: none), whose strings stay its own. −1 with EINVAL for a
- * name that is none. */
-int netdev_read(struct json_object *json, struct netdev_list *list);
+/* NAME is to move, as INSIDE (NULL or "": as it is); the texts stay the caller's. −1 with EINVAL
+ * for what is no name of an interface. */
+int netdev_add(struct netdev_list *list, const char *name, const char *inside);
 
 /* On the host's side, before any namespace is joined: what they are and which addresses they have.
  * ENODEV names the one that is missing. */

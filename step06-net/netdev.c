@@ -1,7 +1,7 @@
 /*
  * netdev.c: an interface looked at, moved, and raised again where it is then.
  * Follows config-linux.md, "Network Devices", of the OCI runtime specification, rtnetlink(7).
- * Explained in book/07-runtime.md.
+ * Explained in book/06-net.md.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,9 +11,8 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step05-overlay/json.h"
 #include "step06-net/netlink.h"
-#include "step07-runtime/oci/netdev.h"
+#include "step06-net/netdev.h"
 
 /* ---- what is asked for ---- */
 
@@ -25,36 +24,26 @@ check_name(const char *name)
 
 	if (!length || length >= LINK_NAME || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
 	    strcspn(name, "/: \t\n%") != length - 2 * number)
-		return fail(EINVAL, "linux.netDevices: \"%s\" is no name of an interface", name);
+		return fail(EINVAL, "\"%s\" is no name of an interface", name);
 	return 0;
 }
 
 int
-netdev_read(struct json_object *json, struct netdev_list *list)
+netdev_add(struct netdev_list *list, const char *name, const char *inside)
 {
-	size_t count = json ? (size_t)json_object_object_length(json) : 0;
-	bool bad = false;
+	struct netdev *grown;
 
+	if (!inside || !inside[0])
+		inside = name;
+	if (check_name(name) < 0 || check_name(inside) < 0)
+		return -1;
+	if (strchr(name, '%'))
+		return fail(EINVAL, "interface %s: which number?", name);
+	if (!(grown = reallocarray(list->item, list->count + 1, sizeof *grown)))
+		return fail(ENOMEM, "memory for interface %s", name);
+	list->item = grown;
+	list->item[list->count++] = (struct netdev){ .name = name, .inside = inside };
 	list->rtnl = -1;
-	list->item = count ? calloc(count, sizeof *list->item) : NULL;
-	if (count && !list->item)
-		return fail(ENOMEM, "memory for linux.netDevices");
-	if (!count)
-		return 0;
-	json_object_object_foreach(json, name, value)
-	{
-		struct netdev *item = list->item + list->count++;
-		if (!json_object_is_type(value, json_type_object))
-			return fail(EINVAL, "linux.netDevices: %s is no object", name);
-		item->name = name;
-		item->inside = json_text(value, "name", &bad);
-		if (!item->inside || !item->inside[0])
-			item->inside = name;
-		if (bad || check_name(name) < 0 || check_name(item->inside) < 0)
-			return -1;
-		if (strchr(name, '%'))
-			return fail(EINVAL, "linux.netDevices: %s: which number?", name);
-	}
 	return 0;
 }
 
@@ -81,9 +70,9 @@ netdev_look(struct netdev_list *list)
 	for (size_t i = 0; i < list->count; i++) {
 		struct netdev *item = list->item + i;
 		if (link_get(list->rtnl, item->name, 0, &item->link) < 0)
-			return fail(errno, "linux.netDevices: interface %s", item->name);
+			return fail(errno, "interface %s", item->name);
 		if (link_addresses(list->rtnl, item->link.index, keep_address, item) < 0)
-			return fail(errno, "linux.netDevices: addresses of %s", item->name);
+			return fail(errno, "addresses of interface %s", item->name);
 	}
 	return 0;
 }
@@ -128,7 +117,7 @@ raise_one(int rtnl, const struct netdev *item)
 	snprintf(link.name, sizeof link.name, "%s", item->inside);
 	if (strchr(item->inside, '%') &&
 	    link_search(rtnl, same_interface, (void *)(uintptr_t)item, &link) < 0)
-		return fail(errno, "linux.netDevices: %s inside", item->inside);
+		return fail(errno, "interface %s inside", item->inside);
 	for (size_t i = 0; i < item->count; i++)
 		if (link_add_address(rtnl, link.name, &item->address[i].address,
 				     item->address[i].prefix) < 0)
