@@ -70,9 +70,9 @@ netdev_look(struct netdev_list *list)
 	for (size_t i = 0; i < list->count; i++) {
 		struct netdev *item = list->item + i;
 		if (link_get(list->rtnl, item->name, 0, &item->link) < 0)
-			return fail(errno, "interface %s", item->name);
+			return fail(errno, "linux.netDevices: interface %s", item->name);
 		if (link_addresses(list->rtnl, item->link.index, keep_address, item) < 0)
-			return fail(errno, "addresses of interface %s", item->name);
+			return fail(errno, "linux.netDevices: addresses of %s", item->name);
 	}
 	return 0;
 }
@@ -117,7 +117,7 @@ raise_one(int rtnl, const struct netdev *item)
 	snprintf(link.name, sizeof link.name, "%s", item->inside);
 	if (strchr(item->inside, '%') &&
 	    link_search(rtnl, same_interface, (void *)(uintptr_t)item, &link) < 0)
-		return fail(errno, "interface %s inside", item->inside);
+		return fail(errno, "linux.netDevices: %s inside", item->inside);
 	for (size_t i = 0; i < item->count; i++)
 		if (link_add_address(rtnl, link.name, &item->address[i].address,
 				     item->address[i].prefix) < 0)

@@ -426,9 +426,8 @@ read_all(struct json_object *json, const char *bundle, struct raw *raw, struct o
 	if (json_fill(json, "", attr_rows, &config->process.attrs) < 0 ||
 	    take_namespaces(raw, config) < 0 || check(raw, config) < 0 ||
 	    check_devices(config) < 0 || take_mounts(raw, bundle, config) < 0 ||
-	    oci_resources_read(raw->resources, config->minor, &config->limits) < 0 ||
-	    oci_device_rules_read(raw->resources, &config->device_rules,
-				  &config->device_rule_count) < 0)
+	    oci_resources_read(raw->resources, config->minor, &config->limits,
+			       &config->device_rules, &config->device_rule_count) < 0)
 		return -1;
 	return take_sysctl(raw->sysctl, &config->sysctl) < 0
 		       ? -1

@@ -4,6 +4,7 @@
  * for most of them 0, is "not set" and -1 is "no limit". Explained in book/07-runtime.md.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,281 +12,256 @@
 #include "step05-overlay/json.h"
 #include "step07-runtime/oci/resources.h"
 
-static bool
-flag(struct json_object *json, const char *key)
-{
-	struct json_object *member;
+#define WHAT			     "linux.resources"
+#define AT(field)		     JSON_AT(struct limits, field)
+#define OR(field, least, most, zero) JSON_OR(struct limits, field, least, most, 0, zero)
 
-	return json_object_object_get_ex(json, key, &member) && json_object_get_boolean(member);
-}
+static const struct json_row hugetlb_rows[] = {
+	{ "pageSize", JSON_TEXT, JSON_AT(struct hugetlb_limit, size) },
+	{ "limit", JSON_NUMBER, JSON_AT(struct hugetlb_limit, bytes) },
+	{ 0 },
+};
+static const struct json_row weight_rows[] = {
+	{ "major", JSON_NUMBER, JSON_IN(struct io_weight, major, 0, 0xfff) },
+	{ "minor", JSON_NUMBER, JSON_IN(struct io_weight, minor, 0, 0xfffff) },
+	{ "weight", JSON_NUMBER, JSON_AT(struct io_weight, weight) },
+	{ 0 },
+};
+static const struct json_row rdma_rows[] = {
+	{ "hcaHandles", JSON_NUMBER, JSON_AT(struct rdma_limit, handles) },
+	{ "hcaObjects", JSON_NUMBER, JSON_AT(struct rdma_limit, objects) },
+	{ 0 },
+};
+/* A number that is 0 is one that is not set, unless there is a value for it here. */
+static const struct json_row limit_rows[] = {
+	{ "memory.limit", JSON_NUMBER, AT(memory) },
+	{ "memory.swap", JSON_NUMBER, AT(memory_swap) },
+	{ "memory.reservation", JSON_NUMBER, AT(memory_reservation) },
+	{ "memory.checkBeforeUpdate", JSON_FLAG, AT(memory_check) },
+	{ "cpu.shares", JSON_NUMBER, AT(cpu_shares) },
+	{ "cpu.quota", JSON_NUMBER, AT(cpu_quota) },
+	{ "cpu.period", JSON_NUMBER, AT(cpu_period) },
+	{ "cpu.burst", JSON_NUMBER, OR(cpu_burst, 0, INT64_MAX, LIMIT_MAX) },
+	{ "cpu.idle", JSON_NUMBER, OR(cpu_idle, 0, 1, LIMIT_MAX) },
+	{ "cpu.cpus", JSON_TEXT, AT(cpuset_cpus) },
+	{ "cpu.mems", JSON_TEXT, AT(cpuset_mems) },
+	{ "pids.limit", JSON_NUMBER, OR(pids, LIMIT_MAX, INT32_MAX, 0) },
+	{ "blockIO.weight", JSON_NUMBER, AT(blkio_weight) },
+	{ "blockIO.weightDevice", JSON_ITEMS,
+	  JSON_OF(struct limits, io_weights, io_weights_count, weight_rows) },
+	{ "hugepageLimits", JSON_ITEMS,
+	  JSON_OF(struct limits, hugetlb, hugetlb_count, hugetlb_rows) },
+	{ 0 },
+};
 
-static void
-read_memory(struct json_object *json, struct limits *limits, bool *bad)
-{
-	struct json_object *member;
-
-	if (!json)
-		return;
-	limits->memory = json_number(json, "limit", bad);
-	limits->memory_swap = json_number(json, "swap", bad);
-	limits->memory_reservation = json_number(json, "reservation", bad);
-	limits->memory_check = flag(json, "checkBeforeUpdate");
-	if (json_object_object_get_ex(json, "swappiness", &member) && member)
-		limits->v1_only = "memory.swappiness";
-	/* true is the only way of v2 */
-	if (json_object_object_get_ex(json, "useHierarchy", &member) && member &&
-	    !json_object_get_boolean(member))
-		limits->v1_only = "memory.useHierarchy false";
-	if (json_number(json, "kernel", bad) > 0 || json_number(json, "kernelTCP", bad) > 0)
-		limits->v1_only = "memory.kernel";
-	if (flag(json, "disableOOMKiller"))
-		limits->v1_only = "memory.disableOOMKiller";
-}
-
-/* A number for which 0 is a value: INSTEAD then. A limit that is 0 is one that is not set. */
-static int64_t
-number_or(struct json_object *json, const char *key, int64_t least, int64_t most, int64_t instead,
-	  bool *bad)
-{
-	struct json_object *member;
-	int64_t number;
-
-	if (!json_object_object_get_ex(json, key, &member) || !member)
-		return 0;
-	number = json_number_in(json, key, least, most, bad);
-	return number ? number : instead;
-}
-
-static void
-read_cpu(struct json_object *json, struct limits *limits, bool *bad)
-{
-	if (!json)
-		return;
-	limits->cpu_shares = json_number(json, "shares", bad);
-	limits->cpu_quota = json_number(json, "quota", bad);
-	limits->cpu_period = json_number(json, "period", bad);
-	limits->cpu_burst = number_or(json, "burst", 0, INT64_MAX, LIMIT_MAX, bad);
-	limits->cpuset_cpus = json_text(json, "cpus", bad);
-	limits->cpuset_mems = json_text(json, "mems", bad);
-	limits->cpu_idle = (int)number_or(json, "idle", 0, 1, LIMIT_MAX, bad);
-	if (json_number(json, "realtimeRuntime", bad) || json_number(json, "realtimePeriod", bad))
-		limits->v1_only = "cpu.realtimeRuntime";
-}
+/* What is merged, or made of another form. */
+struct raw {
+	struct rate {
+		unsigned major, minor;
+		int64_t rate;
+	} * rate[4];
+	struct raw_rule {
+		struct device_rule rule;
+		const char *access;
+	} * rule;
+	size_t rates[4], rules;
+	struct json_object *rdma, *unified;
+};
+static const struct json_row rate_rows[] = {
+	{ "major", JSON_NUMBER, JSON_IN(struct rate, major, 0, 0xfff) },
+	{ "minor", JSON_NUMBER, JSON_IN(struct rate, minor, 0, 0xfffff) },
+	{ "rate", JSON_NUMBER, JSON_AT(struct rate, rate) },
+	{ 0 },
+};
+static const struct json_row rule_rows[] = {
+	{ "allow", JSON_FLAG, JSON_AT(struct raw_rule, rule.allow) },
+	{ "type", JSON_LETTER, JSON_AT(struct raw_rule, rule.type) },
+	{ "major", JSON_NUMBER, JSON_OR(struct raw_rule, rule.major, -1, UINT32_MAX, -1, 0) },
+	{ "minor", JSON_NUMBER, JSON_OR(struct raw_rule, rule.minor, -1, UINT32_MAX, -1, 0) },
+	{ "access", JSON_TEXT, JSON_AT(struct raw_rule, access) },
+	{ 0 },
+};
+static const struct json_row raw_rows[] = {
+	{ "blockIO.throttleReadBpsDevice", JSON_ITEMS,
+	  JSON_OF(struct raw, rate[0], rates[0], rate_rows) },
+	{ "blockIO.throttleWriteBpsDevice", JSON_ITEMS,
+	  JSON_OF(struct raw, rate[1], rates[1], rate_rows) },
+	{ "blockIO.throttleReadIOPSDevice", JSON_ITEMS,
+	  JSON_OF(struct raw, rate[2], rates[2], rate_rows) },
+	{ "blockIO.throttleWriteIOPSDevice", JSON_ITEMS,
+	  JSON_OF(struct raw, rate[3], rates[3], rate_rows) },
+	{ "devices", JSON_ITEMS, JSON_OF(struct raw, rule, rules, rule_rows) },
+	{ "rdma", JSON_OBJECT, JSON_AT(struct raw, rdma) },
+	{ "unified", JSON_TEXTS, JSON_AT(struct raw, unified) },
+	{ 0 },
+};
 
 /* The line of io.max for a device; the four lists of the specification are merged into it. */
 static struct io_limit *
-io_line(struct limits *limits, unsigned major, unsigned minor)
+io_line(struct limits *limits, const struct rate *rate)
 {
 	struct io_limit *grown;
 
 	for (size_t i = 0; i < limits->io_count; i++)
-		if (limits->io[i].major == major && limits->io[i].minor == minor)
+		if (limits->io[i].major == rate->major && limits->io[i].minor == rate->minor)
 			return limits->io + i;
 	grown = reallocarray(limits->io, limits->io_count + 1, sizeof *grown);
 	if (!grown)
 		return NULL;
 	limits->io = grown;
-	grown[limits->io_count] = (struct io_limit){ .major = major, .minor = minor };
+	grown[limits->io_count] = (struct io_limit){ .major = rate->major, .minor = rate->minor };
 	return grown + limits->io_count++;
 }
 
-static void
-read_io_list(struct json_object *json, const char *key, struct limits *limits, size_t offset,
-	     bool *bad)
+static int
+merge_rates(const struct raw *raw, struct limits *limits)
 {
-	struct json_object *list = json_array(json, key, bad);
+	static const size_t field[] = { offsetof(struct io_limit, rbps),
+					offsetof(struct io_limit, wbps),
+					offsetof(struct io_limit, riops),
+					offsetof(struct io_limit, wiops) };
 
-	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
-		struct json_object *item = json_object_array_get_idx(list, i);
-		struct io_limit *line;
-		if (!json_object_is_type(item, json_type_object)) {
-			*bad = true;
-			return;
+	for (size_t list = 0; list < 4; list++)
+		for (size_t i = 0; i < raw->rates[list]; i++) {
+			struct io_limit *line = io_line(limits, &raw->rate[list][i]);
+
+			if (!line)
+				return fail(ENOMEM, "memory for " WHAT ".blockIO");
+			*(int64_t *)((char *)line + field[list]) = raw->rate[list][i].rate;
 		}
-		line = io_line(limits, (unsigned)json_number_in(item, "major", 0, 0xfff, bad),
-			       (unsigned)json_number_in(item, "minor", 0, 0xfffff, bad));
-		if (line)
-			*(int64_t *)((char *)line + offset) = json_number(item, "rate", bad);
-	}
-}
-
-static void
-read_io_weights(struct json_object *list, struct limits *limits, bool *bad)
-{
-	size_t count = list ? json_object_array_length(list) : 0;
-
-	limits->io_weights = count ? calloc(count, sizeof *limits->io_weights) : NULL;
-	for (size_t i = 0; limits->io_weights && i < count; i++) {
-		struct json_object *item = json_object_array_get_idx(list, i);
-		if (!json_object_is_type(item, json_type_object)) {
-			*bad = true;
-			return;
-		}
-		if (json_number(item, "leafWeight", bad))
-			limits->v1_only = "blockIO.weightDevice.leafWeight";
-		limits->io_weights[limits->io_weights_count++] =
-			(struct io_weight){ (unsigned)json_number(item, "major", bad),
-					    (unsigned)json_number(item, "minor", bad),
-					    json_number(item, "weight", bad) };
-	}
+	return 0;
 }
 
 static int
-read_rdma(struct json_object *json, struct limits *limits, bool *bad)
+take_rdma(struct json_object *json, struct limits *limits)
+{
+	char place[128];
+
+	if (!json)
+		return 0;
+	limits->rdma = calloc((size_t)json_object_object_length(json) + 1, sizeof *limits->rdma);
+	if (!limits->rdma)
+		return fail(ENOMEM, "memory for " WHAT ".rdma");
+	json_object_object_foreach(json, device, value)
+	{
+		struct rdma_limit *limit = &limits->rdma[limits->rdma_count++];
+
+		snprintf(place, sizeof place, WHAT ".rdma.%s", device);
+		limit->device = device;
+		if (json_fill(value, place, rdma_rows, limit) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+take_unified(struct json_object *json, struct limits *limits)
 {
 	size_t count = json ? (size_t)json_object_object_length(json) : 0;
 
-	limits->rdma = count ? calloc(count, sizeof *limits->rdma) : NULL;
-	if (count && !limits->rdma)
-		return fail(ENOMEM, "memory for linux.resources.rdma");
-	if (!count)
-		return 0;
-	json_object_object_foreach(json, device, value)
-	{
-		if (!json_object_is_type(value, json_type_object))
-			return fail(EINVAL, "linux.resources.rdma: %s is no object", device);
-		limits->rdma[limits->rdma_count++] =
-			(struct rdma_limit){ device, json_number(value, "hcaHandles", bad),
-					     json_number(value, "hcaObjects", bad) };
-	}
-	return 0;
-}
-
-static void
-read_io(struct json_object *json, struct limits *limits, bool *bad)
-{
-	if (!json)
-		return;
-	limits->blkio_weight = json_number(json, "weight", bad);
-	if (json_number(json, "leafWeight", bad))
-		limits->v1_only = "blockIO.leafWeight";
-	read_io_weights(json_array(json, "weightDevice", bad), limits, bad);
-	read_io_list(json, "throttleReadBpsDevice", limits, offsetof(struct io_limit, rbps), bad);
-	read_io_list(json, "throttleWriteBpsDevice", limits, offsetof(struct io_limit, wbps), bad);
-	read_io_list(json, "throttleReadIOPSDevice", limits, offsetof(struct io_limit, riops), bad);
-	read_io_list(json, "throttleWriteIOPSDevice", limits, offsetof(struct io_limit, wiops),
-		     bad);
-}
-
-static int
-read_hugetlb(struct json_object *list, struct limits *limits, bool *bad)
-{
-	size_t count = list ? json_object_array_length(list) : 0;
-
-	limits->hugetlb = count ? calloc(count, sizeof *limits->hugetlb) : NULL;
-	if (count && !limits->hugetlb)
-		return fail(ENOMEM, "memory for linux.resources.hugepageLimits");
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *item = json_object_array_get_idx(list, i);
-		if (!json_object_is_type(item, json_type_object))
-			return fail(EINVAL,
-				    "linux.resources.hugepageLimits: entry %zu is no object", i);
-		limits->hugetlb[i].size = json_text(item, "pageSize", bad);
-		limits->hugetlb[i].bytes = json_number(item, "limit", bad);
-	}
-	limits->hugetlb_count = count;
-	return 0;
-}
-
-static int
-read_unified(struct json_object *json, struct limits *limits)
-{
-	size_t count = json ? (size_t)json_object_object_length(json) : 0, i = 0;
-
 	limits->unified = count ? calloc(count, sizeof *limits->unified) : NULL;
 	if (count && !limits->unified)
-		return fail(ENOMEM, "memory for linux.resources.unified");
+		return fail(ENOMEM, "memory for " WHAT ".unified");
 	if (!count)
 		return 0;
 	json_object_object_foreach(json, file, value)
 	{
-		if (!json_object_is_type(value, json_type_string))
-			return fail(EINVAL, "linux.resources.unified: %s is no string", file);
-		limits->unified[i++] = (struct unified){ file, json_object_get_string(value) };
+		limits->unified[limits->unified_count++] =
+			(struct unified){ file, json_object_get_string(value) };
 	}
-	limits->unified_count = i;
+	return 0;
+}
+
+/* What v2 has no file for; a number or a flag that asks for nothing is no demand. */
+static void
+find_v1(struct json_object *json, struct limits *limits)
+{
+	static const struct {
+		const char *path, *name;
+		enum { ANY, ABOVE_0, NOT_0, FALSE } asks;
+	} of_v1[] = {
+		{ "memory.swappiness", "memory.swappiness", ANY },
+		{ "memory.useHierarchy", "memory.useHierarchy false",
+		  FALSE }, /* true is v2's way */
+		{ "memory.kernel", "memory.kernel", ABOVE_0 },
+		{ "memory.kernelTCP", "memory.kernel", ABOVE_0 },
+		{ "memory.disableOOMKiller", "memory.disableOOMKiller", NOT_0 },
+		{ "cpu.realtimeRuntime", "cpu.realtimeRuntime", NOT_0 },
+		{ "cpu.realtimePeriod", "cpu.realtimeRuntime", NOT_0 },
+		{ "blockIO.leafWeight", "blockIO.leafWeight", NOT_0 },
+		{ "network", "network.classID", ANY },
+	};
+	struct json_object *weights = json_at(json, "blockIO.weightDevice");
+
+	for (size_t i = 0; i < sizeof of_v1 / sizeof of_v1[0]; i++) {
+		struct json_object *member = json_at(json, of_v1[i].path);
+		int64_t number = json_object_get_int64(member);
+
+		if (member &&
+		    (of_v1[i].asks == ANY || (of_v1[i].asks == ABOVE_0 && number > 0) ||
+		     (of_v1[i].asks == NOT_0 && number) || (of_v1[i].asks == FALSE && !number)))
+			limits->v1_only = of_v1[i].name;
+	}
+	for (size_t i = 0; i < limits->io_weights_count; i++)
+		if (json_object_get_int64(
+			    json_at(json_object_array_get_idx(weights, i), "leafWeight")))
+			limits->v1_only = "blockIO.weightDevice.leafWeight";
+}
+
+/* Followed by what every engine allows. Without any all is allowed. */
+static int
+take_rules(const struct raw *raw, struct device_rule **rules, size_t *count)
+{
+	if (!raw->rules)
+		return 0;
+	*rules = calloc(raw->rules + device_rules_default_count, sizeof **rules);
+	if (!*rules)
+		return fail(ENOMEM, "memory for " WHAT ".devices");
+	for (; *count < raw->rules; ++*count) {
+		struct device_rule *rule = *rules + *count;
+		const char *access = raw->rule[*count].access;
+		int bits = device_access_parse(access && access[0] ? access : "rwm");
+
+		*rule = raw->rule[*count].rule;
+		if (bits < 0 || (rule->type && !strchr("abcu", rule->type)))
+			return fail(EINVAL, WHAT ".devices[%zu]: type %c, access \"%s\"", *count,
+				    rule->type ? rule->type : 'a', access ? access : "");
+		rule->type = rule->type == 'u' ? 'c' : rule->type ? rule->type : 'a';
+		rule->access = (unsigned)bits;
+	}
+	memcpy(*rules + raw->rules, device_rules_default,
+	       device_rules_default_count * sizeof **rules);
+	*count += device_rules_default_count;
 	return 0;
 }
 
 int
-oci_resources_read(struct json_object *json, unsigned minor, struct limits *limits)
+oci_resources_read(struct json_object *json, unsigned minor, struct limits *limits,
+		   struct device_rule **rules, size_t *count)
 {
-	bool bad = false;
-	struct json_object *pids;
+	struct raw raw = { 0 };
+	int done = 0;
 
 	*limits = (struct limits){ 0 };
-	if (!json)
-		return 0;
-	read_memory(json_member(json, "memory", &bad), limits, &bad);
-	read_cpu(json_member(json, "cpu", &bad), limits, &bad);
-	read_io(json_member(json, "blockIO", &bad), limits, &bad);
-	/* 0, "nobody": the first process would not come to be. systemd takes 1 for it, and runc
-	 * too. Before 1.3 callers had no other word for "not set". */
-	if ((pids = json_member(json, "pids", &bad)))
-		limits->pids = number_or(pids, "limit", LIMIT_MAX, INT32_MAX, minor >= 3, &bad);
-	if (json_member(json, "network", &bad))
-		limits->v1_only = "network.classID";
-	if (read_hugetlb(json_array(json, "hugepageLimits", &bad), limits, &bad) < 0 ||
-	    read_rdma(json_member(json, "rdma", &bad), limits, &bad) < 0 ||
-	    read_unified(json_member(json, "unified", &bad), limits) < 0)
-		return -1;
-	if (bad)
-		return call_error()->number
-			       ? -1
-			       : fail(EINVAL, "linux.resources: a member of the wrong type");
-	return 0;
-}
-
-/* ---- devices ---- */
-
-static int
-read_rule(struct json_object *item, struct device_rule *rule, bool *bad)
-{
-	const char *type = json_text(item, "type", bad), *access = json_text(item, "access", bad);
-	struct json_object *number;
-	int bits = device_access_parse(access && access[0] ? access : "rwm");
-
-	rule->allow = flag(item, "allow");
-	rule->type = type && type[0] ? type[0] : 'a';
-	rule->major = json_object_object_get_ex(item, "major", &number)
-			      ? json_number_in(item, "major", -1, UINT32_MAX, bad)
-			      : -1;
-	rule->minor = json_object_object_get_ex(item, "minor", &number)
-			      ? json_number_in(item, "minor", -1, UINT32_MAX, bad)
-			      : -1;
-	if (bits < 0 || !strchr("abcu", rule->type))
-		return fail(EINVAL, "linux.resources.devices: type %c, access \"%s\"", rule->type,
-			    access ? access : "");
-	if (rule->type == 'u')
-		rule->type = 'c';
-	rule->access = (unsigned)bits;
-	return 0;
-}
-
-int
-oci_device_rules_read(struct json_object *json, struct device_rule **rules, size_t *count)
-{
-	bool bad = false;
-	struct json_object *list = json ? json_array(json, "devices", &bad) : NULL;
-	size_t given = list ? json_object_array_length(list) : 0;
-
 	*rules = NULL;
 	*count = 0;
-	if (!given)
-		return bad ? -1 : 0;
-	*rules = calloc(given + device_rules_default_count, sizeof **rules);
-	if (!*rules)
-		return fail(ENOMEM, "memory for linux.resources.devices");
-	for (size_t i = 0; i < given; i++) {
-		struct json_object *item = json_object_array_get_idx(list, i);
-		if (!json_object_is_type(item, json_type_object))
-			return fail(EINVAL, "linux.resources.devices: entry %zu is no object", i);
-		if (read_rule(item, *rules + i, &bad) < 0)
-			return -1;
-	}
-	memcpy(*rules + given, device_rules_default, device_rules_default_count * sizeof **rules);
-	*count = given + device_rules_default_count;
-	return bad ? -1 : 0;
+	if (!json)
+		return 0;
+	if (json_fill(json, WHAT, limit_rows, limits) < 0 ||
+	    json_fill(json, WHAT, raw_rows, &raw) < 0 || merge_rates(&raw, limits) < 0 ||
+	    take_rdma(raw.rdma, limits) < 0 || take_unified(raw.unified, limits) < 0 ||
+	    take_rules(&raw, rules, count) < 0)
+		done = -1;
+	/* 0, "nobody": the first process would not come to be. systemd takes 1 for it, and runc
+	 * too. Before 1.3 callers had no other word for "not set". */
+	if (minor >= 3 && !limits->pids && json_at(json, "pids.limit"))
+		limits->pids = 1;
+	if (done == 0)
+		find_v1(json, limits);
+	for (size_t i = 0; i < 4; i++)
+		free(raw.rate[i]);
+	free(raw.rule);
+	return done;
 }
 
 void

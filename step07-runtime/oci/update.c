@@ -176,8 +176,7 @@ apply(struct json_object *json, const struct oci_state *state, const struct cgro
 	size_t count = 0;
 	int done = -1;
 
-	if (oci_resources_read(json, OCI_MINOR, &limits) == 0 &&
-	    oci_device_rules_read(json, &rules, &count) == 0) {
+	if (oci_resources_read(json, OCI_MINOR, &limits, &rules, &count) == 0) {
 		complete(&limits, cgroup);
 		if (limits_check(&limits) == 0 &&
 		    cgroup_require(cgroup, limits_controllers(&limits)) == 0 &&
