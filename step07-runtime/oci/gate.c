@@ -24,15 +24,18 @@ gate_make(int dir, unsigned uid, unsigned gid)
 	return 0;
 }
 
+#define AT_THE_GATE "boxstep: gate" /* what such a process is called, until its exec */
+
 int
 gate_hold(int dir)
 {
 	int fd = openat(dir, "exec.fifo", O_PATH | O_CLOEXEC | O_NOFOLLOW);
 
+	/* now: when create has ended, start comes, and this process may not have had a turn since
+	 */
+	prctl(PR_SET_NAME, AT_THE_GATE, 0, 0, 0);
 	return fd < 0 ? fail(errno, "open(\"exec.fifo\", O_PATH)") : fd;
 }
-
-#define AT_THE_GATE "boxstep: gate" /* what such a process is called, until its exec */
 
 bool
 gate_is_closed(pid_t pid)
@@ -55,7 +58,6 @@ gate_wait(int proc, int fifo)
 	char name[32];
 	int fd;
 
-	prctl(PR_SET_NAME, AT_THE_GATE, 0, 0, 0);
 	/* after pivot_root and setresuid neither a path nor a right leads to the directory: what is
 	 * held by descriptor is opened anew through its magic link */
 	snprintf(name, sizeof name, "self/fd/%d", fifo);

@@ -14,7 +14,8 @@
 /* Before the clone: makes exec.fifo in DIR, owned by UID (that of root in the container). */
 int gate_make(int dir, unsigned uid, unsigned gid);
 
-/* Child, as long as it may: an O_PATH descriptor of the fifo; −1 with the error. */
+/* Child, as long as it may: an O_PATH descriptor of the fifo; −1 with the error. From here on it is
+ * called a process at the gate, which gate_is_closed reads. */
 int gate_hold(int dir);
 /* Child: waits; PROC is a checked procfs, FIFO from gate_hold. Gives the descriptor for gate_fail,
  * which the exec closes; −1 with the error. */
@@ -22,7 +23,7 @@ int gate_wait(int proc, int fifo);
 /* Child: sends the recorded error through. */
 void gate_fail(int gate);
 
-/* Whether process PID still waits there. */
+/* Whether process PID is on its way there, or waits. */
 bool gate_is_closed(pid_t pid);
 
 /* start: lets through; PIDFD is that of PID, the waiting process, so that a dead one is not waited

@@ -234,6 +234,22 @@ def _():
         contains(p.out, "got hello")
 
 
+@test("a container that was created can be started at once, before its process has had a turn again")
+def _():
+    # one processor, and the container's process has it only while nobody else wants it
+    with OCI("/bin/sleep", "60") as box:
+        box.write()
+        cpu = str(min(os.sched_getaffinity(0)))
+        made = [*box.argv("create"), "--bundle", box.bundle]
+        begun = box.argv("start")
+        text = f"chrt -i 0 {' '.join(made)} >/dev/null 2>&1 && exec {' '.join(begun)}"
+        for _ in range(10):
+            r = run(["taskset", "-c", cpu, "sh", "-c", text])
+            equal((r.status, r.err), (0, ""))
+            equal(box.status, "running")
+            box.delete()
+
+
 # ---- limits and numbers --------------------------------------------------------------------------
 
 
