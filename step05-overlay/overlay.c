@@ -60,9 +60,12 @@ const struct option_row overlay_options[] = {
 void
 overlay_init(struct overlay *overlay)
 {
-	*overlay = (struct overlay){
-		.upper = -1, .work = -1, .scratch_fd = -1, .uid = geteuid(), .gid = getegid()
-	};
+	*overlay = (struct overlay){ .root = open("/", O_PATH | O_CLOEXEC),
+				     .upper = -1,
+				     .work = -1,
+				     .scratch_fd = -1,
+				     .uid = geteuid(),
+				     .gid = getegid() };
 }
 
 static void
@@ -82,6 +85,7 @@ overlay_close(struct overlay *overlay)
 		close_one(&overlay->held[i]);
 	free(overlay->lower);
 	free(overlay->held);
+	close_one(&overlay->root);
 	close_one(&overlay->upper);
 	close_one(&overlay->work);
 	close_one(&overlay->scratch_fd);
@@ -357,33 +361,50 @@ mount_new(const struct overlay *overlay, bool by_descriptor)
 	return mount;
 }
 
+/* The path of a descriptor, as its link in /proc says it. −1 with the error recorded. */
+static ssize_t
+path_of(int fd, char *path, size_t size)
+{
+	char link[32];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, path, size - 1);
+	if (length < 0)
+		return fail(errno, "readlink(\"%s\")", link);
+	path[length] = '\0';
+	return length;
+}
+
 /* ANCHOR: reopen */
 /*
  * A descriptor stands for a directory in a mount, and the mounts of this namespace are copies of
  * those in which the parent opened it: overlayfs takes only what is mounted here. So it is opened
- * again by the path that it has, and must be the same directory then.
+ * again by the path that it has, and must be the same directory then. A mount that is not below
+ * our root has a path from the root of its own namespace, as the parent's "/" has: in a chroot both
+ * begin with the directory that is the root here (d_path in the kernel's fs/d_path.c).
  */
 static int
-open_again(int fd)
+open_again(const struct overlay *overlay, int fd)
 {
-	char link[32], path[PATH_MAX];
+	char path[PATH_MAX], above[PATH_MAX];
 	struct stat old, new;
-	ssize_t length;
+	ssize_t skip;
 	int again;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	length = readlink(link, path, sizeof(path) - 1);
-	if (length < 0)
-		return fail(errno, "readlink(\"%s\")", link);
-	path[length] = '\0';
-	again = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (path_of(fd, path, sizeof(path)) < 0 ||
+	    (skip = path_of(overlay->root, above, sizeof(above))) < 0)
+		return -1;
+	if (skip == 1 || strncmp(path, above, (size_t)skip) != 0 || path[skip] != '/')
+		skip = 0;
+	again = open(path + skip, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (again < 0)
-		return fail(errno, "open(\"%s\")", path);
+		return fail(errno, "open(\"%s\")", path + skip);
 	if (fstat(fd, &old) == 0 && fstat(again, &new) == 0 && old.st_ino == new.st_ino &&
 	    old.st_dev == new.st_dev)
 		return again;
 	close(again);
-	return fail(ESTALE, "\"%s\" has been replaced meanwhile", path);
+	return fail(ESTALE, "\"%s\" has been replaced meanwhile", path + skip);
 }
 /* ANCHOR_END: reopen */
 
@@ -393,12 +414,12 @@ open_all_again(const struct overlay *overlay, struct overlay *here)
 	*here = *overlay;
 	here->lower = here->held = NULL;
 	here->lowers = here->helds = 0;
-	here->upper = here->work = here->scratch_fd = -1;
+	here->root = here->upper = here->work = here->scratch_fd = -1;
 	for (size_t i = 0; i < overlay->lowers; i++)
-		if (overlay_add_lower(here, open_again(overlay->lower[i])) < 0)
+		if (overlay_add_lower(here, open_again(overlay, overlay->lower[i])) < 0)
 			return -1;
-	if (overlay->upper >= 0 && ((here->upper = open_again(overlay->upper)) < 0 ||
-				    (here->work = open_again(overlay->work)) < 0))
+	if (overlay->upper >= 0 && ((here->upper = open_again(overlay, overlay->upper)) < 0 ||
+				    (here->work = open_again(overlay, overlay->work)) < 0))
 		return -1;
 	return 0;
 }
@@ -418,7 +439,7 @@ static int
 attach_lower(const struct overlay *overlay)
 {
 	for (size_t i = 0; i < overlay->lowers; i++) {
-		int place = open_again(overlay->held[i]), attached;
+		int place = open_again(overlay, overlay->held[i]), attached;
 		if (place < 0)
 			return -1;
 		attached = detached_attach(overlay->lower[i], place, "the layer's directory");
@@ -452,8 +473,8 @@ mount_apart(const struct overlay *overlay)
 	if (call(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL),
 		 "mount(NULL, \"/\", NULL, MS_REC|MS_PRIVATE, NULL)") == 0 &&
 	    attach_lower(overlay) == 0 &&
-	    (overlay->upper < 0 || ((inside.upper = open_again(overlay->upper)) >= 0 &&
-				    (inside.work = open_again(overlay->work)) >= 0)))
+	    (overlay->upper < 0 || ((inside.upper = open_again(overlay, overlay->upper)) >= 0 &&
+				    (inside.work = open_again(overlay, overlay->work)) >= 0)))
 		mounted = mount_here(&inside);
 	if (call(setns(home, CLONE_NEWNS), "setns(%d, CLONE_NEWNS)", home) < 0 ||
 	    fchdir(here) < 0) /* setns(2) has gone to the root directory */
@@ -510,14 +531,10 @@ old_options(const struct overlay *overlay, char *text, size_t size)
 static int
 path_over(int fd, char *path, size_t size)
 {
-	char link[32], target[PATH_MAX];
-	ssize_t length;
+	char target[PATH_MAX];
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	length = readlink(link, target, sizeof(target) - 1);
-	if (length < 0)
-		return fail(errno, "readlink(\"%s\")", link);
-	target[length] = '\0';
+	if (path_of(fd, target, sizeof(target)) < 0)
+		return -1;
 	snprintf(path, size, "%d/../%s", fd, strrchr(target, '/') + 1);
 	return 0;
 }

@@ -48,7 +48,6 @@ prepare_root(const struct supervise *s, struct running *r)
 	snprintf(r->upper, sizeof r->upper, "%s/upper", r->bundle);
 	if (mkdirat(s->container->dir, "upper", 0755) < 0 && errno != EEXIST)
 		return fail(errno, "mkdir(\"%s\")", r->upper);
-	overlay_init(&r->overlay);
 	if (image_add_layers(s->store, s->image, &r->overlay) < 0 ||
 	    overlay_map_ids(&r->overlay, s->store, s->options->user_kinds, &s->options->maps) < 0 ||
 	    overlay_open_upper(&r->overlay, &options, s->store) < 0)

@@ -596,6 +596,28 @@ def _():
         subprocess.run(["umount", TMP + "/m"], check=True)
 
 
+@test("in a chroot too, if its root is a mount; if not, that is said", steps=STEPS)
+def _(s):
+    root, network = TMP + "/root", "--network none" if s.n >= 6 else ""
+    subprocess.run(["cp", "-a", ROOTFS, root], check=True)
+    for name in ("proc", "dev", "sys", "tmp", "a"):
+        os.makedirs(f"{root}/{name}", exist_ok=True)
+    for name in ("bin", "proc", "dev", "sys", "etc"):
+        os.makedirs(f"{root}/b/{name}", exist_ok=True)
+    shutil.copy(s.path, root + "/bin/")
+    shutil.copy(root + "/bin/busybox", root + "/b/bin/")
+    command = f"/bin/{s.name} --root /tmp/store {network} --lower /a:/b -- /bin/busybox echo merged"
+    for mounted in (True, False):
+        make = f"mount --bind {root} {root}; " if mounted else ""
+        script = f"{make}mount -t proc proc {root}/proc; mount --rbind /sys {root}/sys; exec chroot {root} {command}"
+        r = run(["unshare", "-m", "sh", "-ec", script])
+        if mounted:
+            equal((r.status, r.out), (0, "merged\n"))
+        else:
+            equal(r.status, 125)
+            contains(r.err, "pivot_root")
+
+
 @test("without boxstep-unpack beside the program, it is named")
 def _():
     os.mkdir(TMP + "/bin")
