@@ -24,16 +24,6 @@ leave(void)
 	rmdir(directory);
 }
 
-static void
-put(const char *name, const char *text)
-{
-	int fd = openat(root, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		abort();
-	close(fd);
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -50,8 +40,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	group = passwd ? strstr(passwd, "--\n") : NULL;
 	if (group)
 		*group = 0;
-	put("etc/passwd", passwd ? passwd : "");
-	put("etc/group", group ? group + 3 : "");
+	fuzz_put(root, "etc/passwd", passwd ? passwd : "");
+	fuzz_put(root, "etc/group", group ? group + 3 : "");
 	if (user_resolve(root, name, &user) == 0)
 		user_free(&user);
 	free(text);

@@ -4,9 +4,11 @@
 They are small, each shows the parser something that the others do not, and they are committed; this
 program makes them anew when a format has grown."""
 
+import io
 import json
 import os
 import struct
+import tarfile
 
 CORPUS = os.path.join(os.path.dirname(os.path.realpath(__file__)), "corpus")
 HEX = "0123456789abcdef" * 4
@@ -93,6 +95,19 @@ def attribute(kind, value):
     return data + b"\0" * (-len(data) % 4)
 
 
+def tar(*entries, format=tarfile.PAX_FORMAT):
+    """A layer: entries are (name, type, and what else a header has); `data` is the file's content."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=format) as archive:
+        for name, kind, more in entries:
+            info, data = tarfile.TarInfo(name), more.pop("data", b"")
+            info.type, info.mode, info.size = kind, 0o755, len(data)
+            for key, value in more.items():
+                setattr(info, key, value)
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue().rstrip(b"\0") + b"\0" * 1024
+
+
 def but(whole, **parts):
     return {**whole, **parts}
 
@@ -129,6 +144,21 @@ SEEDS = {
     "auth": [b'Bearer realm="https://a/t",service="s",scope="repository:x:pull"', b"Basic realm=x, Bearer realm=\"y\\\"z\"", b"Negotiate",
              b'Bearer realm="' + b"a" * 1100 + b'"', b'{"token":"t","expires_in":60}', b'{"access_token":"\\n"}', b'Bearer realm="'],
     "ports": [b"80", b"8080:80/udp", b"127.0.0.1:8000-8010:80-90", b"[::1]::80", b"[::1", b"1:65536", b"::", b"0-65535:0-65535", b"80/sctp"],
+    "resolv": [b"dns 192.0.2.1\nnameserver 127.0.0.53\nsearch a.example b.example\noptions ndots:1\n--\n127.0.0.1 localhost\n",
+               b"add-host db:host-gateway\nnameserver ::1\nnameserver 192.0.2.53 \nnameserver\t2001:db8::1\ndomain x\n; a comment\n",
+               b"dns-search .\nnameserver fe80::1%eth0\nsortlist 1.2.3.4\n", b"dns-option edns0\n\n\nnameserver\n--\n", b"add-host a=::ffff:1.2.3.4\n--\n--\n"],
+    "layer": [
+        tar(("d", tarfile.DIRTYPE, {}), ("d/f", tarfile.REGTYPE, {"data": b"above", "uid": 1000}), ("d/.wh.f", tarfile.REGTYPE, {})),
+        tar(("d/.wh..wh..opq", tarfile.REGTYPE, {}), ("d/l", tarfile.SYMTYPE, {"linkname": "/"}), ("d/l/x", tarfile.REGTYPE, {"data": b"out"})),
+        tar(("h", tarfile.LNKTYPE, {"linkname": "d/f"}), ("../x", tarfile.REGTYPE, {}), ("h", tarfile.DIRTYPE, {})),
+        tar(("l", tarfile.SYMTYPE, {"linkname": "../lower"}), ("l", tarfile.LNKTYPE, {"linkname": "l/d/f"}), (".wh.l", tarfile.REGTYPE, {})),
+        tar(("l", tarfile.SYMTYPE, {"linkname": "../lower"}), ("l/d/f", tarfile.REGTYPE, {"data": b"changed"}), ("l/.wh.d", tarfile.REGTYPE, {})),
+        tar(("l", tarfile.SYMTYPE, {"linkname": ".."}), ("l/x", tarfile.REGTYPE, {}), ("l/d/", tarfile.DIRTYPE, {"mode": 0o777})),
+        tar(("n", tarfile.CHRTYPE, {"devmajor": 1, "devminor": 3}), ("p", tarfile.FIFOTYPE, {}), ("n/x", tarfile.REGTYPE, {})),
+        tar(("x", tarfile.REGTYPE, {"data": b"x", "pax_headers": {"SCHILY.xattr.user.a": "b", "SCHILY.xattr.trusted.overlay.opaque": "y"}})),
+        tar(("a/" * 40 + "f", tarfile.REGTYPE, {}), format=tarfile.GNU_FORMAT),
+        tar((".wh..", tarfile.REGTYPE, {}), (".wh.", tarfile.REGTYPE, {}), (".", tarfile.DIRTYPE, {"mode": 0}), ("/abs", tarfile.REGTYPE, {})),
+        b"\0" * 1024, b"not a tarball"],
     "user": [b"app:grp\nroot:x:0:0::/root:/bin/sh\napp:x:1:2::/home:/x\n--\ngrp:x:9:app,root\n", b"1000\n", b"-1\n", b"4294967296\na:b\n", b":\n:::::\n--\n:::,,,\n"],
 }
 
