@@ -380,33 +380,49 @@ path_of(int fd, char *path, size_t size)
 /*
  * A descriptor stands for a directory in a mount, and the mounts of this namespace are copies of
  * those in which the parent opened it: overlayfs takes only what is mounted here. So it is opened
- * again by the path that it has, and must be the same directory then. A mount that is not below
- * our root has a path from the root of its own namespace, as the parent's "/" has: in a chroot both
- * begin with the directory that is the root here (d_path in the kernel's fs/d_path.c).
+ * again by the path that it has, and must be the same directory then.
  */
 static int
-open_again(const struct overlay *overlay, int fd)
+open_again(int fd)
 {
-	char path[PATH_MAX], above[PATH_MAX];
+	char path[PATH_MAX];
 	struct stat old, new;
-	ssize_t skip;
 	int again;
 
-	if (path_of(fd, path, sizeof(path)) < 0 ||
-	    (skip = path_of(overlay->root, above, sizeof(above))) < 0)
+	if (path_of(fd, path, sizeof(path)) < 0)
 		return -1;
-	if (skip == 1 || strncmp(path, above, (size_t)skip) != 0 || path[skip] != '/')
-		skip = 0;
-	again = open(path + skip, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	again = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (again < 0)
-		return fail(errno, "open(\"%s\")", path + skip);
+		return fail(errno, "open(\"%s\")", path);
 	if (fstat(fd, &old) == 0 && fstat(again, &new) == 0 && old.st_ino == new.st_ino &&
 	    old.st_dev == new.st_dev)
 		return again;
 	close(again);
-	return fail(ESTALE, "\"%s\" has been replaced meanwhile", path + skip);
+	return fail(ESTALE, "\"%s\" has been replaced meanwhile", path);
 }
 /* ANCHOR_END: reopen */
+
+/* ANCHOR: chrooted */
+/*
+ * The kernel writes the path of a mount that is not below our root from the top of that mount's
+ * namespace: "/" for the parent's root, unless the parent is in a chroot. There pivot_root swaps
+ * the chroot's directory only. The mounts above stay in the container's namespace, and whoever
+ * enters it by setns(2) gets the top for a root: `exec` would run on the host.
+ */
+static int
+refuse_chroot(const struct overlay *overlay)
+{
+	char top[PATH_MAX];
+
+	if (path_of(overlay->root, top, sizeof(top)) < 0)
+		return -1;
+	if (strcmp(top, "/") == 0)
+		return 0;
+	fail(ENOTSUP, "this is a chroot: / is %s of its mount namespace", top);
+	return call_hint("who enters the container later would come out above it; make that "
+			 "directory the root by `unshare -m` and pivot_root(8)");
+}
+/* ANCHOR_END: chrooted */
 
 static int
 open_all_again(const struct overlay *overlay, struct overlay *here)
@@ -415,11 +431,13 @@ open_all_again(const struct overlay *overlay, struct overlay *here)
 	here->lower = here->held = NULL;
 	here->lowers = here->helds = 0;
 	here->root = here->upper = here->work = here->scratch_fd = -1;
+	if (refuse_chroot(overlay) < 0)
+		return -1;
 	for (size_t i = 0; i < overlay->lowers; i++)
-		if (overlay_add_lower(here, open_again(overlay, overlay->lower[i])) < 0)
+		if (overlay_add_lower(here, open_again(overlay->lower[i])) < 0)
 			return -1;
-	if (overlay->upper >= 0 && ((here->upper = open_again(overlay, overlay->upper)) < 0 ||
-				    (here->work = open_again(overlay, overlay->work)) < 0))
+	if (overlay->upper >= 0 && ((here->upper = open_again(overlay->upper)) < 0 ||
+				    (here->work = open_again(overlay->work)) < 0))
 		return -1;
 	return 0;
 }
@@ -439,7 +457,7 @@ static int
 attach_lower(const struct overlay *overlay)
 {
 	for (size_t i = 0; i < overlay->lowers; i++) {
-		int place = open_again(overlay, overlay->held[i]), attached;
+		int place = open_again(overlay->held[i]), attached;
 		if (place < 0)
 			return -1;
 		attached = detached_attach(overlay->lower[i], place, "the layer's directory");
@@ -473,8 +491,8 @@ mount_apart(const struct overlay *overlay)
 	if (call(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL),
 		 "mount(NULL, \"/\", NULL, MS_REC|MS_PRIVATE, NULL)") == 0 &&
 	    attach_lower(overlay) == 0 &&
-	    (overlay->upper < 0 || ((inside.upper = open_again(overlay, overlay->upper)) >= 0 &&
-				    (inside.work = open_again(overlay, overlay->work)) >= 0)))
+	    (overlay->upper < 0 || ((inside.upper = open_again(overlay->upper)) >= 0 &&
+				    (inside.work = open_again(overlay->work)) >= 0)))
 		mounted = mount_here(&inside);
 	if (call(setns(home, CLONE_NEWNS), "setns(%d, CLONE_NEWNS)", home) < 0 ||
 	    fchdir(here) < 0) /* setns(2) has gone to the root directory */

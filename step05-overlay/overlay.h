@@ -27,12 +27,12 @@ struct overlay {
 	size_t lowers;
 	int *held; /* with MAPPED: the directories themselves, locked; lower has copies of mounts */
 	size_t helds;
-	int upper, work;  /* −1: a read-only overlay of at least two */
-	int root;	  /* "/" of who opened them: in a chroot their paths begin above it */
-	bool user;	  /* mounted by the root of a user namespace: userxattr */
-	bool throwaway;	  /* the upper layer need not outlive anything: volatile */
-	int scratch_fd;	  /* scratch directory of this run, locked; −1 */
-	char scratch[16]; /* its name, or "" */
+	int upper, work;	   /* −1: a read-only overlay of at least two */
+	int root;		   /* "/" of who opened them, by which a chroot is known */
+	bool user;		   /* mounted by the root of a user namespace: userxattr */
+	bool throwaway;		   /* the upper layer need not outlive anything: volatile */
+	int scratch_fd;		   /* scratch directory of this run, locked; −1 */
+	char scratch[16];	   /* its name, or "" */
 	char upper_path[PATH_MAX]; /* for people */
 	bool mapped;		   /* by root for a user namespace, see overlay_map_ids */
 	uid_t uid; /* who is root in the container, seen from here: what is made for it is theirs */
