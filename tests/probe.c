@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -870,6 +871,32 @@ abstract_connect(char **arg)
 	close(fd);
 }
 
+/* ask PATH: sends stdin to the unix socket PATH, and prints what comes back until it is closed. */
+static void
+ask(char **arg)
+{
+	struct sockaddr_un where = { .sun_family = AF_UNIX };
+	struct timeval wait = { 100, 0 };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[4096];
+	ssize_t n;
+
+	snprintf(where.sun_path, sizeof where.sun_path, "%s", arg[0]);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&where, sizeof where) < 0) {
+		tried("connect", -1);
+		return;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+	while ((n = read(STDIN_FILENO, text, sizeof text)) > 0)
+		if (send(fd, text, (size_t)n, MSG_NOSIGNAL) != n)
+			break;
+	while ((n = recv(fd, text, sizeof text, 0)) > 0)
+		printf("%.*s", (int)n, text);
+	if (n < 0)
+		tried("receive", -1);
+	close(fd);
+}
+
 /* shm KEY: is there a System V segment of that key; shm-make makes it, shm-remove removes it. */
 static void
 shm(char **arg)
@@ -887,6 +914,74 @@ static void
 shm_remove(char **arg)
 {
 	tried("shm-remove", shmctl(shmget(atoi(arg[0]), 0, 0), IPC_RMID, NULL));
+}
+
+/* ---- keys ---- */
+
+/* A keyring by the name that keyctl(1) has for it: of the session, of the user; or a number. */
+static long
+keyring_of(const char *name)
+{
+	if (strcmp(name, "@s") == 0)
+		return KEY_SPEC_SESSION_KEYRING;
+	if (strcmp(name, "@u") == 0)
+		return KEY_SPEC_USER_KEYRING;
+	return strtol(name, NULL, 0);
+}
+
+static long
+key_find(char **arg)
+{
+	return syscall(SYS_keyctl, KEYCTL_SEARCH, keyring_of(arg[0]), "user", arg[1], 0);
+}
+
+static void
+key_add(char **arg)
+{
+	long key = syscall(SYS_add_key, "user", arg[1], arg[2], strlen(arg[2]), keyring_of(arg[0]));
+
+	tried("key-add", key < 0 ? -1 : 0);
+}
+
+static void
+key_read(char **arg)
+{
+	char text[256];
+	long n, key = key_find(arg);
+
+	if (key < 0) {
+		tried("key-read", -1);
+		return;
+	}
+	n = syscall(SYS_keyctl, KEYCTL_READ, key, text, sizeof text);
+	if (n < 0 || (size_t)n > sizeof text)
+		tried("key-read", -1);
+	else
+		printf("key %.*s\n", (int)n, text);
+}
+
+static void
+key_remove(char **arg)
+{
+	long key = key_find(arg);
+
+	tried("key-remove",
+	      key < 0 ? -1 : syscall(SYS_keyctl, KEYCTL_UNLINK, key, keyring_of(arg[0])));
+}
+
+static void
+key_link(char **arg)
+{
+	tried("key-link", syscall(SYS_keyctl, KEYCTL_LINK, keyring_of(arg[0]), keyring_of(arg[1])));
+}
+
+/* key-session NAME: a session keyring of its own, for this process and what it starts. */
+static void
+key_session(char **arg)
+{
+	long ring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, arg[0]);
+
+	tried("key-session", ring < 0 ? -1 : 0);
 }
 
 /* ---- the commands ---- */
@@ -945,6 +1040,12 @@ static const struct {
 	{ "listen", 4, listen_at, "tcp|udp ADDRESS PORT REPLY: for ever" },
 	{ "abstract-listen", 1, abstract_listen, "NAME: an abstract unix socket, kept open" },
 	{ "abstract-connect", 1, abstract_connect, "NAME" },
+	{ "ask", 1, ask, "PATH: stdin to that unix socket, and its answer" },
+	{ "key-add", 3, key_add, "@s|@u NAME TEXT: a key of the session or the user" },
+	{ "key-read", 2, key_read, "@s|@u NAME" },
+	{ "key-remove", 2, key_remove, "@s|@u NAME" },
+	{ "key-link", 2, key_link, "@s|@u INTO: one keyring into another" },
+	{ "key-session", 1, key_session, "NAME: a session keyring of its own" },
 	{ "shm", 1, shm, "KEY: is there such a System V segment" },
 	{ "shm-make", 1, shm_make, "KEY" },
 	{ "shm-remove", 1, shm_remove, "KEY" },

@@ -6,7 +6,7 @@ label=host-safe needs="root cgroup2"
 . "$(dirname "$0")/lab.sh"
 
 stage() {
-    try "boxstep run -d --name lab-limits --memory 64m --cpus 0.5 --pids-limit 30 --network none $image sleep 4321"
+    try "boxstep run -d --name lab-limits --memory 64m --cpus 0.5 --pids-limit 30 --ulimit nofile=99 --network none $image sleep 4321"
     try "boxstep run -d --name lab-cpuset --memory 64m --cpuset-cpus 0 --network none $image sleep 4321"
 }
 
@@ -19,6 +19,7 @@ look() {
     done
     inside=$(boxstep exec lab-limits sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)
     [ "$inside" = "$total" ] && echo "/proc/meminfo inside has the host's MemTotal"
+    try "boxstep exec lab-limits sh -c 'grep -c \"open files\" /proc/1/status; grep \"open files\" /proc/1/limits'"
 }
 
 undo() {

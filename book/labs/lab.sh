@@ -34,17 +34,30 @@ pid_of() {
     boxstep inspect "$1" | sed -n 's/^ *"pid":\([0-9]*\),$/\1/p'
 }
 
-# background COMMAND…: runs it beside; undo ends it and what it started. Its number is in $place/pids.
+# background COMMAND…: runs it beside; undo ends it and what it started. It writes its number to
+# $place/pids itself, so that an interrupted stage has not lost it.
 background() {
-    setsid "$@" >"$place/out" 2>&1 </dev/null &
-    echo "$! $(cut -d ' ' -f 22 "/proc/$!/stat")" >>"$place/pids"
+    # shellcheck disable=SC2016 # evaluated there
+    setsid sh -c 'echo "$$ $(cut -d " " -f 22 /proc/$$/stat)" >>"$0"; exec "$@"' "$place/pids" "$@" \
+        >"$place/out" 2>&1 </dev/null &
+    until grep -qs "^$! " "$place/pids"; do
+        sleep 0.01
+    done
 }
 
+# A step that is asked to end removes its cgroup; one that is killed leaves it to the next run.
 end_background() {
     [ ! -e "$place/pids" ] || while read -r pid began; do
-        if [ "$(cut -d ' ' -f 22 "/proc/$pid/stat" 2>/dev/null)" = "$began" ]; then
-            kill -9 "-$pid" 2>/dev/null
-        fi
+        for signal in TERM KILL; do
+            for _ in $(seq 20); do
+                case $(cut -d ' ' -f 3,22 "/proc/$pid/stat" 2>/dev/null) in
+                [!ZX]" $began") ;;
+                *) break 2 ;;
+                esac
+                kill -$signal "-$pid" 2>/dev/null
+                sleep 0.1
+            done
+        done
     done <"$place/pids"
 }
 
@@ -85,6 +98,7 @@ begin() {
 }
 
 end() {
+    trap '' INT TERM # an undo is not left half-way
     staged || return 0
     undo
     end_background

@@ -24,7 +24,9 @@ look() {
 
 undo() {
     try "cat $place/before >/proc/sys/vm/swappiness"
-    try "losetup -d $(cat "$place/loop")"
+    for loop in $(losetup -n -O NAME -j "$place/disk"); do
+        try "losetup -d $loop"
+    done
 }
 
 lab "$@"

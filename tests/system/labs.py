@@ -1,6 +1,7 @@
 """The labs of the book: each says where it may run, is staged, looked at and undone, and leaves the host as it was.
 
-What they print is compared with the book by the group "book"; here it is what they leave.
+What they print is compared with the book by the group "book"; here it is what they leave, also when
+they are interrupted. Labs that need the VM run there, and the whole machine is compared.
 """
 
 import glob
@@ -20,11 +21,16 @@ def head(name, word):
     return found[1] if found else ""
 
 
-def lab(name, *verbs):
-    """Runs a lab with what was built; its programs are in STAGE/bin, as in a build directory of the tests."""
+def build_links():
+    """The programs of STAGE/bin also where a build directory has them."""
     if not os.path.exists(STAGE + "/boxstep"):
         for path in glob.glob(STAGE + "/bin/*"):
             os.symlink(path, f"{STAGE}/{os.path.basename(path)}")
+
+
+def lab(name, *verbs):
+    """Runs a lab with what was built."""
+    build_links()
     return run([script(name), *verbs], env=BUILT, timeout=100)
 
 
@@ -32,17 +38,92 @@ def needed(name):
     return " ".join("cmd:" + n if n not in ("root", "cgroup2") else n for n in head(name, "needs").split())
 
 
-def register(name):
-    if "cgroup2" in head(name, "needs") or head(name, "label") == "vm-only":
-        return  # slow in the VM, where the book's own run stages, looks and undoes it
+# ---- what a lab may change, beside what leaks.py sees after every test ----
 
-    @test(f"lab {name}: staged, looked at, undone; nothing is left", needs=f"root {needed(name)}", timeout=150)
+# the kernel counts in these, or sets them itself; and a container's interface brings some for a moment
+NOT_SET = re.compile(r"random/|quota/|ns_last_pid|[-/]nr$|-state$|_count$|sample_rate$|net/ipv[46]/(conf|neigh)/")
+
+
+def settings():
+    """All kernel settings that can be read and that somebody has set."""
+    found = {}
+    for folder, _, names in os.walk("/proc/sys"):
+        for path in (f"{folder}/{name}" for name in names):
+            short = path[len("/proc/sys/"):]
+            try:
+                if not NOT_SET.search(short):
+                    found[short] = read(path).strip()
+            except OSError:
+                pass
+    return found
+
+
+def machine():
+    """The machine as a lab must leave it: settings, loop devices, keys, files for all, and the clock."""
+    loops = {p: read(p).strip() for p in glob.glob("/sys/block/loop*/loop/backing_file")}
+    keys = sorted(line.split()[7:] for line in read("/proc/keys").splitlines() if " user " in line)
+    files = {f"{folder}/{name}": "is there" for folder in ("/run", "/dev/shm", "/var/tmp") for name in os.listdir(folder)}
+    return {"setting": settings(), "loop": loops, "keys": {"all": keys}, "file": files,
+            "clock": {"ahead": time.time() - time.monotonic()}}
+
+
+def changes(before, after):
+    for kind, was in before.items():
+        for name in sorted(was.keys() | after[kind].keys()):
+            old, new = was.get(name), after[kind].get(name)
+            with_a_module = kind == "setting" and old is None
+            if old != new and not with_a_module and not (kind == "clock" and abs(old - new) < 1.5):
+                yield f"{kind} {name}: {old!r} before, {new!r} after"
+
+
+def undone(name, before):
+    check(not os.path.exists(f"{TMP}/lib/labs"), "the lab's directory is still there")
+    if IN_VM:  # a machine of our own: elsewhere others change it meanwhile
+        equal(list(changes(before, machine())), [], f"what {name} has left")
+
+
+def interrupt(name, *verbs, after):
+    """Ctrl-C, which the terminal sends to all of its foreground, when the lab has printed AFTER."""
+    p = start([script(name), *verbs], env=BUILT)
+    p.read_until(after, timeout=60)
+    os.killpg(p.pid, signal.SIGINT)
+    check(p.wait().status in (130, 0), "neither interrupted nor done before that")
+
+
+def register(name):
+    in_vm = "cgroup2" in head(name, "needs") or head(name, "label") == "vm-only"
+    needs = f"root {'vm ' if in_vm else ''}{needed(name)}"
+
+    @test(f"lab {name}: staged, looked at, undone; the machine is as before", needs=needs, timeout=150)
     def _():
+        build_links()
+        before = machine()
         for verb in ("stage", "look", "undo"):
             r = lab(name, verb)
             equal(r.status, 0, f"status of {verb}")
             absent(r.err, "waited two minutes")
-        check(not os.path.exists(f"{TMP}/lib/labs"), "the lab's directory is still there")
+        undone(name, before)
+
+    @test(f"lab {name}: Ctrl-C half-way in its stage, and in its look; undone all the same", needs=needs, timeout=150)
+    def _():
+        build_links()
+        before = machine()
+        first, later = parts(name)
+        interrupt(name, "stage", after=first)
+        equal(lab(name, "undo").status, 0)
+        undone(name, before)
+        interrupt(name, after=later)
+        undone(name, before)
+
+
+def parts(name):
+    """What the lab says first while it is staged, and first when it is looked at."""
+    said = []
+    for verb in ("stage", "look"):
+        line = read(script(name)).split(f"\n{verb}() {{")[1].split("\n}")[0]
+        found = re.search(r'^\s+(try|echo) "([^"$\\]{4,})', line, re.M)
+        said.append(("+ " if found[1] == "try" else "") + found[2])
+    return said
 
 
 for each in LABS:
