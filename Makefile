@@ -243,11 +243,12 @@ test: ## install what is missing, build, run every test (TESTS="step03 -k word",
 check: ready ## every test, with what is installed (TESTS="step03 -k word")
 	@tests/run.py $(TESTS)
 
-callers: ## podman, containerd and dockerd with boxstep-oci as their runtime, in the virtual machine
+callers: ## podman, containerd and dockerd with boxstep-oci as their runtime, and chapter 10, in the virtual machine
 	@tests/install.sh callers
 	@tests/vm/setup.sh $(or $(VM_DIR),build/vm)
 	@$(MAKE) --no-print-directory ready
 	@tests/run.py podman containerd dockerd
+	@BOOK_APART=1 book/build/check.py book/10-under-others.md
 
 unit-test: units ## the unit tests alone
 	@tests/run.py --unit

@@ -161,7 +161,7 @@ def check_norun(list_, _whole):
     """At most one transcript in ten is not run, and each of them says why."""
     sessions, norun = transcripts.sessions(list_)
     for fence in norun:
-        if not fence.settings["norun"].strip():
+        if not transcripts.not_run(fence).strip():
             yield f"{fence.place}: norun without a reason"
     if len(norun) * 10 > len(norun) + len(sessions):
         yield f"{len(norun)} of {len(norun) + len(sessions)} transcripts are not run: one in ten may be"
@@ -196,7 +196,7 @@ def said_otherwise(session):
 def run_transcripts(list_):
     sessions, norun = transcripts.sessions(list_)
     for fence in norun:
-        print(f"# {fence.place} is not run: {fence.settings['norun']}")
+        print(f"# {fence.place} is not run: {transcripts.not_run(fence)}")
     skipped, ready = transcripts.run_all(sessions)
     for session, what in skipped:
         print(f"skip transcript {session.fence.place}: needs {what}")

@@ -29,7 +29,7 @@ def main(names):
     for session, what in skipped:
         print(f"{session.fence.place}: not run, needs {what}")
     for fence in norun:
-        print(f"{fence.place}: not run: {fence.settings['norun']}")
+        print(f"{fence.place}: not run: {transcripts.not_run(fence)}")
     for chapter in list_:
         if chapter.write():
             print(f"{chapter.name}: changed")

@@ -35,6 +35,15 @@ def rows(events):
         yield who, stage, called(group)
 
 
+def chart(names, told):
+    """Lines of text: the columns NAMES, and a row for each (name, what it did) of TOLD."""
+    yield "".join(f"{name:^{WIDE}}" for name in names).rstrip()
+    for who, text in told:
+        lanes = "".join(f"{'●' if name == who else '│':^{WIDE}}" for name in names)
+        stage, _, calls = text.partition(": ")
+        yield f"{lanes} {stage}: {calls if len(calls) <= LONGEST else calls[: LONGEST - 1] + '…'}"
+
+
 def main(why):
     events = [json.loads(line) for line in sys.stdin]
     if why:
@@ -42,11 +51,7 @@ def main(why):
             print(f"{stage}: {sentence}")
         return
     names = names_of(events)
-    print("".join(f"{name:^{WIDE}}" for name in names.values()).rstrip())
-    for who, stage, calls in rows(events):
-        lanes = "".join(f"{'●' if w == who else '│':^{WIDE}}" for w in names)
-        calls = calls if len(calls) <= LONGEST else calls[: LONGEST - 1] + "…"
-        print(f"{lanes} {stage}: {calls}")
+    print("\n".join(chart(list(names.values()), [(names[who], f"{stage}: {calls}") for who, stage, calls in rows(events)])))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 A block ```` ```console ```` is one shell session from the project's root. Lines that begin with `$ `
 are commands, lines that begin with `> ` straight below continue one; the rest is output, and is
 written by this tool. Tags: `user` (as an ordinary user), `vm` (in the VM lab, where cgroup v2 is),
-`needs=a,b` (commands, or net, nft, cgroup2), `norun="reason"` (shown, not run).
+`needs=a,b` (commands, or net, nft, cgroup2), `norun="reason"` (shown, not run), `apart="reason"`
+(run with BOOK_APART=1 only, as make callers does).
 """
 import fcntl
 import os
@@ -211,11 +212,17 @@ def same(old, new, pids):
     return True
 
 
+def not_run(fence):
+    """The reason why the block is not run, or None."""
+    apart = None if os.environ.get("BOOK_APART") == "1" else fence.settings.get("apart")
+    return fence.settings.get("norun", apart)
+
+
 def sessions(chapters):
     """The blocks to run, in order, and those marked as not run."""
     run, norun = [], []
     for fence in (f for c in chapters for f in c.fences if f.language == "console"):
-        if "norun" in fence.settings:
+        if not_run(fence) is not None:
             norun.append(fence)
         else:
             run.append(Session(fence, len(run)))

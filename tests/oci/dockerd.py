@@ -4,8 +4,12 @@ import fcntl
 import struct
 import termios
 
-from callers import EATER, LIMIT, Cgroup, Daemon, ask, cgroup_file, empty, say, until
+import traced
+from callers import EATER, LIMIT, Cgroup, Daemon, ask, cgroup_file, empty, namespace, say, until
 from harness import *
+
+sys.path.append(ROOT + "/book/build")
+import sequence  # noqa: E402
 
 CLIENT = "/usr/bin/docker"  # Debian's
 NEEDS = f"root vm cmd:dockerd cmd:{CLIENT}"
@@ -50,6 +54,8 @@ def _():
     group = Cgroup("docker")
     words = ["--host", SOCKET, "--data-root", DIR + "/root", "--exec-root", DIR + "/run", "--pidfile", DIR + "/pid"]
     words += ["--add-runtime", "boxstep=" + program("boxstep-oci"), "--default-runtime", "boxstep"]
+    traced.write_wrapper(DIR + "/told", DIR + "/calls")  # Docker's own runc, told of
+    words += ["--add-runtime", f"told={DIR}/told"]
     words += ["--exec-opt", "native.cgroupdriver=cgroupfs", "--storage-driver", "overlay2"]
     daemon = Daemon(["dockerd", *words], DIR + "/log")
     try:
@@ -159,3 +165,111 @@ def _():
     equal(r.out.count("Read-only file system"), 2)
     equal(r.lines[2:5], ["named", "77", "docker-init"])
     equal([line.split()[1] for line in r.lines[5:]], ["0" * 16, "1", "2"])
+
+
+# ---- what book/09-docker-run.md tells of Docker -----------------------------------------------------
+
+
+class Seen:
+    """One docker run by runc, and who is who in it. TOLD is the sequence: rows of (who, what), each seen."""
+
+    def __init__(self):
+        asked = [*traced.STRACE, "-e", "trace=write", "-o", TMP + "/asked"]
+        start_it = docker("run", "-d", "--runtime", "told", "-p", "8080:80", "--name", "seen", "box", "sleep", "1000")
+        self.id = say([*asked, *start_it])
+        self.asked = read(TMP + "/asked")
+        self.init = int(inspect("seen", "State.Pid"))
+        self.shim, self.dockerd = traced.parent(self.init), int(read(DIR + "/pid"))
+        self.containerd = next(pid for pid, name in traced.children(self.dockerd) if name == "containerd")
+        self.bundle = f"{DIR}/run/containerd/daemon/io.containerd.runtime.v2.task/moby/{self.id}"
+        self.config = json.loads(read(self.bundle + "/config.json"))
+        self.create, self.start = traced.said(DIR + "/calls")
+        self.calls = traced.calls(f"{DIR}/calls.{self.create[1]}")
+        self.told = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        run(docker("rm", "-f", "seen"), timeout=LIMIT)
+
+
+def client_asks(seen):
+    asked = re.findall(r"POST /v[\d.]+/containers/(create|[0-9a-f]{64}/start)", seen.asked)
+    equal(asked, ["create", seen.id + "/start"])
+    seen.told.append(("docker", "request: POST /containers/create, POST /containers/ID/start"))
+
+
+def dockerd_prepares(seen):
+    root = seen.config["root"]["path"]
+    contains(read(f"/proc/{seen.dockerd}/mountinfo"), f" {root} rw")
+    check(re.search(rf" {root} .* - overlay ", read(f"/proc/{seen.dockerd}/mountinfo")), "the root is an overlay")
+    check(not any('"overlay"' in text for _, _, text in seen.calls), "runc mounts no overlay")
+    seen.told.append(("dockerd", "overlay: mount"))
+    proxies = [pid for pid, name in traced.children(seen.dockerd) if name == "docker-proxy"]
+    equal(len(proxies), 2)
+    check(all(traced.began(pid) <= traced.began(seen.shim) for pid in proxies), "the ports come before the shim")
+    rules = say(["nsenter", "-t", str(seen.dockerd), "-n", "iptables-save", "-t", "nat"])
+    matches(rules, r"-A DOCKER .*--dport 8080 -j DNAT --to-destination 172\.")
+    seen.told.append(("dockerd", "ports: iptables, docker-proxy"))
+
+
+def containerd_starts_a_shim(seen):
+    equal(traced.words(seen.shim)[0], "/usr/bin/containerd-shim-runc-v2")
+    equal(traced.words(seen.shim)[1:5], ["-namespace", "moby", "-id", seen.id])
+    check(traced.parent(seen.shim) not in (seen.containerd, seen.dockerd), "the shim is nobody's here")
+    seen.told += [("containerd", "bundle: config.json"), ("containerd", "exec: containerd-shim-runc-v2")]
+
+
+def shim_runs_runc(seen):
+    before = ["--root", DIR + "/run/runtime-runc/moby", "--log", seen.bundle + "/log.json", "--log-format", "json"]
+    create = ["create", "--bundle", seen.bundle, "--pid-file", seen.bundle + "/init.pid", seen.id]
+    equal(seen.create[2:], (seen.shim, before + create))
+    equal(seen.start[2:], (seen.shim, [*before, "start", seen.id]))
+    for _, pid, *_ in (seen.create, seen.start):
+        check(not os.path.exists(f"/proc/{pid}"), "runc has ended")
+    seen.told.append(("shim", "exec: runc create"))
+
+
+def runc_makes_the_container(seen):
+    texts = [text for _, _, text in seen.calls]
+    contains("\n".join(texts), "unshare(CLONE_NEWNS|CLONE_NEWUTS|CLONE_NEWIPC|CLONE_NEWPID|CLONE_NEWNET)")
+    contains("\n".join(texts), f'execve("/proc/{seen.dockerd}/exe", ["libnetwork-setkey"')
+    last = [time for thread, time, text in seen.calls if thread == seen.init and text.startswith("execve(")][0]
+    check(seen.create[0] < seen.start[0] < last, "the command comes after runc start")
+    rows = [("sleep" if own else "runc", f"{stage}: {traced.names(some)}") for own, stage, some in traced.stages(seen.calls, seen.init)]
+    equal(rows[-1][0], "sleep")
+    seen.told += [*rows[:-1], ("shim", "exec: runc start"), rows[-1]]
+
+
+def who_is_left(seen):
+    left = [name for _, name in traced.children(seen.dockerd)]
+    equal(sorted(left), ["containerd", "docker-proxy", "docker-proxy"])
+    equal(traced.words(seen.init), ["sleep", "1000"])
+    kinds = "cgroup ipc mnt net pid time user uts".split()
+    own = [kind for kind in kinds if namespace(seen.init, kind) != namespace(seen.shim, kind)]
+    equal(own, ["cgroup", "ipc", "mnt", "net", "pid", "uts"])
+    equal(read(f"/proc/{seen.init}/cgroup").strip(), f"0::/docker/{seen.id}")
+
+
+def who_holds_the_output(seen):
+    pipe = os.readlink(f"/proc/{seen.init}/fd/1")
+    matches(pipe, r"^pipe:")
+    contains(traced.opened(seen.shim), pipe)
+    fifo = f"{DIR}/run/containerd/{seen.id}/init-stdout"
+    contains(traced.opened(seen.shim), fifo)
+    contains(traced.opened(seen.dockerd), fifo)
+    contains(traced.opened(seen.dockerd), f"{DIR}/root/containers/{seen.id}/{seen.id}-json.log")
+
+
+@test("what the book tells of docker run is seen, with runc: who asks whom, whose child is who, which calls, what is left", NEEDS + " cmd:strace", timeout=300)
+def _():
+    with Seen() as seen:
+        for look in (client_asks, dockerd_prepares, containerd_starts_a_shim, shim_runs_runc,
+                     runc_makes_the_container, who_is_left, who_holds_the_output):
+            look(seen)
+    lanes = ["docker", "dockerd", "containerd", "shim", "runc", "sleep"]
+    chart = "\n".join(sequence.chart(lanes, seen.told)) + "\n"
+    with open(BUILD + "/docker-run.seq", "w") as out:  # to be copied where it is wanted so
+        out.write(chart)
+    equal(chart, read(ROOT + "/book/figures/docker-run.seq"), "build/docker-run.seq beside book/figures/docker-run.seq")

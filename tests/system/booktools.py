@@ -5,7 +5,9 @@ from harness import *
 sys.path.append(ROOT + "/book/build")
 import chapter  # noqa: E402
 import check as book_check  # noqa: E402
+import figures  # noqa: E402
 import listings  # noqa: E402
+import sequence  # noqa: E402
 import transcripts  # noqa: E402
 
 PIDS = (4000, 4100)  # of the run that is compared
@@ -88,6 +90,31 @@ def _():
     ):
         found = list(book_check.check_sentences([text("t.md", content)], False))
         equal(len(found), faults, f"faults in {content!r}")
+
+
+@test("a transcript that is apart is run when it is asked for, and gives its reason otherwise", needs="")
+def _():
+    one = text("t.md", 'Text.\n\n```console apart="it is slow"\n$ true\n```\n\n```console norun="never"\n$ false\n```\n')
+    for asked, ran, why in ((None, 0, ["it is slow", "never"]), ("1", 1, ["never"])):
+        os.environ.pop("BOOK_APART", None)
+        os.environ.update({"BOOK_APART": asked} if asked else {})
+        run_, left = transcripts.sessions([one])
+        equal((len(run_), [transcripts.not_run(fence) for fence in left]), (ran, why))
+
+
+@test("a sequence is drawn from what --explain=json tells: a line for each process, a dot for each stage, an arrow between", needs="")
+def _():
+    told = [(1, "clone", "clone3(0)"), (1, "clone", "write(3)"), (2, "mounts", "mount(a)"), (2, "exec", 'execve("/bin/true", …)'), (1, "remove", "rmdir(b)")]
+    events = [{"who": who, "stage": stage, "call": call} for who, stage, call in told]
+    names = sequence.names_of(events)
+    equal(names, {1: "boxstep", 2: "true"})
+    chart = list(sequence.chart(list(names.values()), [(names[w], f"{stage}: {calls}") for w, stage, calls in sequence.rows(events)]))
+    equal([line.split() for line in chart], [
+        ["boxstep", "true"], ["●", "│", "clone:", "clone3,", "write"], ["│", "●", "mounts:", "mount"],
+        ["│", "●", "exec:", "execve"], ["●", "│", "remove:", "rmdir"]])
+    svg = figures.draw_sequence("name", "\n".join(chart))
+    equal([svg.count(part) for part in ("<circle", 'class="life"', "<polygon", "<title>name")], [4, 2, 2, 1])
+    contains(svg, '<tspan class="stage">clone</tspan> clone3, write</text>')
 
 
 @test("a transcript is run, keeps its shell from line to line, and its output is written")

@@ -54,7 +54,7 @@ class Contents:
     def __init__(self):
         summary = (BOOK / "SUMMARY.md").read_text(encoding="utf-8")
         listed = re.findall(r"^( *)- \[([^\]]+)\]\(([^)]+)\)", summary, re.M)
-        self.entries = [(len(indent) // 4, title, "book/" + name) for indent, title, name in listed]
+        self.entries = [(len(indent) // 4, plain(title), "book/" + name) for indent, title, name in listed]
         known = {name for _, _, name in self.entries}
         self.by_name = {c.name: c for c in chapters() if c.name.startswith("book/")}
         self.order = [name for _, _, name in self.entries if name in self.by_name]
