@@ -92,6 +92,9 @@ void oci_config_free(struct oci_config *config);
 
 /* A process object by itself, for exec: from a parsed object (whose reference it takes over). */
 int oci_process_read(struct json_object *json, struct oci_process *process);
+/* Once it is whole, and again after a change: a command, an absolute directory, attributes that can
+ * be. −1 with EINVAL. */
+int oci_process_check(struct oci_process *process);
 /* VARIABLE (NAME=VALUE, which stays the caller's) in the place of what the environment has of that
  * name. ENOMEM. */
 int oci_process_set(struct oci_process *process, char *variable);

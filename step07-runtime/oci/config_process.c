@@ -94,11 +94,8 @@ add_rlimits(struct oci_process *process)
 }
 
 int
-oci_process_read(struct json_object *json, struct oci_process *process)
+oci_process_check(struct oci_process *process)
 {
-	*process = (struct oci_process){ .json = json };
-	if (json_fill(json, "process", process_rows, process) < 0 || add_rlimits(process) < 0)
-		return -1;
 	if (!process->cwd || process->cwd[0] != '/')
 		return fail(EINVAL, "process.cwd: an absolute path is needed");
 	if (!process->args[0])
@@ -111,6 +108,15 @@ oci_process_read(struct json_object *json, struct oci_process *process)
 	    attr_affinity_check(process->last_cpus) < 0)
 		return -1;
 	return attrs_check(&process->attrs);
+}
+
+int
+oci_process_read(struct json_object *json, struct oci_process *process)
+{
+	*process = (struct oci_process){ .json = json };
+	if (json_fill(json, "process", process_rows, process) < 0 || add_rlimits(process) < 0)
+		return -1;
+	return oci_process_check(process);
 }
 
 int

@@ -63,111 +63,108 @@ static const struct option_row exec_rows[] = {
 	{ 0 },
 };
 
-static struct json_object *
-words(const char *const *word, size_t count)
+/* ---- what the options say of the process ---- */
+
+static bool
+is_number(const char *user)
 {
-	struct json_object *list = json_object_new_array();
-
-	for (size_t i = 0; list && i < count; i++)
-		json_object_array_add(list, json_object_new_string(word[i]));
-	return list;
-}
-
-/* The list KEY of JSON, made when there is none. */
-static struct json_object *
-list_of(struct json_object *json, const char *key)
-{
-	struct json_object *list;
-
-	if (!json_object_object_get_ex(json, key, &list) ||
-	    !json_object_is_type(list, json_type_array))
-		json_object_object_add(json, key, list = json_object_new_array());
-	return list;
-}
-
-/* The object KEY of JSON, made when there is none. */
-static struct json_object *
-object_of(struct json_object *json, const char *key)
-{
-	struct json_object *object;
-
-	if (!json_object_object_get_ex(json, key, &object) || !object)
-		json_object_object_add(json, key, object = json_object_new_object());
-	return object;
-}
-
-static void
-add_texts(struct json_object *list, const struct text_list *texts)
-{
-	for (size_t i = 0; i < texts->count; i++)
-		json_object_array_add(list, json_object_new_string(texts->item[i]));
-}
-
-/* A variable that is given again takes the place of the earlier one: getenv(3) finds the first. */
-static void
-add_variable(struct json_object *list, const char *variable)
-{
-	size_t name = strcspn(variable, "=") + 1;
-
-	for (size_t i = json_object_array_length(list); i-- > 0;) {
-		const char *old = json_object_get_string(json_object_array_get_idx(list, i));
-
-		if (old && strncmp(old, variable, name) == 0)
-			json_object_array_del_idx(list, i, 1);
-	}
-	json_object_array_add(list, json_object_new_string(variable));
+	return user && strchr("0123456789", user[0]);
 }
 
 /* UID[:GID], as numbers; a name is for who can look into the container's passwd. */
 static int
-set_user(struct json_object *json, const struct exec_options *options)
+set_user(struct user *user, const struct exec_options *options)
 {
-	struct json_object *user = object_of(json, "user");
-	int64_t uid, gid;
-	char number[16];
 	const char *colon = options->user ? strchr(options->user, ':') : NULL;
+	int64_t uid, gid = user->gid;
+	char number[16];
 
-	for (size_t i = 0; i < options->groups.count; i++) {
-		if (number_parse(options->groups.item[i], 0, INT32_MAX, &gid) < 0)
-			return fail(EINVAL, "--additional-gids %s: not a group id",
-				    options->groups.item[i]);
-		json_object_array_add(list_of(user, "additionalGids"), json_object_new_int64(gid));
-	}
-	if (!options->user || !strchr("0123456789", options->user[0]))
+	if (!is_number(options->user))
 		return 0;
 	snprintf(number, sizeof number, "%.*s", (int)strcspn(options->user, ":"), options->user);
 	if (number_parse(number, 0, INT32_MAX, &uid) < 0 ||
 	    (colon && number_parse(colon + 1, 0, INT32_MAX, &gid) < 0))
 		return fail(EINVAL, "--user %s: not UID[:GID], each up to 2147483647",
 			    options->user);
-	json_object_object_add(user, "uid", json_object_new_int64(uid));
-	if (colon)
-		json_object_object_add(user, "gid", json_object_new_int64(gid));
+	user->uid = (uid_t)uid;
+	user->gid = (gid_t)gid;
 	return 0;
 }
 
 static int
-set_rights(struct json_object *json, const struct exec_options *options)
+add_groups(struct user *user, const struct text_list *groups)
 {
-	static const char *const sets[] = { "bounding", "effective", "permitted" };
-	bool bad = false;
+	gid_t *grown = reallocarray(user->groups, user->count + groups->count + 1, sizeof *grown);
+	int64_t gid;
 
-	/* json-c asserts that what it adds to is an object */
-	json_member(json, "capabilities", &bad);
-	json_member(json, "user", &bad);
-	if (bad)
-		return -1;
-	for (size_t i = 0; options->caps.count && i < 3; i++)
-		add_texts(list_of(object_of(json, "capabilities"), sets[i]), &options->caps);
-	if (options->no_new_privs)
-		json_object_object_add(json, "noNewPrivileges", json_object_new_boolean(true));
+	if (!grown)
+		return fail(ENOMEM, "memory for --additional-gids");
+	user->groups = grown;
+	for (size_t i = 0; i < groups->count; i++) {
+		if (number_parse(groups->item[i], 0, INT32_MAX, &gid) < 0)
+			return fail(EINVAL, "--additional-gids %s: not a group id",
+				    groups->item[i]);
+		grown[user->count++] = (gid_t)gid;
+	}
+	return 0;
+}
+
+static void
+add_caps(struct oci_process *process, const struct text_list *names)
+{
+	struct cap_sets *caps = &process->caps;
+
+	for (size_t i = 0; i < names->count; i++) {
+		int number = cap_number(names->item[i]);
+		uint64_t bit = number < 0 ? 0 : UINT64_C(1) << number;
+
+		if (number < 0)
+			process->unknown_cap = names->item[i];
+		caps->bounding |= bit;
+		caps->effective |= bit;
+		caps->permitted |= bit;
+	}
+}
+
+static int
+set_command(struct oci_process *process, char *const command[])
+{
+	size_t count = 0;
+
+	while (command[count])
+		count++;
+	free(process->args);
+	process->args = calloc(count + 1, sizeof *process->args);
+	if (!process->args)
+		return fail(ENOMEM, "memory for the command");
+	memcpy(process->args, command, count * sizeof *process->args);
+	return 0;
+}
+
+static int
+apply(const struct exec_options *options, char *const command[], struct oci_process *process)
+{
+	if (!options->process) {
+		process->terminal = false;
+		if (set_command(process, command) < 0)
+			return -1;
+	}
+	process->terminal |= options->tty;
+	process->no_new_privs |= options->no_new_privs;
+	if (options->cwd)
+		process->cwd = options->cwd;
 	if (options->apparmor)
-		json_object_object_add(json, "apparmorProfile",
-				       json_object_new_string(options->apparmor));
+		process->attrs.apparmor = options->apparmor;
 	if (options->label)
-		json_object_object_add(json, "selinuxLabel",
-				       json_object_new_string(options->label));
-	return set_user(json, options);
+		process->attrs.selinux = options->label;
+	add_caps(process, &options->caps);
+	for (size_t i = 0; i < options->env.count; i++)
+		if (oci_process_set(process, (char *)(uintptr_t)options->env.item[i]) < 0)
+			return -1;
+	if (add_groups(&process->user, &options->groups) < 0 ||
+	    set_user(&process->user, options) < 0)
+		return -1;
+	return oci_process_check(process);
 }
 
 static struct json_object *
@@ -185,37 +182,15 @@ process_of_file(const char *path)
 	return json;
 }
 
-/* The process object: of a file, or the container's own with the command in place of its args; and
- * what the options say of it. */
-static struct json_object *
-process_json(const struct exec_options *options, const struct oci_config *config,
-	     char *const command[])
+/* Of a file, or the container's own with another command; and what the options say of it. */
+static int
+read_process(const struct exec_options *options, const struct oci_config *config,
+	     char *const command[], struct oci_process *process)
 {
-	struct json_object *json = NULL;
-	size_t count = 0;
+	struct json_object *json = options->process ? process_of_file(options->process)
+						    : json_object_get(config->process.json);
 
-	if (options->process)
-		json = process_of_file(options->process);
-	else if (json_object_deep_copy(config->process.json, &json, NULL) < 0)
-		fail(ENOMEM, "memory for the process");
-	if (!json)
-		return NULL;
-	while (!options->process && command[count])
-		count++;
-	if (count) {
-		json_object_object_add(json, "args", words((const char *const *)command, count));
-		json_object_object_add(json, "terminal", json_object_new_boolean(options->tty));
-	}
-	if (options->tty)
-		json_object_object_add(json, "terminal", json_object_new_boolean(true));
-	if (options->cwd)
-		json_object_object_add(json, "cwd", json_object_new_string(options->cwd));
-	for (size_t i = 0; i < options->env.count; i++)
-		add_variable(list_of(json, "env"), options->env.item[i]);
-	if (set_rights(json, options) == 0)
-		return json;
-	json_object_put(json);
-	return NULL;
+	return !json || oci_process_read(json, process) < 0 ? -1 : apply(options, command, process);
 }
 
 static int
@@ -225,20 +200,18 @@ run(struct exec_options *options, struct oci_state *state, char *const command[]
 	struct oci_process process = { 0 };
 	struct enter enter;
 	struct console console;
-	struct json_object *json;
 	siginfo_t info = { 0 };
 	int pid_file, done = -1;
 
 	if (oci_config_read(state->dir, state->bundle, &config) < 0)
 		return -1;
-	json = process_json(options, &config, command);
-	if (!json || oci_process_read(json, &process) < 0)
+	if (read_process(options, &config, command, &process) < 0)
 		goto out;
 	enter_init(&enter, state, &config, &process);
 	process.listen_fds = service_descriptors();
 	enter.keep = (unsigned)options->preserve_fds + process.listen_fds;
 	enter.below = options->cgroup;
-	if (options->user && !strchr("0123456789", options->user[0]))
+	if (!is_number(options->user))
 		enter.user_name = options->user;
 	/* opened here: afterwards the paths are the container's */
 	if ((pid_file = pid_file_open(options->pid_file)) < 0 && options->pid_file)
