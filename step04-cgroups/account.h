@@ -7,15 +7,17 @@
 #ifndef BOXSTEP_ACCOUNT_H
 #define BOXSTEP_ACCOUNT_H
 
+#include "step04-cgroups/attrs.h"
 #include "step04-cgroups/limit_flags.h"
 #include "step04-cgroups/oom.h"
 #include "step04-cgroups/stats.h"
 
 struct account {
-	struct cgroup_options group; /* the three that the tables of options set */
+	struct cgroup_options group; /* the four that the tables of options set */
 	struct limits limits;
 	struct stats_options stats;
-	struct cgroup cgroup; /* cgroup.fd for spawn_clone: −1 where there is none */
+	struct attr_options attrs; /* limits of the process itself */
+	struct cgroup cgroup;	   /* cgroup.fd for spawn_clone: −1 where there is none */
 	struct oom_count before;
 };
 
@@ -23,6 +25,7 @@ struct account {
 #define ACCOUNT_TABLES(account)                                 \
 	{ "limits", limits_options, &(account).limits },        \
 		{ "cgroup", cgroup_options, &(account).group }, \
+		{ "process", attr_options, &(account).attrs },  \
 	{                                                       \
 		"counters", stats_options, &(account).stats     \
 	}

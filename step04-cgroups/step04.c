@@ -29,6 +29,7 @@ static const struct option_table tables[] = {
 	{ "limits", limits_options, &account.limits },
 	{ "cgroup", cgroup_options, &account.group },
 	{ "counters", stats_options, &account.stats },
+	{ "process", attr_options, &account.attrs },
 	{ "processes", spawn_options, &spawn },
 	{ "namespaces", ns_options, &ns },
 	{ "ids", idmap_options, &idmap },
@@ -57,8 +58,8 @@ child(char **argv, struct handshake *shake)
 	    /* in a user namespace the right to a time namespace begins here */
 	    ((ns.kinds & CLONE_NEWUSER) && ns_enter_time(&ns) < 0) ||
 	    /* it was born in its cgroup: a cgroup2 mount shows that one as the root */
-	    view_enter(&view) < 0 || ns_set_hostname(&ns) < 0 || spawn_die_with_parent() < 0 ||
-	    handshake_ready(shake) < 0)
+	    attrs_apply(&account.attrs, -1) < 0 || view_enter(&view) < 0 ||
+	    ns_set_hostname(&ns) < 0 || spawn_die_with_parent() < 0 || handshake_ready(shake) < 0)
 		handshake_fail(shake);
 	init_or_exec(spawn.no_init, argv, environ, 0, shake);
 }
@@ -80,7 +81,8 @@ run(char **argv)
 	    (!(ns.kinds & CLONE_NEWUSER) && ns_prepare_time(&ns) < 0) ||
 	    spawn_block_signals() < 0 || handshake_open(&shake) < 0 ||
 	    /* a cgroup outlives its maker: what killed runs have left goes first */
-	    limits_check(&account.limits) < 0 || sweep_cgroups(&account.group, NULL, false) < 0 ||
+	    limits_check(&account.limits) < 0 || attrs_check(&account.attrs) < 0 ||
+	    sweep_cgroups(&account.group, NULL, false) < 0 ||
 	    cgroup_create(&account.group, sweep_run_id(), limits_controllers(&account.limits),
 			  stats_controllers(&account.stats), &account.cgroup) < 0)
 		return -1;

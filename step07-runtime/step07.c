@@ -19,8 +19,8 @@ static struct view view;       /* what the container sees, see step03.c */
 static struct account account; /* what it may use, see step04.c */
 static struct contents contents;
 static struct network network;
-static struct wall wall;       /* what it may do */
-static struct monitor monitor; /* what it says */
+static struct wall wall = { .attrs = &account.attrs }; /* what it may do */
+static struct monitor monitor;			       /* what it says */
 
 static const struct option_table tables[] = { WALL_TABLES(wall),
 					      { "log", monitor_options, &monitor.options },

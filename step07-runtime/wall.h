@@ -11,16 +11,18 @@
 #include "step04-cgroups/cgroup.h"
 #include "step05-overlay/user.h"
 #include "step07-runtime/seal.h"
-#include "step07-runtime/security/attrs.h"
+#include "step04-cgroups/attrs.h"
 #include "step07-runtime/security/caps.h"
+#include "step07-runtime/security/labels.h"
 #include "step07-runtime/security/seccomp.h"
 #include "step07-runtime/security/sysctl.h"
 
 struct wall {
 	struct cap_options rights; /* the four that the tables of options set */
 	struct seccomp_options calls;
-	struct attr_options attrs;
+	struct label_options labels;
 	struct sysctl_options sysctl;
+	const struct attr_options *attrs; /* of step 4 */
 	struct cap_sets caps;
 	struct seccomp filter;
 };
@@ -29,7 +31,7 @@ struct wall {
 #define WALL_TABLES(wall)                                           \
 	{ "rights", cap_options, &(wall).rights },                  \
 		{ "system calls", seccomp_options, &(wall).calls }, \
-		{ "process", attr_options, &(wall).attrs },         \
+		{ "labels", label_options, &(wall).labels },        \
 	{                                                           \
 		"kernel settings", sysctl_options, &(wall).sysctl   \
 	}

@@ -165,8 +165,8 @@ process_object(const struct run_options *options, const struct container *contai
 	if (options->attrs.has_umask)
 		put(user, "umask", json_object_new_int64(options->attrs.umask));
 	put(process, "user", user);
-	put_text(process, "apparmorProfile", options->attrs.apparmor);
-	put_text(process, "selinuxLabel", options->attrs.selinux);
+	put_text(process, "apparmorProfile", options->labels.apparmor);
+	put_text(process, "selinuxLabel", options->labels.selinux);
 	put_limits_of_process(process, &options->attrs);
 	if (put_environment(process, options, container, image) < 0 ||
 	    put_rights(process, options) < 0) {

@@ -14,7 +14,8 @@
 #include "step07-runtime/engine/container.h"
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/seccomp.h"
-#include "step07-runtime/security/attrs.h"
+#include "step04-cgroups/attrs.h"
+#include "step07-runtime/security/labels.h"
 #include "step07-runtime/security/sysctl.h"
 
 /* The options of `run` that stand in no module below, and the structs of those that do. */
@@ -30,6 +31,7 @@ struct run_options {
 	struct cap_options caps;
 	struct seccomp_options seccomp;
 	struct attr_options attrs;
+	struct label_options labels;
 	struct sysctl_options sysctl;
 	/* what userns comes to, by ids_choose */
 	struct idmap_options maps;

@@ -262,6 +262,7 @@ engine_run(struct store *store, int argc, char **argv)
 						   { "rights", cap_options, &options.caps },
 						   { "filter", seccomp_options, &options.seccomp },
 						   { "process", attr_options, &options.attrs },
+						   { "labels", label_options, &options.labels },
 						   { "kernel settings", sysctl_options,
 						     &options.sysctl },
 						   { "narration", call_options, NULL },

@@ -27,7 +27,7 @@
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/launch.h"
 #include "step07-runtime/security/keyring.h"
-#include "step07-runtime/security/procfs.h"
+#include "step01-unshare/procfs.h"
 #include "step07-runtime/security/unixsock.h"
 
 /* ---- what it sees ---- */
@@ -319,7 +319,7 @@ int
 child_exec(const struct oci_process *process, const struct seccomp *seccomp, int proc, bool init,
 	   unsigned keep, const char *path, struct handshake *shake)
 {
-	if (attrs_label(&process->attrs, proc) < 0)
+	if (labels_enter(&process->labels, proc) < 0)
 		return -1;
 	exec_default_signals();
 	if (!init && exec_prepare(keep) < 0)

@@ -399,7 +399,7 @@ check(const struct raw *raw, struct oci_config *config)
 	if (raw->propagation && raw->propagation[0] &&
 	    !(config->root.propagation = mount_propagation(raw->propagation)))
 		return fail(EINVAL, "linux.rootfsPropagation: %s is none", raw->propagation);
-	if (config->mount_label && config->mount_label[0] && !attr_selinux_enabled())
+	if (config->mount_label && config->mount_label[0] && !labels_selinux_enabled())
 		return fail(ENOTSUP, "linux.mountLabel %s: SELinux is not on in this kernel",
 			    config->mount_label);
 	if (config->domainname && !has_namespace(config, CLONE_NEWUTS))

@@ -17,8 +17,9 @@
 #include "step04-cgroups/limits.h"
 #include "step05-overlay/user.h"
 #include "step06-net/netdev.h"
-#include "step07-runtime/security/attrs.h"
+#include "step04-cgroups/attrs.h"
 #include "step07-runtime/security/caps.h"
+#include "step07-runtime/security/labels.h"
 #include "step07-runtime/security/sysctl.h"
 
 struct json_object;
@@ -44,6 +45,7 @@ struct oci_process {
 	struct oci_rlimit *rlimit;	    /* as given; attrs has them by number */
 	size_t rlimit_count;
 	struct attr_options attrs;
+	struct label_options labels;
 };
 
 struct oci_join { /* a namespace that exists already */

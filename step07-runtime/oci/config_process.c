@@ -59,8 +59,8 @@ static const struct json_row process_rows[] = {
 	{ "capabilities.effective", JSON_WORDS, BY(caps.effective, add_cap) },
 	{ "capabilities.inheritable", JSON_WORDS, BY(caps.inheritable, add_cap) },
 	{ "capabilities.ambient", JSON_WORDS, BY(caps.ambient, add_cap) },
-	{ "apparmorProfile", JSON_TEXT, AT(attrs.apparmor) },
-	{ "selinuxLabel", JSON_TEXT, AT(attrs.selinux) },
+	{ "apparmorProfile", JSON_TEXT, AT(labels.apparmor) },
+	{ "selinuxLabel", JSON_TEXT, AT(labels.selinux) },
 	{ "rlimits", JSON_ITEMS, JSON_OF(struct oci_process, rlimit, rlimit_count, rlimit_rows) },
 	{ "oomScoreAdj", JSON_THERE, AT(attrs.has_oom_score_adj) },
 	{ "oomScoreAdj", JSON_NUMBER, IN(attrs.oom_score_adj, INT32_MIN, INT32_MAX) },
@@ -107,7 +107,7 @@ oci_process_check(struct oci_process *process)
 	if (attr_affinity_check(process->first_cpus) < 0 ||
 	    attr_affinity_check(process->last_cpus) < 0)
 		return -1;
-	return attrs_check(&process->attrs);
+	return labels_check(&process->labels) < 0 ? -1 : attrs_check(&process->attrs);
 }
 
 int

@@ -19,7 +19,7 @@
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/launch.h"
 #include "step07-runtime/security/keyring.h"
-#include "step07-runtime/security/procfs.h"
+#include "step01-unshare/procfs.h"
 
 void
 enter_init(struct enter *enter, const struct oci_state *state, const struct oci_config *config,

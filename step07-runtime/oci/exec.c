@@ -154,9 +154,9 @@ apply(const struct exec_options *options, char *const command[], struct oci_proc
 	if (options->cwd)
 		process->cwd = options->cwd;
 	if (options->apparmor)
-		process->attrs.apparmor = options->apparmor;
+		process->labels.apparmor = options->apparmor;
 	if (options->label)
-		process->attrs.selinux = options->label;
+		process->labels.selinux = options->label;
 	add_caps(process, &options->caps);
 	for (size_t i = 0; i < options->env.count; i++)
 		if (oci_process_set(process, (char *)(uintptr_t)options->env.item[i]) < 0)

@@ -13,7 +13,7 @@
 
 #include "step03-mounts/mount_options.h"
 #include "step07-runtime/oci/commands.h"
-#include "step07-runtime/security/attrs.h"
+#include "step04-cgroups/attrs.h"
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/profile.h"
 #include "step07-runtime/security/sys_table.h"

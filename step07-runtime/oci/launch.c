@@ -18,7 +18,6 @@
 #include "step07-runtime/oci/gate.h"
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/launch.h"
-#include "step07-runtime/security/procfs.h"
 #include "step07-runtime/security/profile.h"
 #include "step07-runtime/security/unixsock.h"
 
@@ -162,20 +161,15 @@ static int
 join_namespaces(struct oci_config *config)
 {
 	struct attr_options *attrs = &config->process.attrs;
-	int proc, done;
 
 	for (size_t i = 0; i < config->joins; i++) {
 		if (config->join[i].flag != CLONE_NEWUSER)
 			continue;
 		/* who is in that namespace must not look into this process, which has no right
 		 * over the host from then on */
-		if ((proc = procfs_open()) < 0)
+		if (attrs_oom_score_adj(attrs, -1, 0) < 0 || child_dumpable(false) < 0)
 			return -1;
-		done = attrs_oom_score_adj(attrs, proc, 0);
-		close(proc);
 		attrs->has_oom_score_adj = false;
-		if (done < 0 || child_dumpable(false) < 0)
-			return -1;
 	}
 	for (size_t k = 0; k < NS_KINDS; k++)
 		for (size_t i = 0; i < config->joins; i++)
@@ -213,7 +207,7 @@ launch_prepare(struct launch *launch)
 	if (!launch->layers && stat(config->root.path, &root) < 0)
 		return fail(errno, "root.path \"%s\"", config->root.path);
 	launch_restrict_caps(&config->process, kinds_not_of_host(config) & CLONE_NEWUSER);
-	if (attrs_check(&config->process.attrs) < 0 ||
+	if (attrs_check(&config->process.attrs) < 0 || labels_check(&config->process.labels) < 0 ||
 	    sysctl_check(&config->sysctl, kinds_not_of_host(config)) < 0 ||
 	    launch_seccomp(config, &config->process, &launch->seccomp) < 0 ||
 	    netdev_look(&config->netdevs) < 0 || prepare_cgroup(launch) < 0)
@@ -235,17 +229,6 @@ launch_prepare(struct launch *launch)
 
 /* ---- the process ---- */
 
-/* Root of a user namespace may not lower it: its parent does, outside. */
-static int
-set_oom_outside(const struct attr_options *attrs, pid_t pid)
-{
-	int proc = procfs_open(), done = proc < 0 ? -1 : attrs_oom_score_adj(attrs, proc, pid);
-
-	if (proc >= 0)
-		close(proc);
-	return done;
-}
-
 int
 launch_clone(struct launch *launch)
 {
@@ -264,7 +247,8 @@ launch_clone(struct launch *launch)
 	launch_leave_supervisor(&launch->seccomp);
 	if (launch->child.pidfd < 0 || idmap_write(&config->idmap, launch->child.pid) < 0 ||
 	    netdev_move(&config->netdevs, launch->child.pid) < 0 ||
-	    (outside && set_oom_outside(&attrs, launch->child.pid) < 0))
+	    /* root of a user namespace may not lower it */
+	    (outside && attrs_oom_score_adj(&attrs, -1, launch->child.pid) < 0))
 		return -1;
 	if ((config->ns.kinds & CLONE_NEWUSER) && launch->cgroup.fd >= 0)
 		return cgroup_delegate_to_root_of(&launch->cgroup, launch->child.pid);

@@ -12,7 +12,7 @@
 
 #include "step01-unshare/call.h"
 #include "step01-unshare/namespaces.h"
-#include "step07-runtime/security/procfs.h"
+#include "step01-unshare/procfs.h"
 #include "step07-runtime/security/sysctl.h"
 
 /* ANCHOR: owners */

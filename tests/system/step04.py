@@ -90,6 +90,17 @@ def _(s):
     absent(r.out, "boxstep-")
 
 
+@test("--ulimit, --umask and --oom-score-adj are the command's own", steps=STEPS)
+def _(s):
+    options = "--ulimit nofile=77:99 --ulimit core=0 --umask 027 --oom-score-adj 321".split()
+    r = run(s.argv(*options, cmd=[s.probe, "limits"]))
+    equal(r.status, 0)
+    contains(r.out, "limit nofile 77 99\n")
+    contains(r.out, "limit core 0 0\n")
+    r = run(s.argv(*options, cmd=["/bin/sh", "-c", "umask; cat /proc/self/oom_score_adj"]))
+    equal(r.lines, ["0027", "321"])
+
+
 @test("root inside cannot write it: it is mounted read-only", steps=STEPS)
 def _(s):
     r = run(s.argv(cmd=[s.probe, "mkdir", HERE + "/x", "write", HERE + "/cgroup.freeze", "1"]))

@@ -31,9 +31,10 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step07-runtime/security/attrs.h"
+#include "step04-cgroups/attrs.h"
 #include "step07-runtime/security/caps.h"
-#include "step07-runtime/security/procfs.h"
+#include "step07-runtime/security/labels.h"
+#include "step01-unshare/procfs.h"
 #include "step07-runtime/security/profile.h"
 #include "tests/profile_json.h"
 #include "step07-runtime/security/seccomp.h"
@@ -706,7 +707,7 @@ labels_are_written_where_the_modules_look(void **state)
 {
 	static const char *const parts[] = { "self", "self/attr", "self/attr/apparmor",
 					     "self/attr/apparmor/exec", "self/attr/exec" };
-	struct attr_options options = { .apparmor = "box", .selinux = "a:b:c" };
+	struct label_options options = { .apparmor = "box", .selinux = "a:b:c" };
 	char folder[] = "/tmp/boxstep-proc-XXXXXX";
 
 	(void)state;
@@ -714,17 +715,17 @@ labels_are_written_where_the_modules_look(void **state)
 	int proc = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(mkdirat(proc, parts[i], 0700), 0);
-	assert_int_equal(attrs_label(&options, proc), -1);
+	assert_int_equal(labels_enter(&options, proc), -1);
 	assert_int_equal(errno, ENOENT);
 	call_forget();
 	for (int i = 3; i < 5; i++)
 		close(openat(proc, parts[i], O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-	assert_int_equal(attrs_label(&options, proc), 0);
+	assert_int_equal(labels_enter(&options, proc), 0);
 	file_is(folder, parts[3], "exec box");
 	file_is(folder, parts[4], "a:b:c");
 	options.apparmor = "unconfined";
 	options.selinux = "";
-	assert_int_equal(attrs_label(&options, proc), 0);
+	assert_int_equal(labels_enter(&options, proc), 0);
 	file_is(folder, parts[3], "exec box");
 	for (int i = 5; i-- > 0;)
 		assert_int_equal(unlinkat(proc, parts[i], i < 3 ? AT_REMOVEDIR : 0), 0);
@@ -735,15 +736,15 @@ labels_are_written_where_the_modules_look(void **state)
 static void
 labels_of_a_module_that_is_not_on_are_refused(void **state)
 {
-	struct attr_options apparmor = { .apparmor = "box" }, selinux = { .selinux = "a:b:c" };
+	struct label_options apparmor = { .apparmor = "box" }, selinux = { .selinux = "a:b:c" };
 
 	(void)state;
 	if (access("/sys/kernel/security/apparmor", F_OK) != 0) {
-		assert_int_equal(attrs_check(&apparmor), -1);
+		assert_int_equal(labels_check(&apparmor), -1);
 		assert_int_equal(errno, EOPNOTSUPP);
 	}
 	if (access("/sys/fs/selinux/enforce", F_OK) != 0) {
-		assert_int_equal(attrs_check(&selinux), -1);
+		assert_int_equal(labels_check(&selinux), -1);
 		assert_int_equal(errno, EOPNOTSUPP);
 	}
 	call_forget();

@@ -1,9 +1,10 @@
 /*
- * attrs: what else a process carries into exec: limits, priorities, labels.
+ * attrs: what a single process carries into exec beside the limits of its group: limits of its own,
+ * priorities, places.
  *
  * Follows setrlimit(2), proc(5), sched_setattr(2), ioprio_set(2), sched_setaffinity(2),
  * personality(2), set_mempolicy(2), umask(2), and the `process` object of the OCI runtime
- * specification. Explained in book/07a-security.md.
+ * specification. Explained in book/04-cgroups.md.
  */
 #ifndef BOXSTEP_ATTRS_H
 #define BOXSTEP_ATTRS_H
@@ -51,8 +52,6 @@ struct attr_options {
 	struct attr_io_priority io_priority;
 	struct attr_memory_policy memory_policy;
 	const char *personality; /* "LINUX" or "LINUX32"; NULL: left alone */
-	const char *apparmor; /* the profile's name, entered at exec; NULL or "": none asked for */
-	const char *selinux;  /* the label of the process, entered at exec; NULL or "": none */
 };
 extern const struct option_row attr_options[]; /* --ulimit, --oom-score-adj, --umask, … */
 
@@ -73,25 +72,19 @@ int attr_affinity(const char *list);
 /* Is LIST one? NULL is: nothing is asked for. */
 int attr_affinity_check(const char *list);
 
-/* Is SELinux on in this kernel? */
-bool attr_selinux_enabled(void);
-
 /* Looks at every name and number without changing anything, so that an error is told before a
  * container is made. 0, or −1 with EINVAL and fail(). */
 int attrs_check(const struct attr_options *options);
 
 /* oom_score_adj of process PID (0: the caller), when it is given; for who has the right to lower
  * it, which is not to be had in a user namespace. attrs_apply does it too, unless it is not given
- * any more. */
+ * any more. PROC is a descriptor of a checked procfs (procfs.h); −1: it is opened for this. */
 int attrs_oom_score_adj(const struct attr_options *options, int proc, pid_t pid);
 
 /*
  * In the child, while it still has its capabilities: oom_score_adj, limits, scheduler, io priority,
- * memory policy, affinity, personality, umask. PROC is a descriptor of a checked procfs (procfs.h).
+ * memory policy, affinity, personality, umask. PROC as above.
  */
 int attrs_apply(const struct attr_options *options, int proc);
-
-/* In the child, last but the filter: the label that the coming exec enters. */
-int attrs_label(const struct attr_options *options, int proc);
 
 #endif

@@ -1,10 +1,9 @@
 /*
- * attrs.c: limits, priorities and labels, set on oneself before exec.
+ * attrs.c: limits and priorities of one process, set on oneself before exec.
  * Follows setrlimit(2), proc(5), sched_setattr(2), ioprio_set(2), set_mempolicy(2), personality(2),
- * the OCI runtime specification's `process`. Explained in book/07a-security.md.
+ * the OCI runtime specification's `process`. Explained in book/04-cgroups.md.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/ioprio.h>
 #include <linux/mempolicy.h>
@@ -21,8 +20,8 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step07-runtime/security/attrs.h"
-#include "step07-runtime/security/procfs.h"
+#include "step01-unshare/procfs.h"
+#include "step04-cgroups/attrs.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
 
@@ -377,45 +376,6 @@ check_memory_policy(const struct attr_memory_policy *policy)
 	return 0;
 }
 
-static bool
-apparmor_enabled(void)
-{
-	char answer = 'N';
-	int fd = open("/sys/module/apparmor/parameters/enabled", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	if (read(fd, &answer, 1) != 1)
-		answer = 'N';
-	close(fd);
-	return answer == 'Y';
-}
-
-static bool
-wants_apparmor(const struct attr_options *options)
-{
-	return options->apparmor && *options->apparmor &&
-	       strcmp(options->apparmor, "unconfined") != 0;
-}
-
-bool
-attr_selinux_enabled(void)
-{
-	return access("/sys/fs/selinux/enforce", F_OK) == 0;
-}
-
-static int
-check_labels(const struct attr_options *options)
-{
-	if (wants_apparmor(options) && !apparmor_enabled())
-		return fail(EOPNOTSUPP, "AppArmor profile %s: AppArmor is not on in this kernel",
-			    options->apparmor);
-	if (options->selinux && *options->selinux && !attr_selinux_enabled())
-		return fail(EOPNOTSUPP, "SELinux label %s: SELinux is not on in this kernel",
-			    options->selinux);
-	return 0;
-}
-
 int
 attrs_check(const struct attr_options *options)
 {
@@ -434,25 +394,29 @@ attrs_check(const struct attr_options *options)
 	if (options->personality && FIND(personalities, options->personality) < 0)
 		return fail(EINVAL, "personality %s: neither LINUX nor LINUX32",
 			    options->personality);
-	if (check_scheduler(&options->scheduler) < 0 ||
-	    check_memory_policy(&options->memory_policy) < 0)
-		return -1;
-	return check_labels(options);
+	return check_scheduler(&options->scheduler) < 0 ||
+			       check_memory_policy(&options->memory_policy) < 0
+		       ? -1
+		       : 0;
 }
 
 int
 attrs_oom_score_adj(const struct attr_options *options, int proc, pid_t pid)
 {
 	char text[16], name[48] = "self/oom_score_adj";
+	int own = -1, done;
 
 	if (!options->has_oom_score_adj)
 		return 0;
+	if (proc < 0 && (proc = own = procfs_open()) < 0)
+		return -1;
 	if (pid)
 		snprintf(name, sizeof name, "%d/oom_score_adj", pid);
 	snprintf(text, sizeof text, "%d", options->oom_score_adj);
-	if (procfs_write(proc, name, text) < 0)
-		return call_hint("below its present value only with CAP_SYS_RESOURCE");
-	return 0;
+	done = procfs_write(proc, name, text);
+	if (own >= 0)
+		close(own);
+	return done < 0 ? call_hint("below its present value only with CAP_SYS_RESOURCE") : 0;
 }
 
 int
@@ -466,25 +430,6 @@ attrs_apply(const struct attr_options *options, int proc)
 		return -1;
 	if (options->has_umask)
 		call((int)umask(options->umask), "umask(%03o)", options->umask);
-	return 0;
-}
-
-int
-attrs_label(const struct attr_options *options, int proc)
-{
-	char text[512];
-	struct stat status;
-
-	if (wants_apparmor(options)) {
-		/* since 5.8 each security module has a directory of its own */
-		bool own = fstatat(proc, "self/attr/apparmor/exec", &status, 0) == 0;
-		snprintf(text, sizeof text, "exec %s", options->apparmor);
-		if (procfs_write(proc, own ? "self/attr/apparmor/exec" : "self/attr/exec", text) <
-		    0)
-			return call_hint("is the profile loaded? see aa-status(8)");
-	}
-	if (options->selinux && *options->selinux)
-		return procfs_write(proc, "self/attr/exec", options->selinux);
 	return 0;
 }
 
@@ -559,9 +504,5 @@ const struct option_row attr_options[] = {
 	{ "oom-score-adj", 0, "NUMBER", "oom_score_adj", "who is killed first, -1000 to 1000",
 	  option_oom_score_adj, 0, 0 },
 	{ "umask", 0, "MODE", "umask", "octal: what new files do not grant", option_umask, 0, 0 },
-	{ "apparmor", 0, "PROFILE", "attr/apparmor/exec", "the AppArmor profile, or unconfined",
-	  option_text, offsetof(struct attr_options, apparmor), 0 },
-	{ "selinux", 0, "LABEL", "attr/exec", "the SELinux label of the process", option_text,
-	  offsetof(struct attr_options, selinux), 0 },
 	{ 0 },
 };

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step07-runtime/security/procfs.h"
+#include "step01-unshare/procfs.h"
 
 #define PROC_ROOT 1 /* the inode of a procfs' root; a bind mount of /proc/1 is not one */
 
