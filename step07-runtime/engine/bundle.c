@@ -52,26 +52,37 @@ text_array(const char *const *words)
 
 /* ---- process ---- */
 
-/* The words of --env-file, one NAME=VALUE a line, and of --env, after those of the image. */
+/* One NAME=VALUE a line. A directory can be opened, but not read. */
+static int
+read_env_file(const char *path, struct text_list *extra)
+{
+	FILE *file = fopen(path, "re");
+	char *line = NULL, *word;
+	size_t size = 0;
+	int done = 0;
+
+	if (!file)
+		return fail(errno, "open(\"%s\") for --env-file", path);
+	while (done == 0 && getline(&line, &size, file) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] && line[0] != '#')
+			done = (word = strdup(line)) ? text_list_add(extra, word)
+						     : fail(ENOMEM, "memory for --env-file");
+	}
+	if (done == 0 && ferror(file))
+		done = fail(errno, "read of \"%s\" for --env-file", path);
+	free(line);
+	fclose(file);
+	return done;
+}
+
+/* The words of --env-file and of --env, after those of the image. */
 static int
 extra_environment(const struct run_options *options, struct text_list *extra)
 {
-	for (size_t i = 0; i < options->env_file.count; i++) {
-		FILE *file = fopen(options->env_file.item[i], "re");
-		char *line = NULL;
-		size_t size = 0;
-
-		if (!file)
-			return fail(errno, "open(\"%s\") for --env-file",
-				    options->env_file.item[i]);
-		while (getline(&line, &size, file) > 0) {
-			line[strcspn(line, "\n")] = '\0';
-			if (line[0] && line[0] != '#' && text_list_add(extra, strdup(line)) < 0)
-				break;
-		}
-		free(line);
-		fclose(file);
-	}
+	for (size_t i = 0; i < options->env_file.count; i++)
+		if (read_env_file(options->env_file.item[i], extra) < 0)
+			return -1;
 	for (size_t i = 0; i < options->env.count; i++)
 		if (text_list_add(extra, options->env.item[i]) < 0)
 			return -1;
@@ -339,9 +350,10 @@ linux_object(const struct run_options *options)
 	}
 	for (size_t i = 0; i < options->sysctl.set.count; i++) {
 		const char *word = options->sysctl.set.item[i], *equals = strchr(word, '=');
-		char key[256];
-		snprintf(key, sizeof key, "%.*s", equals ? (int)(equals - word) : 0, word);
-		put_text(sysctl, key, equals ? equals + 1 : "");
+		char *key = equals ? strndup(word, (size_t)(equals - word)) : NULL;
+		if (key)
+			put_text(sysctl, key, equals + 1);
+		free(key);
 	}
 	put(object, "sysctl", sysctl);
 	return object;

@@ -228,16 +228,25 @@ newest_first(const void *one, const void *other)
 int
 container_all(const struct store *store, struct container_list *list)
 {
-	int all = open_all(store);
-	DIR *dir = all < 0 ? NULL : fdopendir(fcntl(all, F_DUPFD_CLOEXEC, 3));
+	int all = open_all(store), fd = all < 0 ? -1 : fcntl(all, F_DUPFD_CLOEXEC, 3);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
 	*list = (struct container_list){ 0 };
 	if (all >= 0 && !dir)
 		fail(errno, "reading of \"%s/containers\"", store->path);
+	if (!dir && fd >= 0)
+		close(fd);
 	while (dir && (entry = readdir(dir))) {
 		struct container container, *grown;
 		if (load(all, entry->d_name, &container) < 0) {
+			/* one that is there and cannot be looked at is not one that is not there */
+			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+				fail(errno, "open(\"%s/containers/%.12s\")", store->path,
+				     entry->d_name);
+				call_hint("each takes a descriptor: ulimit -n");
+				break;
+			}
 			if (errno == ENOENT)
 				sweep(all, entry->d_name);
 			call_forget();
@@ -358,7 +367,7 @@ container_wait_end(const struct container *container, int seconds)
 	}
 	if (fd >= 0)
 		close(fd);
-	return fd < 0 ? 1 : done;
+	return fd < 0 ? errno == ENOENT : done; /* gone; any other error says nothing */
 }
 
 /* ---- making and removing ---- */

@@ -44,6 +44,12 @@ drop(struct limits *limits, int controller)
 		limits->io_count = limits->io_weights_count = 0;
 		limits->io_weight = limits->blkio_weight = 0;
 	}
+	/* --cgroup-conf names the files */
+	for (size_t i = 0; i < limits->unified_count;)
+		if (controller_of_file(limits->unified[i].file) == controller)
+			limits->unified[i] = limits->unified[--limits->unified_count];
+		else
+			i++;
 }
 
 void

@@ -154,12 +154,12 @@ record(struct container *container, const struct run_options *options, const str
 			     options->stop_signal ? signal_parse(options->stop_signal)
 						  : image_stop_signal(&image->config));
 	for (size_t i = 0; i < options->label.count; i++) {
-		const char *label = options->label.item[i], *equals = strchr(label, '=');
-		char key[256];
-		snprintf(key, sizeof key, "%.*s",
-			 equals ? (int)(equals - label) : (int)strlen(label), label);
-		json_object_object_add(labels, key,
-				       json_object_new_string(equals ? equals + 1 : ""));
+		const char *label = options->label.item[i], *equals = strchrnul(label, '=');
+		char *key = strndup(label, (size_t)(equals - label));
+		if (key)
+			json_object_object_add(labels, key,
+					       json_object_new_string(equals + (*equals != 0)));
+		free(key);
 	}
 	json_object_object_add(container->json, "labels", labels);
 }
@@ -174,8 +174,10 @@ write_cidfile(const struct run_options *options, const struct container *contain
 	fd = open(options->cidfile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return fail(errno, "open(\"%s\") for --cidfile", options->cidfile);
-	if (dprintf(fd, "%s", container->id) < 0)
+	if (dprintf(fd, "%s", container->id) < 0) {
 		fail(errno, "write of \"%s\"", options->cidfile);
+		unlink(options->cidfile);
+	}
 	close(fd);
 	return call_error()->number ? -1 : 0;
 }

@@ -55,11 +55,12 @@ named_volume(const struct container *container, const char *name, char path[PATH
 static int
 add_bind(struct mount_list *list, const char *word, const struct container *container)
 {
-	char copy[PATH_MAX], source[PATH_MAX], options[256], *target, *more;
+	char copy[PATH_MAX], source[PATH_MAX], options[PATH_MAX + 8], *target, *more;
 	struct mount_spec spec = { .type = "bind", .source = source, .options = options };
 
-	if (snprintf(copy, sizeof copy, "%s", word) >= (int)sizeof copy ||
-	    !(target = strchr(copy, ':')))
+	if (snprintf(copy, sizeof copy, "%s", word) >= (int)sizeof copy)
+		return fail(EINVAL, "-v %.40s…: longer than a path may be", word);
+	if (!(target = strchr(copy, ':')))
 		return fail(EINVAL, "-v %s: SOURCE:TARGET[:OPTIONS] is expected", word);
 	*target++ = '\0';
 	if ((more = strchr(target, ':')))
@@ -81,12 +82,14 @@ add_bind(struct mount_list *list, const char *word, const struct container *cont
 static int
 add_tmpfs(struct mount_list *list, const char *word)
 {
-	char copy[PATH_MAX], options[256];
+	char copy[PATH_MAX], options[PATH_MAX + 32];
 	const char *more = strchr(word, ':');
 	struct mount_spec spec = {
 		.target = copy, .type = "tmpfs", .source = "tmpfs", .options = options
 	};
 
+	if (strlen(word) >= sizeof copy) /* cut off, it would be another place or right */
+		return fail(EINVAL, "--tmpfs %.40s…: longer than a path may be", word);
 	snprintf(copy, sizeof copy, "%.*s", more ? (int)(more - word) : (int)strlen(word), word);
 	snprintf(options, sizeof options, "nosuid,nodev,noexec%s%s", more ? "," : "",
 		 more ? more + 1 : "");
