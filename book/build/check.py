@@ -11,6 +11,9 @@ import shutil
 import subprocess
 import sys
 
+sys.path.append(os.path.join(os.path.dirname(os.path.realpath(__file__)), "site"))
+
+import csource
 import figures
 import generated
 import listings
@@ -18,6 +21,7 @@ import transcripts
 from chapter import BOOK, ROOT, Fault, chapters
 
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+NEAR = 40  # lines
 ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|No|Fig|St|Dr|Mr|Ms)\.$")
 
 
@@ -71,6 +75,21 @@ def check_coverage(list_, whole):
         bare = re.escape(path.name)
         if not any(name in t for t in texts.values()) and not re.search(rf"(?<![\w-]){bare}\b", own):
             yield f"{name}: no chapter names this file"
+
+
+def check_spoken(list_, _whole):
+    """A public function that a listing shows is spoken of in the prose around it."""
+    public = csource.functions([str(p.relative_to(ROOT)) for p in sources()])
+    for chapter in list_:
+        prose = list(chapter.prose())
+        for fence in filter(listings.is_listing, chapter.fences):
+            first = int(fence.place.rpartition(":")[2])
+            near = " ".join(text for number, text in prose
+                            if first - NEAR <= number <= first + len(fence.body) + 1 + NEAR)
+            for name in re.findall(r"^([a-z_]\w*)\(", "\n".join(fence.body), re.M):
+                own = public.get(name, ("",))[0] == fence.settings.get("file")
+                if own and not re.search(rf"\b{name}\b", near):
+                    yield f"{fence.place}: no sentence near says what {name} is for"
 
 
 def slug(heading):
@@ -167,8 +186,8 @@ def check_norun(list_, _whole):
         yield f"{len(norun)} of {len(norun) + len(sessions)} transcripts are not run: one in ten may be"
 
 
-CHECKS = (check_listings, check_anchors, check_coverage, check_links, check_contents,
-          check_sentences, check_spelling, check_generated, check_figures, check_norun)
+CHECKS = (check_listings, check_anchors, check_coverage, check_spoken, check_links,
+          check_contents, check_sentences, check_spelling, check_generated, check_figures, check_norun)
 
 
 # ---- results: `ok NAME`, `FAIL NAME: why` (more lines of it are indented), `skip NAME: why` ----
