@@ -256,7 +256,8 @@ engine_run(struct store *store, int argc, char **argv)
 	struct image image;
 	const struct verb_help help = {
 		.synopsis = "[OPTIONS] IMAGE [COMMAND...]",
-		.about = "Makes a container of an image and runs a command in it.",
+		.about = "Makes a container of an image and runs a command in it. What a service "
+			 "manager gives (NOTIFY_SOCKET, LISTEN_FDS) stays outside, as with docker.",
 		.tables = (struct option_table[]){ { "container", run_rows, &options },
 						   { "network", network_options, &options.network },
 						   { "names", resolv_options, &options.names },

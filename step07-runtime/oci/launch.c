@@ -198,8 +198,10 @@ launch_prepare(struct launch *launch)
 	struct stat root;
 
 	if (!(config->ns.kinds & CLONE_NEWNS))
-		return fail(ENOTSUP,
-			    "linux.namespaces: a mount namespace of the container's own is needed");
+		return fail(
+			ENOTSUP,
+			"linux.namespaces: the mount namespace has to be a new one: in a joined "
+			"one the root would be turned for everybody who is there");
 	if (config->ns.hostname && !(kinds_not_of_host(config) & CLONE_NEWUTS))
 		return fail(EINVAL, "hostname %s without a UTS namespace", config->ns.hostname);
 	if (config->netdevs.count && !(kinds_not_of_host(config) & CLONE_NEWNET))

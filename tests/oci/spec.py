@@ -373,6 +373,20 @@ def _():
     contains(box.run().err, "netDevices")
 
 
+@test("a mount namespace is the container's own: one that is joined would be turned for others, and stays as it is", needs="root")
+def _():
+    with OCI("/bin/sleep", "60", id="other") as other, OCI("/bin/true") as box:
+        other.created()
+        before = read(f"/proc/{other.pid}/mountinfo"), read("/proc/self/mountinfo")
+        for path in (f"/proc/{other.pid}/ns/mnt", "/proc/self/ns/mnt"):
+            box.namespace("mount", path=path)
+            r = box.create()
+            equal(r.status, 1)
+            contains(box.out, "the mount namespace has to be a new one")
+            equal((read(f"/proc/{other.pid}/mountinfo"), read("/proc/self/mountinfo")), before)
+        equal(os.listdir(box.root), ["other"])
+
+
 # ---- what else the specification says ------------------------------------------------------------
 
 

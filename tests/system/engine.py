@@ -179,6 +179,18 @@ def _():
     equal(once("--hostname", "box", cmd=["/bin/sh", "-c", "hostname; echo $HOSTNAME"]).out, "box\nbox\n")
 
 
+@test("what a service manager gives to run stays outside: NOTIFY_SOCKET, LISTEN_FDS and its descriptors")
+def _():
+    given = ["sh", "-c", 'exec 3<"$0"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', TMP]
+    env = {"NOTIFY_SOCKET": TMP + "/socket"}
+    for words in ([], ["--init"]):
+        r = run([*given, program("boxstep"), "run", "--rm", "--network", "none", *words, IMAGE, "sh", "-c", "env; ls /proc/self/fd"], env=env)
+        equal(r.status, 0)
+        absent(r.out, "LISTEN_")
+        absent(r.out, "NOTIFY_")
+        equal(r.lines[-4:], ["0", "1", "2", "3"], "the last is the directory that ls reads")
+
+
 @test("-u takes names and numbers of the image, and groups; a name that is missing is refused")
 def _():
     equal(once("-u", "app", cmd=["/bin/sh", "-c", "id -u; id -g; id -G; echo $HOME"]).lines, ["1000", "1000", "1000 1001", "/home"])
