@@ -40,7 +40,7 @@ pin_json(const struct image_record *record)
 
 	for (char **chain = record->chain; *chain; chain++)
 		json_object_array_add(layers, json_object_new_string(*chain));
-	json_object_object_add(object, "manifest", json_object_new_string(record->manifest));
+	json_put_text(object, "manifest", record->manifest);
 	json_object_object_add(object, "layers", layers);
 	return object;
 }

@@ -129,15 +129,15 @@ record_json(const struct image_record *record)
 {
 	struct json_object *object = json_object_new_object();
 
-	json_object_object_add(object, "manifest", json_object_new_string(record->manifest));
-	json_object_object_add(object, "target", json_object_new_string(record->target));
-	json_object_object_add(object, "config", json_object_new_string(record->config));
+	json_put_text(object, "manifest", record->manifest);
+	json_put_text(object, "target", record->target);
+	json_put_text(object, "config", record->config);
 	json_object_object_add(object, "names", texts_json(record->names));
 	json_object_object_add(object, "layers", texts_json(record->chain));
-	json_object_object_add(object, "created", json_object_new_string(record->created));
-	json_object_object_add(object, "size", json_object_new_int64(record->size));
+	json_put_text(object, "created", record->created);
+	json_put_number(object, "size", record->size);
 	if (record->source)
-		json_object_object_add(object, "source", json_object_new_string(record->source));
+		json_put_text(object, "source", record->source);
 	return object;
 }
 

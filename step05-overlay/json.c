@@ -442,6 +442,43 @@ json_fill(struct json_object *object, const char *what, const struct json_row *r
 	return 0;
 }
 
+void
+json_put_text(struct json_object *object, const char *key, const char *text)
+{
+	if (text)
+		json_object_object_add(object, key, json_object_new_string(text));
+}
+
+void
+json_put_number(struct json_object *object, const char *key, int64_t number)
+{
+	json_object_object_add(object, key, json_object_new_int64(number));
+}
+
+void
+json_put_flag(struct json_object *object, const char *key, bool flag)
+{
+	json_object_object_add(object, key, json_object_new_boolean(flag));
+}
+
+struct json_object *
+json_put_object(struct json_object *object, const char *key)
+{
+	struct json_object *made = json_object_new_object();
+
+	json_object_object_add(object, key, made);
+	return made;
+}
+
+struct json_object *
+json_put_list(struct json_object *object, const char *key)
+{
+	struct json_object *made = json_object_new_array();
+
+	json_object_object_add(object, key, made);
+	return made;
+}
+
 int
 json_write(int dirfd, const char *name, struct json_object *object, bool durable)
 {

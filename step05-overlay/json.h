@@ -91,6 +91,14 @@ int json_fill(struct json_object *object, const char *what, const struct json_ro
 /* The member at a path such as "memory.limit"; NULL when absent or null, or not to be reached. */
 struct json_object *json_at(struct json_object *object, const char *path);
 
+/* Adds a member; nothing for a TEXT of NULL. What is there already under KEY goes. */
+void json_put_text(struct json_object *object, const char *key, const char *text);
+void json_put_number(struct json_object *object, const char *key, int64_t number);
+void json_put_flag(struct json_object *object, const char *key, bool flag);
+/* A new object, or a new list, as the member KEY, which owns it. */
+struct json_object *json_put_object(struct json_object *object, const char *key);
+struct json_object *json_put_list(struct json_object *object, const char *key);
+
 /* Writes OBJECT to the file NAME below DIRFD: aside, synced when it is DURABLE (it has to outlive a
  * power cut), renamed. 0 or −1. */
 int json_write(int dirfd, const char *name, struct json_object *object, bool durable);

@@ -121,9 +121,9 @@ describe(const struct store_layer *layer, const char *diff_id, int64_t bytes, in
 	struct json_object *object = json_object_new_object();
 	int result;
 
-	json_object_object_add(object, "diff_id", json_object_new_string(diff_id));
-	json_object_object_add(object, "bytes", json_object_new_int64(bytes));
-	json_object_object_add(object, "entries", json_object_new_int64(entries));
+	json_put_text(object, "diff_id", diff_id);
+	json_put_number(object, "bytes", bytes);
+	json_put_number(object, "entries", entries);
 	result = json_write(layer->dir, "layer.json", object, false);
 	json_object_put(object);
 	return result;

@@ -208,9 +208,9 @@ descriptor_json(const char *type, const struct member *member)
 {
 	struct json_object *object = json_object_new_object();
 
-	json_object_object_add(object, "mediaType", json_object_new_string(type));
-	json_object_object_add(object, "digest", json_object_new_string(member->digest));
-	json_object_object_add(object, "size", json_object_new_int64(member->size));
+	json_put_text(object, "mediaType", type);
+	json_put_text(object, "digest", member->digest);
+	json_put_number(object, "size", member->size);
 	return object;
 }
 
@@ -244,7 +244,7 @@ manifest_json(const struct parts *parts, struct json_object *image)
 	char **layers = json_vector(image, "Layers", &bad);
 	const struct member *found = config && !bad ? find_member(parts, config) : NULL;
 
-	json_object_object_add(manifest, "schemaVersion", json_object_new_int(2));
+	json_put_number(manifest, "schemaVersion", 2);
 	json_object_object_add(manifest, "layers", list);
 	if (found)
 		json_object_object_add(
@@ -290,12 +290,11 @@ write_index(const struct parts *parts, const struct member *manifest, const char
 
 	if (tag[0]) {
 		struct json_object *notes = json_object_new_object();
-		json_object_object_add(notes, "org.opencontainers.image.ref.name",
-				       json_object_new_string(tag));
+		json_put_text(notes, "org.opencontainers.image.ref.name", tag);
 		json_object_object_add(entry, "annotations", notes);
 	}
 	json_object_array_add(list, entry);
-	json_object_object_add(index, "schemaVersion", json_object_new_int(2));
+	json_put_number(index, "schemaVersion", 2);
 	json_object_object_add(index, "manifests", list);
 	result = json_write(parts->dir, "index.json", index, false);
 	json_object_put(index);

@@ -27,13 +27,6 @@ put(struct json_object *to, const char *key, struct json_object *value)
 }
 
 static void
-put_text(struct json_object *to, const char *key, const char *value)
-{
-	if (value)
-		put(to, key, json_object_new_string(value));
-}
-
-static void
 put_number(struct json_object *to, const char *key, int64_t value)
 {
 	if (value)
@@ -149,7 +142,7 @@ put_limits_of_process(struct json_object *process, const struct attr_options *at
 
 	for (size_t i = 0; i < attrs->limit_count; i++) {
 		struct json_object *item = json_object_new_object();
-		put_text(item, "type", attr_resource_name(attrs->limits[i].resource));
+		json_put_text(item, "type", attr_resource_name(attrs->limits[i].resource));
 		put(item, "soft", json_object_new_uint64(attrs->limits[i].soft));
 		put(item, "hard", json_object_new_uint64(attrs->limits[i].hard));
 		json_object_array_add(list, item);
@@ -171,13 +164,13 @@ process_object(const struct run_options *options, const struct container *contai
 	put(process, "terminal", json_object_new_boolean(options->tty));
 	put(process, "args", text_array((const char *const *)argv));
 	free(argv);
-	put_text(process, "cwd", cwd && cwd[0] ? cwd : "/");
+	json_put_text(process, "cwd", cwd && cwd[0] ? cwd : "/");
 	user = json_tokener_parse("{\"uid\":0,\"gid\":0}");
 	if (options->attrs.has_umask)
 		put(user, "umask", json_object_new_int64(options->attrs.umask));
 	put(process, "user", user);
-	put_text(process, "apparmorProfile", options->labels.apparmor);
-	put_text(process, "selinuxLabel", options->labels.selinux);
+	json_put_text(process, "apparmorProfile", options->labels.apparmor);
+	json_put_text(process, "selinuxLabel", options->labels.selinux);
 	put_limits_of_process(process, &options->attrs);
 	if (put_environment(process, options, container, image) < 0 ||
 	    put_rights(process, options) < 0) {
@@ -195,9 +188,9 @@ add_mount(struct json_object *list, const struct mount_spec *spec)
 	struct json_object *item = json_object_new_object(), *options = json_object_new_array();
 	char *words = spec->options ? strdup(spec->options) : NULL, *rest = words, *word;
 
-	put_text(item, "destination", spec->target);
-	put_text(item, "type", spec->type);
-	put_text(item, "source", spec->source);
+	json_put_text(item, "destination", spec->target);
+	json_put_text(item, "type", spec->type);
+	json_put_text(item, "source", spec->source);
 	while ((word = strsep(&rest, ",")) && words)
 		json_object_array_add(options, json_object_new_string(word));
 	for (size_t i = 0; i < spec->option_count; i++)
@@ -254,7 +247,7 @@ namespaces_array(const struct run_options *options)
 		if (kinds[i].mode && strcmp(kinds[i].mode, "host") == 0)
 			continue;
 		item = json_object_new_object();
-		put_text(item, "type", kinds[i].type);
+		json_put_text(item, "type", kinds[i].type);
 		json_object_array_add(list, item);
 	}
 	return list;
@@ -269,16 +262,16 @@ unified_object(const struct limits *limits)
 
 	if (limits->cpu_weight) {
 		snprintf(text, sizeof text, "%" PRId64, limits->cpu_weight);
-		put_text(object, "cpu.weight", text);
+		json_put_text(object, "cpu.weight", text);
 	}
 	if (limits->io_weight) {
 		snprintf(text, sizeof text, "default %" PRId64, limits->io_weight);
-		put_text(object, "io.weight", text);
+		json_put_text(object, "io.weight", text);
 	}
 	if (limits->oom_group)
-		put_text(object, "memory.oom.group", "1");
+		json_put_text(object, "memory.oom.group", "1");
 	for (size_t i = 0; i < limits->unified_count; i++)
-		put_text(object, limits->unified[i].file, limits->unified[i].value);
+		json_put_text(object, limits->unified[i].file, limits->unified[i].value);
 	return object;
 }
 
@@ -321,8 +314,8 @@ resources_object(const struct limits *limits)
 	put_number(cpu, "quota", limits->cpu_quota);
 	put_number(cpu, "period", limits->cpu_period);
 	put_number(cpu, "shares", limits->cpu_shares);
-	put_text(cpu, "cpus", limits->cpuset_cpus);
-	put_text(cpu, "mems", limits->cpuset_mems);
+	json_put_text(cpu, "cpus", limits->cpuset_cpus);
+	json_put_text(cpu, "mems", limits->cpuset_mems);
 	put_number(pids, "limit", limits->pids);
 	put(all, "memory", memory);
 	put(all, "cpu", cpu);
@@ -352,7 +345,7 @@ linux_object(const struct run_options *options)
 		const char *word = options->sysctl.set.item[i], *equals = strchr(word, '=');
 		char *key = equals ? strndup(word, (size_t)(equals - word)) : NULL;
 		if (key)
-			put_text(sysctl, key, equals + 1);
+			json_put_text(sysctl, key, equals + 1);
 		free(key);
 	}
 	put(object, "sysctl", sysctl);
@@ -372,7 +365,7 @@ put_seccomp(struct json_object *config, struct json_object *annotations,
 
 	if (!profile || strcmp(profile, "unconfined") == 0) {
 		if (!profile && !options->caps.privileged)
-			put_text(annotations, "boxstep.seccomp", "default");
+			json_put_text(annotations, "boxstep.seccomp", "default");
 		return 0;
 	}
 	fd = open(profile, O_RDONLY | O_CLOEXEC);
@@ -399,22 +392,22 @@ bundle_write(struct container *container, const struct run_options *options,
 	char short_id[13];
 	int done = -1;
 
-	put_text(config, "ociVersion", "1.2.0");
+	json_put_text(config, "ociVersion", "1.2.0");
 	put(config, "process", process);
-	put_text(root, "path", "rootfs");
+	json_put_text(root, "path", "rootfs");
 	put(root, "readonly", json_object_new_boolean(options->read_only));
 	put(config, "root", root);
 	snprintf(short_id, sizeof short_id, "%.12s", container->id);
 	if (!options->uts || strcmp(options->uts, "host") != 0)
-		put_text(config, "hostname", options->hostname ? options->hostname : short_id);
+		json_put_text(config, "hostname", options->hostname ? options->hostname : short_id);
 	put(config, "mounts", mounts);
 	put(config, "linux", linux_object(options));
 	if (options->init)
-		put_text(annotations, "boxstep.init", "true");
-	put_text(annotations, "boxstep.user",
-		 options->user	      ? options->user
-		 : image->config.user ? image->config.user
-				      : "");
+		json_put_text(annotations, "boxstep.init", "true");
+	json_put_text(annotations, "boxstep.user",
+		      options->user	   ? options->user
+		      : image->config.user ? image->config.user
+					   : "");
 	put(config, "annotations", annotations);
 	if (process && mounts && put_seccomp(config, annotations, options) == 0)
 		done = json_write(container->dir, "config.json", config, false);

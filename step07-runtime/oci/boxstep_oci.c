@@ -5,16 +5,13 @@
  */
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <json-c/json.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step05-overlay/json.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/config.h"
 #include "step07-runtime/oci/state.h"
@@ -181,9 +178,9 @@ log_line(const char *level)
 	snprintf(text, sizeof text, "%s%s%s%s", error->what, cause, error->hint[0] ? "; " : "",
 		 error->hint);
 	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
-	json_object_object_add(json, "msg", json_object_new_string(text));
-	json_object_object_add(json, "level", json_object_new_string(level));
-	json_object_object_add(json, "time", json_object_new_string(when));
+	json_put_text(json, "msg", text);
+	json_put_text(json, "level", level);
+	json_put_text(json, "time", when);
 	if (log_fd >= 0)
 		dprintf(log_fd, "%s\n",
 			globals.log_format && strcmp(globals.log_format, "json") == 0

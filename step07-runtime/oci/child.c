@@ -4,8 +4,6 @@
  * book/07-runtime.md.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <json-c/json.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +26,7 @@
 #include "step07-runtime/oci/launch.h"
 #include "step07-runtime/security/keyring.h"
 #include "step01-unshare/procfs.h"
+#include "step05-overlay/json.h"
 #include "step07-runtime/security/unixsock.h"
 
 /* ---- what it sees ---- */
@@ -240,20 +239,16 @@ int
 child_supervise(const struct oci_config *config, const struct hook_subject *subject,
 		struct seccomp *seccomp)
 {
-	struct json_object *json, *state, *names;
+	struct json_object *json, *state;
 
 	if (!seccomp->notify)
 		return 0;
-	if (!(state = hook_state(config, subject)) || !(json = json_object_new_object()) ||
-	    !(names = json_object_new_array()))
+	if (!(state = hook_state(config, subject)) || !(json = json_object_new_object()))
 		return fail(ENOMEM, "memory for a state");
-	json_object_array_add(names, json_object_new_string("seccompFd"));
-	json_object_object_add(json, "ociVersion", json_object_new_string(OCI_VERSION));
-	json_object_object_add(json, "fds", names);
-	json_object_object_add(json, "pid", json_object_new_int(call_pid()));
-	if (seccomp->listener_metadata)
-		json_object_object_add(json, "metadata",
-				       json_object_new_string(seccomp->listener_metadata));
+	json_put_text(json, "ociVersion", OCI_VERSION);
+	json_object_array_add(json_put_list(json, "fds"), json_object_new_string("seccompFd"));
+	json_put_number(json, "pid", call_pid());
+	json_put_text(json, "metadata", seccomp->listener_metadata);
 	json_object_object_add(json, "state", state);
 	seccomp->state = strdup(json_object_to_json_string(json));
 	json_object_put(json);

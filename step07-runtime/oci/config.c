@@ -3,7 +3,6 @@
  * config-linux.md. Explained in book/07-runtime.md.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,8 +3,6 @@
  * specification. Explained in book/07-runtime.md.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,6 @@
  * walls again. Follows setns(2), cgroup_namespaces(7). Explained in book/07-runtime.md.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,8 +4,6 @@
  * Documentation/admin-guide/cgroup-v2.rst ("memory.events"). Explained in book/07-runtime.md.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <json-c/json.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +13,7 @@
 
 #include "step01-unshare/call.h"
 #include "step04-cgroups/stats.h"
+#include "step05-overlay/json.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/state.h"
 
@@ -74,15 +73,6 @@ put(struct json_object *json, const char *key, int64_t value)
 		json_object_object_add(json, key, json_object_new_int64(value));
 }
 
-static struct json_object *
-section(struct json_object *json, const char *key)
-{
-	struct json_object *made = json_object_new_object();
-
-	json_object_object_add(json, key, made);
-	return made;
-}
-
 static void
 put_pressure(struct json_object *json, const struct pressure *pressure)
 {
@@ -90,10 +80,10 @@ put_pressure(struct json_object *json, const struct pressure *pressure)
 		const char *name;
 		const struct pressure_line *line;
 	} lines[] = { { "some", &pressure->some }, { "full", &pressure->full } };
-	struct json_object *psi = pressure->some.total < 0 ? NULL : section(json, "psi");
+	struct json_object *psi = pressure->some.total < 0 ? NULL : json_put_object(json, "psi");
 
 	for (size_t i = 0; psi && i < 2; i++) {
-		struct json_object *one = section(psi, lines[i].name);
+		struct json_object *one = json_put_object(psi, lines[i].name);
 
 		json_object_object_add(one, "avg10", json_object_new_double(lines[i].line->avg10));
 		json_object_object_add(one, "avg60", json_object_new_double(lines[i].line->avg60));
@@ -113,8 +103,9 @@ ns(int64_t us)
 static void
 put_cpu(struct json_object *data, const struct stats *s)
 {
-	struct json_object *cpu = section(data, "cpu"), *usage = section(cpu, "usage"),
-			   *throttling = section(cpu, "throttling");
+	struct json_object *cpu = json_put_object(data, "cpu"),
+			   *usage = json_put_object(cpu, "usage"),
+			   *throttling = json_put_object(cpu, "throttling");
 
 	put(usage, "total", ns(s->cpu_usage));
 	put(usage, "kernel", ns(s->cpu_system));
@@ -129,7 +120,7 @@ static void
 put_entry(struct json_object *memory, const char *name, int64_t limit, int64_t usage, int64_t max,
 	  int64_t failures)
 {
-	struct json_object *entry = section(memory, name);
+	struct json_object *entry = json_put_object(memory, name);
 
 	put(entry, "limit", limit < 0 ? 0 : limit);
 	put(entry, "usage", usage);
@@ -141,7 +132,7 @@ put_entry(struct json_object *memory, const char *name, int64_t limit, int64_t u
 static void
 put_raw(struct json_object *memory, const struct cgroup *cgroup)
 {
-	struct json_object *raw = section(memory, "raw");
+	struct json_object *raw = json_put_object(memory, "raw");
 	char text[16384], key[64], *rest = NULL;
 	long long value;
 
@@ -155,7 +146,7 @@ put_raw(struct json_object *memory, const struct cgroup *cgroup)
 static void
 put_memory(struct json_object *data, const struct stats *s, const struct cgroup *cgroup)
 {
-	struct json_object *memory = section(data, "memory");
+	struct json_object *memory = json_put_object(data, "memory");
 
 	put(memory, "cache", s->file);
 	put_entry(memory, "usage", s->memory_max, s->memory_current, s->memory_peak,
@@ -174,7 +165,7 @@ put_io(struct json_object *list, const struct io_stats *io, const char *op, int6
 
 	put(entry, "major", io->major);
 	put(entry, "minor", io->minor);
-	json_object_object_add(entry, "op", json_object_new_string(op));
+	json_put_text(entry, "op", op);
 	put(entry, "value", value);
 	json_object_array_add(list, entry);
 }
@@ -182,8 +173,10 @@ put_io(struct json_object *list, const struct io_stats *io, const char *op, int6
 static void
 put_devices(struct json_object *data, const struct stats *s)
 {
-	struct json_object *blkio = section(data, "blkio"), *bytes = json_object_new_array(),
-			   *times = json_object_new_array(), *huge = section(data, "hugetlb");
+	struct json_object *blkio = json_put_object(data, "blkio"),
+			   *bytes = json_put_list(blkio, "ioServiceBytesRecursive"),
+			   *times = json_put_list(blkio, "ioServicedRecursive"),
+			   *huge = json_put_object(data, "hugetlb");
 
 	for (size_t i = 0; i < s->io_count; i++) {
 		put_io(bytes, &s->io[i], "Read", s->io[i].rbytes);
@@ -191,11 +184,9 @@ put_devices(struct json_object *data, const struct stats *s)
 		put_io(times, &s->io[i], "Read", s->io[i].rios);
 		put_io(times, &s->io[i], "Write", s->io[i].wios);
 	}
-	json_object_object_add(blkio, "ioServiceBytesRecursive", bytes);
-	json_object_object_add(blkio, "ioServicedRecursive", times);
 	put_pressure(blkio, &s->io_pressure);
 	for (size_t i = 0; i < s->hugetlb_count; i++) {
-		struct json_object *one = section(huge, s->hugetlb[i].size);
+		struct json_object *one = json_put_object(huge, s->hugetlb[i].size);
 
 		put(one, "usage", s->hugetlb[i].current);
 		put(one, "max", s->hugetlb[i].max);
@@ -211,8 +202,8 @@ print_event(const char *type, const char *id, struct json_object *data)
 	struct json_object *event = json_object_new_object();
 	int done;
 
-	json_object_object_add(event, "type", json_object_new_string(type));
-	json_object_object_add(event, "id", json_object_new_string(id));
+	json_put_text(event, "type", type);
+	json_put_text(event, "id", id);
 	if (data)
 		json_object_object_add(event, "data", data);
 	done = puts(json_object_to_json_string_ext(event, JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -232,7 +223,7 @@ print_stats(const char *id, const struct cgroup *cgroup)
 	put_cpu(data, &stats);
 	put_memory(data, &stats, cgroup);
 	if (stats.pids_current >= 0) {
-		struct json_object *pids = section(data, "pids");
+		struct json_object *pids = json_put_object(data, "pids");
 
 		put(pids, "current", stats.pids_current);
 		put(pids, "limit", stats.pids_max == CGROUP_MAX ? 0 : stats.pids_max);

@@ -3,9 +3,6 @@
  * Follows what conmon and containerd's shim ask for. Explained in book/07-runtime.md.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <json-c/json.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,6 @@
  * and features-linux.md of the OCI runtime specification. Explained in book/07-runtime.md.
  */
 #include <errno.h>
-#include <json-c/json.h>
 #include <linux/seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,6 +13,7 @@
 #include "step03-mounts/mount_options.h"
 #include "step07-runtime/oci/commands.h"
 #include "step04-cgroups/attrs.h"
+#include "step05-overlay/json.h"
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/profile.h"
 #include "step07-runtime/security/sys_table.h"
@@ -52,11 +52,10 @@ architecture(size_t n)
 static void
 add_list(struct json_object *json, const char *key, const char *(*name)(size_t n))
 {
-	struct json_object *list = json_object_new_array();
+	struct json_object *list = json_put_list(json, key);
 
 	for (size_t n = 0; name(n); n++)
 		json_object_array_add(list, json_object_new_string(name(n)));
-	json_object_object_add(json, key, list);
 }
 
 /* A filter that is nowhere: EFAULT says that the kernel has looked for it, so it knows the flag. */
@@ -72,12 +71,11 @@ static void
 add_words(struct json_object *json, const char *key, const struct profile_word *words,
 	  bool (*keep)(unsigned value))
 {
-	struct json_object *list = json_object_new_array();
+	struct json_object *list = json_put_list(json, key);
 
 	for (; words->name; words++)
 		if (!keep || keep(words->value))
 			json_object_array_add(list, json_object_new_string(words->name));
-	json_object_object_add(json, key, list);
 }
 
 int
@@ -106,8 +104,8 @@ command_features(const struct globals *globals, int argc, char **argv)
 	json_object_object_add(system, "memoryPolicy", policy = json_object_new_object());
 	add_list(policy, "modes", attr_memory_mode_name);
 	add_list(policy, "flags", attr_memory_flag_name);
-	json_object_object_add(system, "seccomp", seccomp = json_object_new_object());
-	json_object_object_add(seccomp, "enabled", json_object_new_boolean(true));
+	seccomp = json_put_object(system, "seccomp");
+	json_put_flag(seccomp, "enabled", true);
 	add_words(seccomp, "actions", profile_actions, NULL);
 	add_words(seccomp, "operators", profile_operators, NULL);
 	add_list(seccomp, "archs", architecture);

@@ -3,7 +3,6 @@
  * Follows fifo(7), poll(2). Explained in book/07-runtime.md.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>

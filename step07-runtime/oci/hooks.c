@@ -107,12 +107,12 @@ hook_state(const struct oci_config *config, const struct hook_subject *subject)
 		fail(ENOMEM, "memory for a state");
 		return NULL;
 	}
-	json_object_object_add(json, "ociVersion", json_object_new_string(OCI_VERSION));
-	json_object_object_add(json, "id", json_object_new_string(subject->id));
-	json_object_object_add(json, "status", json_object_new_string(subject->status));
+	json_put_text(json, "ociVersion", OCI_VERSION);
+	json_put_text(json, "id", subject->id);
+	json_put_text(json, "status", subject->status);
 	if (subject->pid)
-		json_object_object_add(json, "pid", json_object_new_int(subject->pid));
-	json_object_object_add(json, "bundle", json_object_new_string(subject->bundle));
+		json_put_number(json, "pid", subject->pid);
+	json_put_text(json, "bundle", subject->bundle);
 	if (config->annotations)
 		json_object_object_add(json, "annotations", json_object_get(config->annotations));
 	return json;

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <sched.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

@@ -3,9 +3,7 @@
  * Follows the usual runtimes' command line, ps(1). Explained in book/07-runtime.md.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

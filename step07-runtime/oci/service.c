@@ -3,7 +3,6 @@
  * Follows sd_listen_fds(3), sd_notify(3), sd_notify_barrier(3). Explained in book/07-runtime.md.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

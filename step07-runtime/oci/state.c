@@ -5,9 +5,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <json-c/json.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,22 +65,6 @@ oci_id_check(const char *id)
 		    length)
 		return 0;
 	return fail(EINVAL, "container id \"%.64s\": letters, digits and _ . + - only", id);
-}
-
-/* mkdir -p; what is there is fine. */
-static int
-make_path(const char *path)
-{
-	char part[4096];
-
-	for (const char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
-		snprintf(part, sizeof part, "%.*s", slash ? (int)(slash - path) : (int)strlen(path),
-			 path);
-		if (mkdir(part, 0711) < 0 && errno != EEXIST)
-			return fail(errno, "mkdir(\"%s\")", part);
-		if (!slash)
-			return 0;
-	}
 }
 
 static int
@@ -227,7 +208,11 @@ oci_state_make(const char *root, const char *id, struct oci_state *state)
 	int fd;
 
 	*state = (struct oci_state){ .dir = -1, .id = id, .cgroup = "" };
-	if (oci_id_check(id) < 0 || make_path(root) < 0 || (fd = open_root(root)) < 0)
+	if (oci_id_check(id) < 0)
+		return -1;
+	if (tree_make(root, 0711) < 0)
+		return fail(errno, "mkdir(\"%s\")", root);
+	if ((fd = open_root(root)) < 0)
 		return -1;
 	state->dir = make_locked(fd, id);
 	if (state->dir < 0 && errno == EEXIST)
@@ -238,27 +223,32 @@ oci_state_make(const char *root, const char *id, struct oci_state *state)
 	return state->dir < 0 ? -1 : 0;
 }
 
+#define AT(field)	       JSON_AT(struct oci_state, field)
+#define IN(field, least, most) JSON_IN(struct oci_state, field, least, most)
+static const struct json_row state_rows[] = {
+	{ "pid", JSON_NUMBER, IN(pid, 0, INT32_MAX) },
+	{ "startTime", JSON_NUMBER, AT(start_time) },
+	{ "bundle", JSON_TEXT, AT(bundle) },
+	{ "cgroup", JSON_TEXT, AT(cgroup) },
+	{ "cgroupMadeFrom", JSON_NUMBER, IN(cgroup_made_from, 0, INT64_MAX) },
+	{ "scope", JSON_TEXT, AT(scope) },
+	{ "hooks", JSON_FLAG, AT(hooks) },
+	{ "oldKeyring", JSON_FLAG, AT(old_keyring) },
+	{ 0 },
+};
+
 /* Takes JSON over, and what it says. */
 static int
 adopt(struct oci_state *state, struct json_object *json)
 {
 	bool bad = false;
-	const char *id;
+	const char *id = json_text(json, "id", &bad);
+	int done = json_fill(json, "state.json", state_rows, state);
 
 	json_object_put(state->json);
 	state->json = json;
-	id = json_text(state->json, "id", &bad);
-	state->pid = (pid_t)json_number_in(state->json, "pid", 0, INT32_MAX, &bad);
-	state->start_time = (uint64_t)json_number(state->json, "startTime", &bad);
-	state->bundle = json_text(state->json, "bundle", &bad);
-	state->cgroup = json_text(state->json, "cgroup", &bad);
-	state->scope = json_text(state->json, "scope", &bad);
-	state->hooks = json_object_get_boolean(json_object_object_get(state->json, "hooks"));
-	state->old_keyring =
-		json_object_get_boolean(json_object_object_get(state->json, "oldKeyring"));
-	state->cgroup_made_from = (size_t)json_number(state->json, "cgroupMadeFrom", &bad);
 	/* that of another container would get its process killed */
-	if (bad || !state->bundle || !state->cgroup || !id || strcmp(id, state->id) != 0)
+	if (done < 0 || !state->bundle || !state->cgroup || !id || strcmp(id, state->id) != 0)
 		return fail(EINVAL, "state.json of %s is damaged", state->id);
 	return 0;
 }
@@ -355,12 +345,6 @@ now(char text[40])
 		 time.tv_nsec);
 }
 
-static int
-put_text(struct json_object *json, const char *key, const char *value)
-{
-	return json_object_object_add(json, key, json_object_new_string(value));
-}
-
 int
 oci_state_write(struct oci_state *state, const struct oci_config *config, const char *bundle,
 		const struct cgroup *cgroup, pid_t pid)
@@ -371,23 +355,20 @@ oci_state_write(struct oci_state *state, const struct oci_config *config, const 
 	if (!json)
 		return fail(ENOMEM, "memory for state.json");
 	now(created);
-	put_text(json, "ociVersion", OCI_VERSION);
-	put_text(json, "id", state->id);
-	json_object_object_add(json, "pid", json_object_new_int(pid));
-	json_object_object_add(json, "startTime",
-			       json_object_new_int64(pid ? (int64_t)process_start_time(pid) : 0));
-	put_text(json, "bundle", bundle);
-	put_text(json, "rootfs", config->root.path);
-	put_text(json, "created", created);
-	put_text(json, "cgroup", cgroup->fd >= 0 || !pid ? cgroup->path : "");
-	json_object_object_add(json, "cgroupMadeFrom",
-			       json_object_new_int64((int64_t)cgroup->made_from));
-	if (state->scope)
-		put_text(json, "scope", state->scope);
-	json_object_object_add(json, "hooks", json_object_new_boolean(config->hooks != NULL));
-	json_object_object_add(json, "oldKeyring", json_object_new_boolean(state->old_keyring));
+	json_put_text(json, "ociVersion", OCI_VERSION);
+	json_put_text(json, "id", state->id);
+	json_put_number(json, "pid", pid);
+	json_put_number(json, "startTime", pid ? (int64_t)process_start_time(pid) : 0);
+	json_put_text(json, "bundle", bundle);
+	json_put_text(json, "rootfs", config->root.path);
+	json_put_text(json, "created", created);
+	json_put_text(json, "cgroup", cgroup->fd >= 0 || !pid ? cgroup->path : "");
+	json_put_number(json, "cgroupMadeFrom", (int64_t)cgroup->made_from);
+	json_put_text(json, "scope", state->scope);
+	json_put_flag(json, "hooks", config->hooks != NULL);
+	json_put_flag(json, "oldKeyring", state->old_keyring);
 	snprintf(owner, sizeof owner, "%u", geteuid());
-	put_text(json, "owner", owner);
+	json_put_text(json, "owner", owner);
 	if (config->annotations)
 		json_object_object_add(json, "annotations", json_object_get(config->annotations));
 	if (json_write(state->dir, "state.json", json, false) == 0)
@@ -488,12 +469,11 @@ oci_state_json(const struct oci_state *state)
 
 	if (!json)
 		return NULL;
-	put_text(json, "id", state->id);
+	json_put_text(json, "id", state->id);
 	for (size_t i = 0; state->json && i < sizeof copied / sizeof copied[0]; i++)
 		if (json_object_object_get_ex(state->json, copied[i], &member))
 			json_object_object_add(json, copied[i], json_object_get(member));
-	put_text(json, "status", oci_status_name(status));
-	json_object_object_add(json, "pid",
-			       json_object_new_int(status == OCI_STOPPED ? 0 : state->pid));
+	json_put_text(json, "status", oci_status_name(status));
+	json_put_number(json, "pid", status == OCI_STOPPED ? 0 : state->pid);
 	return json;
 }

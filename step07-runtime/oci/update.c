@@ -4,8 +4,6 @@
  * are. Explained in book/07-runtime.md.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

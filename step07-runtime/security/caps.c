@@ -3,7 +3,6 @@
  * Follows capabilities(7), capget(2), prctl(2), setresuid(2). Explained in book/07a-security.md.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -19,47 +18,52 @@
 
 #define BIT(number) (UINT64_C(1) << (number))
 
-static const char *const names[CAPS_NAMED] = { "CAP_CHOWN",
-					       "CAP_DAC_OVERRIDE",
-					       "CAP_DAC_READ_SEARCH",
-					       "CAP_FOWNER",
-					       "CAP_FSETID",
-					       "CAP_KILL",
-					       "CAP_SETGID",
-					       "CAP_SETUID",
-					       "CAP_SETPCAP",
-					       "CAP_LINUX_IMMUTABLE",
-					       "CAP_NET_BIND_SERVICE",
-					       "CAP_NET_BROADCAST",
-					       "CAP_NET_ADMIN",
-					       "CAP_NET_RAW",
-					       "CAP_IPC_LOCK",
-					       "CAP_IPC_OWNER",
-					       "CAP_SYS_MODULE",
-					       "CAP_SYS_RAWIO",
-					       "CAP_SYS_CHROOT",
-					       "CAP_SYS_PTRACE",
-					       "CAP_SYS_PACCT",
-					       "CAP_SYS_ADMIN",
-					       "CAP_SYS_BOOT",
-					       "CAP_SYS_NICE",
-					       "CAP_SYS_RESOURCE",
-					       "CAP_SYS_TIME",
-					       "CAP_SYS_TTY_CONFIG",
-					       "CAP_MKNOD",
-					       "CAP_LEASE",
-					       "CAP_AUDIT_WRITE",
-					       "CAP_AUDIT_CONTROL",
-					       "CAP_SETFCAP",
-					       "CAP_MAC_OVERRIDE",
-					       "CAP_MAC_ADMIN",
-					       "CAP_SYSLOG",
-					       "CAP_WAKE_ALARM",
-					       "CAP_BLOCK_SUSPEND",
-					       "CAP_AUDIT_READ",
-					       "CAP_PERFMON",
-					       "CAP_BPF",
-					       "CAP_CHECKPOINT_RESTORE" };
+#define N(name) "CAP_" #name
+
+static const char *const names[CAPS_NAMED] = {
+	/* by number */
+	N(CHOWN),
+	N(DAC_OVERRIDE),
+	N(DAC_READ_SEARCH),
+	N(FOWNER),
+	N(FSETID),
+	N(KILL),
+	N(SETGID),
+	N(SETUID),
+	N(SETPCAP),
+	N(LINUX_IMMUTABLE),
+	N(NET_BIND_SERVICE),
+	N(NET_BROADCAST),
+	N(NET_ADMIN),
+	N(NET_RAW),
+	N(IPC_LOCK),
+	N(IPC_OWNER),
+	N(SYS_MODULE),
+	N(SYS_RAWIO),
+	N(SYS_CHROOT),
+	N(SYS_PTRACE),
+	N(SYS_PACCT),
+	N(SYS_ADMIN),
+	N(SYS_BOOT),
+	N(SYS_NICE),
+	N(SYS_RESOURCE),
+	N(SYS_TIME),
+	N(SYS_TTY_CONFIG),
+	N(MKNOD),
+	N(LEASE),
+	N(AUDIT_WRITE),
+	N(AUDIT_CONTROL),
+	N(SETFCAP),
+	N(MAC_OVERRIDE),
+	N(MAC_ADMIN),
+	N(SYSLOG),
+	N(WAKE_ALARM),
+	N(BLOCK_SUSPEND),
+	N(AUDIT_READ),
+	N(PERFMON),
+	N(BPF),
+	N(CHECKPOINT_RESTORE)
+};
 
 /* ---- names and numbers ---- */
 
@@ -79,24 +83,6 @@ cap_number(const char *name)
 			return i;
 	errno = EINVAL;
 	return -1;
-}
-
-int
-caps_of_names(const char *const *list, size_t count, uint64_t *set, size_t *unknown)
-{
-	*set = 0;
-	if (unknown)
-		*unknown = 0;
-	for (size_t i = 0; i < count; i++) {
-		int number = cap_number(list[i]);
-		if (number >= 0)
-			*set |= BIT(number);
-		else if (unknown)
-			++*unknown;
-		else
-			return fail(EINVAL, "capability \"%s\": no such name", list[i]);
-	}
-	return 0;
 }
 
 static const char *
@@ -203,6 +189,12 @@ caps_restrict(struct cap_sets *sets, uint64_t available)
 	sets->inheritable &= available;
 	sets->ambient &= available;
 	return all & ~available;
+}
+
+void
+caps_remove(struct cap_sets *sets, uint64_t set)
+{
+	caps_restrict(sets, ~set);
 }
 
 /* ---- becoming it ---- */
@@ -335,13 +327,3 @@ const struct option_row cap_options[] = {
 	  option_flag, offsetof(struct cap_options, privileged), 0 },
 	{ 0 },
 };
-
-void
-caps_remove(struct cap_sets *sets, uint64_t set)
-{
-	sets->bounding &= ~set;
-	sets->permitted &= ~set;
-	sets->effective &= ~set;
-	sets->inheritable &= ~set;
-	sets->ambient &= ~set;
-}

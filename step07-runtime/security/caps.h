@@ -43,11 +43,6 @@ const char *cap_name(unsigned number);
 /* The number of "CAP_SYS_ADMIN", "sys_admin", "Cap_Sys_Admin"; −1 with EINVAL (no fail()). */
 int cap_number(const char *name);
 
-/* A list of names, as the OCI configuration has them, into a bit set. Names that this table does
- * not have: with UNKNOWN they are skipped and counted there (the specification asks for a warning),
- * without it −1 with EINVAL and fail(). */
-int caps_of_names(const char *const *names, size_t count, uint64_t *set, size_t *unknown);
-
 /* "CAP_CHOWN|CAP_KILL" …, "0" for none; in a static buffer. */
 const char *caps_text(uint64_t set);
 

@@ -2,10 +2,8 @@
  * courier.c: two threads and two numbers in the memory that they share.
  * Follows clone(2) (CLONE_THREAD), seccomp_unotify(2). Explained in book/07a-security.md.
  */
-#include <errno.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <time.h>
 
 #include "step01-unshare/call.h"

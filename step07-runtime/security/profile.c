@@ -8,7 +8,6 @@
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sched.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <sys/personality.h>
 #include <sys/socket.h>

@@ -5,7 +5,6 @@
  * `excludes` are the engines' additions. Explained in book/07a-security.md.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>

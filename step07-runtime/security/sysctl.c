@@ -5,9 +5,7 @@
  */
 #include <errno.h>
 #include <sched.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "step01-unshare/call.h"

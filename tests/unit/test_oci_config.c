@@ -361,7 +361,7 @@ every_part_of_a_whole_configuration_is_read(void **state)
 		"\"user\":{\"uid\":1000,\"gid\":2147483647,\"umask\":63,"
 		"\"additionalGids\":[0,5]},\"args\":[\"sh\",\"-c\",\"\xc3\xa9\"],"
 		"\"env\":[\"A=1\"],\"cwd\":\"/w\",\"noNewPrivileges\":true,"
-		"\"capabilities\":{\"bounding\":[\"CAP_KILL\"]},"
+		"\"capabilities\":{\"bounding\":[\"CAP_KILL\",\"CAP_NOT_YET\",\"CAP_BPF\"]},"
 		"\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"soft\":0,"
 		"\"hard\":18446744073709551615}],\"oomScoreAdj\":-5},"
 		"\"root\":{\"path\":\"/r\",\"readonly\":true},\"hostname\":\"h\","
@@ -393,7 +393,8 @@ every_part_of_a_whole_configuration_is_read(void **state)
 	assert_true(config.process.attrs.limits[0].hard == UINT64_MAX);
 	assert_string_equal(config.process.args[2], "\xc3\xa9");
 	assert_null(config.process.args[3]);
-	assert_true(config.process.caps.bounding == 1u << 5);
+	assert_true(config.process.caps.bounding == (1u << 5 | UINT64_C(1) << 39));
+	assert_string_equal(config.process.unknown_cap, "CAP_NOT_YET");
 	assert_true(config.process.caps.inheritable == 0);
 	assert_string_equal(config.root.path, "/r");
 	assert_true(config.root.read_only);
