@@ -87,11 +87,15 @@ json_read_fd(int fd, const char *what)
 	return object;
 }
 
-static bool
-is_text(struct json_object *member)
+/* NULL: no text, or one with a NUL inside. */
+static const char *
+text_of(struct json_object *member)
 {
-	return json_object_is_type(member, json_type_string) &&
-	       strlen(json_object_get_string(member)) == (size_t)json_object_get_string_len(member);
+	const char *text = json_object_is_type(member, json_type_string)
+				   ? json_object_get_string(member)
+				   : NULL;
+
+	return text && strlen(text) == (size_t)json_object_get_string_len(member) ? text : NULL;
 }
 
 struct json_object *
@@ -115,8 +119,8 @@ json_text(struct json_object *object, const char *key, bool *bad)
 
 	if (!json_object_object_get_ex(object, key, &member) || !member)
 		return NULL;
-	if (is_text(member))
-		return json_object_get_string(member);
+	if (text_of(member))
+		return text_of(member);
 	fail(EINVAL, "\"%s\" is not a text", key);
 	*bad = true;
 	return NULL;
@@ -174,14 +178,12 @@ vector_of(struct json_object *array)
 	char **vector = calloc(count + 1, sizeof(*vector));
 
 	for (size_t i = 0; vector && i < count; i++) {
-		struct json_object *item = json_object_array_get_idx(array, i);
-
-		if (!is_text(item)) {
+		vector[i] = (char *)(uintptr_t)text_of(json_object_array_get_idx(array, i));
+		if (!vector[i]) {
 			free(vector);
 			errno = EINVAL;
 			return NULL;
 		}
-		vector[i] = (char *)(uintptr_t)json_object_get_string(item);
 	}
 	return vector;
 }
@@ -201,38 +203,48 @@ json_vector(struct json_object *object, const char *key, bool *bad)
 
 /* ---- a whole object by a table ---- */
 
-/* 1: *MEMBER is at PATH; 0: there is none; −1: what it leads through is no object, and the first
- * *LENGTH bytes of PATH name that. */
+/* 1: *PARENT is the object that the last word of PATH is a member of; 0: there is none; −1: what
+ * leads to it is no object, and the first *LENGTH bytes of PATH name that. */
 static int
-find(struct json_object *object, const char *path, struct json_object **member, size_t *length)
+find_parent(struct json_object *object, const char *path, struct json_object **parent,
+	    size_t *length)
 {
 	char key[64];
 
-	*member = object;
+	*parent = object;
 	*length = 0;
-	for (const char *part = path;; part++) {
-		size_t size = strcspn(part, ".");
-
-		if (!json_object_is_type(*member, json_type_object) || size >= sizeof key)
+	for (const char *part = path, *dot;; part = dot + 1) {
+		if (!json_object_is_type(*parent, json_type_object))
 			return -1;
-		memcpy(key, part, size);
-		key[size] = '\0';
-		part += size;
-		*length = (size_t)(part - path);
-		if (!json_object_object_get_ex(*member, key, member) || !*member)
-			return 0;
-		if (!*part)
+		dot = strchr(part, '.');
+		if (!dot)
 			return 1;
+		*length = (size_t)(dot - path);
+		snprintf(key, sizeof key, "%.*s", (int)(dot - part), part);
+		if (!json_object_object_get_ex(*parent, key, parent) || !*parent)
+			return 0;
 	}
+}
+
+/* What is behind its last dot. */
+static const char *
+last_word(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	return dot ? dot + 1 : path;
 }
 
 struct json_object *
 json_at(struct json_object *object, const char *path)
 {
-	struct json_object *member;
+	struct json_object *parent, *member;
 	size_t length;
 
-	return find(object, path, &member, &length) == 1 ? member : NULL;
+	if (find_parent(object, path, &parent, &length) < 1 ||
+	    !json_object_object_get_ex(parent, last_word(path), &member))
+		return NULL;
+	return member;
 }
 
 /* A sentence that goes on after WHAT, as "file x: ", needs no dot there. */
@@ -279,17 +291,18 @@ take_number(struct json_object *member, const char *what, const struct json_row 
 }
 
 static int
-take_word(struct json_object *word, const char *what, const struct json_row *row, void *into)
+take_word(struct json_object *member, const char *what, const struct json_row *row, void *into)
 {
-	if (!is_text(word))
+	const char *word = text_of(member);
+
+	if (!word)
 		return is_not(row->kind == JSON_WORD ? "no text" : "no list of texts", what,
 			      row->path, strlen(row->path));
-	if (row->set(row, json_object_get_string(word), into) == 0)
+	if (row->set(row, word, into) == 0)
 		return 0;
-	return call_error()->number
-		       ? -1
-		       : fail(EINVAL, "%s%s%s: %s: not understood", what, dot_after(what),
-			      row->path, json_object_get_string(word));
+	return call_error()->number ? -1
+				    : fail(EINVAL, "%s%s%s: %s: not understood", what,
+					   dot_after(what), row->path, word);
 }
 
 static int
@@ -329,7 +342,7 @@ take_texts(struct json_object *object, const char *what, const struct json_row *
 {
 	json_object_object_foreach(object, key, value)
 	{
-		if (!key[0] || !is_text(value))
+		if (!key[0] || !text_of(value))
 			return fail(EINVAL, "%s%s%s: \"%s\" is no name with a text", what,
 				    dot_after(what), row->path, key);
 	}
@@ -340,15 +353,14 @@ take_texts(struct json_object *object, const char *what, const struct json_row *
 static int
 take_text(struct json_object *member, const char *what, const struct json_row *row, void *field)
 {
-	const char *text = json_object_get_string(member);
-	size_t length = strlen(text);
+	const char *text = text_of(member);
 
-	if (!is_text(member))
+	if (!text)
 		return is_not("no text", what, row->path, strlen(row->path));
 	if (row->kind == JSON_TEXT)
 		memcpy(field, &text, sizeof text);
-	else if (length <= 1)
-		memcpy(field, text, length);
+	else if (!text[0] || !text[1])
+		memcpy(field, text, strlen(text));
 	else
 		return is_not("no single letter", what, row->path, strlen(row->path));
 	return 0;
@@ -419,25 +431,41 @@ take(struct json_object *member, const char *what, const struct json_row *row, v
 	}
 }
 
+/* A member that is not there. */
+static int
+take_absent(const char *what, const struct json_row *row, void *into)
+{
+	void *field = (char *)into + row->offset;
+
+	if (row->absent)
+		put_number(row, row->absent, field);
+	return row->kind == JSON_VECTOR ? take_vector(NULL, what, row, field) : 0;
+}
+
 int
 json_fill(struct json_object *object, const char *what, const struct json_row *rows, void *into)
 {
+	struct json_object *parent = NULL, *member;
+	const char *before = NULL; /* rows with the same parent follow each other */
+	size_t length = 0;
+	int found = 0;
+
 	if (!json_object_is_type(object, json_type_object))
 		return is_not("no object", what, "", 0);
-	for (const struct json_row *row = rows; row->path; row++) {
-		struct json_object *member;
-		size_t length;
-		int found = find(object, row->path, &member, &length);
+	for (const struct json_row *row = rows; row->path; before = row++->path) {
+		const char *key = last_word(row->path);
 
+		if (!before || last_word(before) - before != key - row->path ||
+		    memcmp(before, row->path, (size_t)(key - row->path)) != 0)
+			found = find_parent(object, row->path, &parent, &length);
 		if (found < 0)
 			return is_not("no object", what, row->path, length);
-		if (found > 0 && take(member, what, row, into) < 0)
+		if (found == 0 || !json_object_object_get_ex(parent, key, &member) || !member) {
+			if (take_absent(what, row, into) < 0)
+				return -1;
+		} else if (take(member, what, row, into) < 0) {
 			return -1;
-		if (found == 0 && row->kind == JSON_VECTOR &&
-		    take_vector(NULL, what, row, (char *)into + row->offset) < 0)
-			return -1;
-		if (found == 0 && row->absent)
-			put_number(row, row->absent, (char *)into + row->offset);
+		}
 	}
 	return 0;
 }
