@@ -243,7 +243,7 @@ test: ## install what is missing, build, run every test (TESTS="step03 -k word",
 check: ready ## every test, with what is installed (TESTS="step03 -k word")
 	@tests/run.py $(TESTS)
 
-callers: ## podman, containerd and dockerd with boxstep-oci as their runtime, and chapter 10, in the virtual machine
+callers: ## podman, containerd and dockerd with boxstep-oci as their runtime, and a part of chapter 10, in the virtual machine
 	@tests/install.sh callers
 	@tests/vm/setup.sh $(or $(VM_DIR),build/vm)
 	@$(MAKE) --no-print-directory ready
