@@ -127,6 +127,16 @@ program_begin(void)
 }
 
 int
+program_end(const char *name, int status)
+{
+	/* stdio keeps what is printed until now: a full disk, or a reader that is gone */
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fail(errno ? errno : EIO, "write to the standard output");
+	return call_report(name);
+}
+
+int
 program_main(const struct program *program, int argc, char **argv, int (*run)(char **words))
 {
 	int first, status = -1;
@@ -134,14 +144,14 @@ program_main(const struct program *program, int argc, char **argv, int (*run)(ch
 	program_begin();
 	first = options_parse(program, argc, argv);
 	if (first == 0)
-		return 0;
+		return program_end(program->name, 0);
 	if (first > 0 && !argv[first] && program->operand) {
 		first = fail(EINVAL, "no %s", program->operand);
 		call_hint("usage: %s %s", program->name, program->synopsis);
 	}
 	if (first > 0)
 		status = run(argv + first);
-	return status < 0 ? call_report(program->name) : status;
+	return status < 0 ? call_report(program->name) : program_end(program->name, status);
 }
 
 /* ---- help ---- */

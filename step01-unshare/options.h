@@ -52,6 +52,10 @@ int options_parse(const struct program *program, int argc, char **argv);
  * descriptors, and an ignored SIGCHLD. */
 void program_begin(void);
 
+/* Last of all in a main() that prints: STATUS, or that of a reported error when what was printed
+ * could not be written (ENOSPC, EPIPE, …). */
+int program_end(const char *name, int status);
+
 /*
  * The whole of a main(): parses, calls RUN with the words after the options, and gives the status
  * to leave with: RUN's own, 0 after --help, that of the reported error (125) when something failed.

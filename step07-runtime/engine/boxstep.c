@@ -127,15 +127,15 @@ main(int argc, char **argv)
 	umask(022); /* in a container too, as from other engines: the caller's is not its affair */
 	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
 		printf("boxstep version " VERSION "\n");
-		return 0;
+		return program_end(program.name, 0);
 	}
 	first = seal_self(argv);
 	if (first == 0)
 		first = options_parse(&program, argc, argv);
 	if (first == 0)
-		return 0;
+		return program_end(program.name, 0);
 	if (first > 0 && first == argc)
 		first = fail(EINVAL, "no verb: boxstep --help lists them");
 	status = first < 0 ? -1 : dispatch(argc - first, argv + first);
-	return status < 0 ? call_report(program.name) : status;
+	return status < 0 ? call_report(program.name) : program_end(program.name, status);
 }

@@ -216,6 +216,16 @@ dispatch(int argc, char **argv)
 /* Those that have a child become a process of the container. */
 const char *const seal_verbs[] = { "create", "run", "exec", NULL };
 
+/* callers know 1 for a runtime's own error; the command's own are told apart by the text */
+enum { EXIT_RUNTIME = 1 };
+
+/* With STATUS, which may be a command's, unless the answer cannot be written. */
+static int
+leave(int status)
+{
+	return program_end(program.name, status) == status ? status : EXIT_RUNTIME;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -226,7 +236,7 @@ main(int argc, char **argv)
 	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0)) {
 		printf("boxstep-oci version " OCI_PROGRAM_VERSION "\ncommit: " OCI_PROGRAM_VERSION
 		       "\nspec: " OCI_VERSION "\n");
-		return 0;
+		return leave(0);
 	}
 	globals.root = oci_root_default();
 	list_verbs();
@@ -235,14 +245,13 @@ main(int argc, char **argv)
 	if (first == 0)
 		first = options_parse(&program, argc, argv);
 	if (first == 0)
-		return 0;
+		return leave(0);
 	if (first > 0 && first == argc)
 		first = fail(EINVAL, "no verb: boxstep-oci --help lists them");
 	status = first < 0 ? -1 : dispatch(argc - first, argv + first);
 	if (status >= 0)
-		return status;
+		return leave(status);
 	log_line("error");
 	status = call_report(program.name);
-	/* callers know 1 for a runtime's own error; the command's own are told apart by the text */
-	return status == EXIT_OURS ? 1 : status;
+	return status == EXIT_OURS ? EXIT_RUNTIME : status;
 }

@@ -84,6 +84,21 @@ def _():
     gone()
 
 
+@test("an answer that could not be written is an error: a full disk is not an empty list")
+def _():
+    equal(box("run", "-d", "--network", "none", "--name", NAME, IMAGE, "/bin/sleep", "300").status, 0)
+    try:
+        for ours, words in ((125, ["boxstep", "ps", "-a"]), (125, ["boxstep", "inspect", NAME]), (125, ["boxstep", "--help"]),
+                            (125, ["boxstep", "images"]), (1, ["boxstep-oci", "features"]), (1, ["boxstep-oci", "list"]),
+                            (1, ["boxstep-oci", "--version"]), (125, ["step01", "--help"]), (125, ["boxstep", "kill", NAME])):
+            r = run(["sh", "-c", 'exec "$@" > /dev/full', "sh", program(words[0]), *words[1:]])
+            equal(r.status, ours, " ".join(words))
+            contains(r.err, "ENOSPC")
+    finally:
+        box("rm", "-f", NAME)
+    gone()
+
+
 @test("more containers than descriptors: that is said, no name is taken twice, and none is forgotten")
 def _():
     names = [f"{NAME}-{n}" for n in range(6)]
