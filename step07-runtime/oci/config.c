@@ -96,6 +96,7 @@ static const struct json_row config_rows[] = {
 	{ "linux.seccomp", JSON_OBJECT, AT(seccomp) },
 	{ 0 },
 };
+/* ANCHOR_END: fields */
 /* those of these go to the process, or are taken apart below and in the modules' own files */
 static const struct json_row raw_rows[] = {
 	{ "ociVersion", JSON_TEXT, RAW(version) },
@@ -119,7 +120,6 @@ static const struct json_row attr_rows[] = {
 	  JSON_AT(struct attr_options, memory_policy.flags) },
 	{ 0 },
 };
-/* ANCHOR_END: fields */
 
 /* ---- namespaces and ids ---- */
 

@@ -37,7 +37,6 @@ static const struct json_row rlimit_rows[] = {
 	{ 0 },
 };
 
-/* ANCHOR: fields */
 static const struct json_row process_rows[] = {
 	{ "args", JSON_VECTOR, AT(args) },
 	{ "env", JSON_VECTOR, AT(env) },
@@ -77,7 +76,6 @@ static const struct json_row process_rows[] = {
 	{ "scheduler.period", JSON_NUMBER, IN(attrs.scheduler.period, 0, INT64_MAX) },
 	{ 0 },
 };
-/* ANCHOR_END: fields */
 
 static int
 add_rlimits(struct oci_process *process)
