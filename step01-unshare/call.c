@@ -268,6 +268,16 @@ call_written(const char *file, int line, int dirfd, const char *name, const char
 
 /* ---- errors ---- */
 
+void
+close_fd(int fd)
+{
+	int number = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = number;
+}
+
 int
 fail(int number, const char *format, ...)
 {

@@ -82,6 +82,9 @@ void call_stage(const char *name, const char *why, const char *check, ...)
 int call_written(const char *file, int line, int dirfd, const char *name, const char *shown,
 		 const char *value);
 
+/* For the end of a function: closes FD, unless it is −1, and keeps errno. */
+void close_fd(int fd);
+
 /* ---- errors ---- */
 
 /* The recorded error: what failed, why, and what to do. It travels from child to parent whole. */

@@ -324,11 +324,11 @@ take_items(struct json_object *list, const char *what, const struct json_row *ro
 	memcpy((char *)into + row->offset, &item, sizeof item);
 	if (length && !item)
 		return fail(ENOMEM, "memory for %s%s%s", what, dot_after(what), row->path);
-	for (*count = 0; *count < length; item += row->size, ++*count) {
-		struct json_object *element = json_object_array_get_idx(list, *count);
+	for (size_t i = 0; i < length; i++, item += row->size) {
+		struct json_object *element = json_object_array_get_idx(list, i);
 
-		snprintf(place, sizeof place, "%s%s%s[%zu]", what, dot_after(what), row->path,
-			 *count);
+		*count = i + 1; /* what one of them has before its fault is to be freed as well */
+		snprintf(place, sizeof place, "%s%s%s[%zu]", what, dot_after(what), row->path, i);
 		if (row->kind == JSON_ITEMS ? json_fill(element, place, row->rows, item) < 0
 					    : !json_object_is_type(element, json_type_int) ||
 						      take_number(element, what, row, item) < 0)

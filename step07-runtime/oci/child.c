@@ -109,8 +109,7 @@ make_cwd(int root, const char *cwd)
 		if (fd < 0)
 			call_forget();
 	}
-	if (fd >= 0)
-		close(fd);
+	close_fd(fd);
 }
 
 /* The host's side has its turn, then the programs of the host that look from inside. */
@@ -197,8 +196,7 @@ set_home(struct oci_process *process)
 		call_forget(); /* a damaged passwd is the image's own business */
 		snprintf(user.home, sizeof user.home, "/");
 	}
-	if (root >= 0)
-		close(root);
+	close_fd(root);
 	snprintf(home, sizeof home, "HOME=%s", user.home);
 	return oci_process_set(process, home);
 }

@@ -302,8 +302,7 @@ discard(const struct globals *globals, const char *id)
 			planned.path[0] = '\0';
 		oci_config_free(&config);
 	}
-	if (dir >= 0)
-		close(dir);
+	close_fd(dir);
 	call_forget();
 	if (oci_state_discard(globals->root, id) < 0)
 		return -1;

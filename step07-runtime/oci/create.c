@@ -97,8 +97,7 @@ pid_file_write(int dir, const char *path, int pid)
 		       : 0;
 	if (fd >= 0 && done < 0)
 		unlinkat(dir, other, 0);
-	if (fd >= 0)
-		close(fd);
+	close_fd(fd);
 	close(dir);
 	return done;
 }
@@ -126,8 +125,7 @@ copy_config(const char *bundle, const char *name, int state)
 	else
 		fail(errno, "copy of %s", path);
 	close(from);
-	if (to >= 0)
-		close(to);
+	close_fd(to);
 	return done;
 }
 

@@ -128,12 +128,9 @@ release(struct held *held)
 {
 	int number = errno;
 
-	if (held->pidfd >= 0)
-		close(held->pidfd);
-	if (held->proc >= 0)
-		close(held->proc);
-	if (held->cgroup_namespace >= 0)
-		close(held->cgroup_namespace);
+	close_fd(held->pidfd);
+	close_fd(held->proc);
+	close_fd(held->cgroup_namespace);
 	cgroup_close(&held->cgroup);
 	seccomp_free(&held->seccomp);
 	errno = number;

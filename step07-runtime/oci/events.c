@@ -272,8 +272,7 @@ follow(const struct oci_state *state, const struct cgroup *cgroup, int64_t inter
 		kills = now;
 	}
 	for (int i = 0; i < 2; i++)
-		if (events[i].fd >= 0)
-			close(events[i].fd);
+		close_fd(events[i].fd);
 	return done;
 }
 

@@ -174,8 +174,7 @@ wait_for(pid_t pid, int timeout)
 		kill(-pid, SIGKILL);
 		kill(pid, SIGKILL); /* it may not have come to make its group */
 	}
-	if (event.fd >= 0)
-		close(event.fd);
+	close_fd(event.fd);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return ready == 0 ? -1 : status;
@@ -221,8 +220,7 @@ run_one(struct json_object *hook, enum hook_stage of, size_t i, int state)
 			fail(EINVAL, "hooks.%s[%zu] \"%s\" ended with status %d", stage, i, path,
 			     WEXITSTATUS(status));
 	}
-	if (output >= 0)
-		close(output);
+	close_fd(output);
 	return call_error()->number ? -1 : 0;
 }
 
@@ -299,8 +297,7 @@ hooks_stay_outside(const struct oci_config *config)
 void
 hooks_forget(void)
 {
-	if (outside >= 0)
-		close(outside);
+	close_fd(outside);
 	outside = -1;
 }
 

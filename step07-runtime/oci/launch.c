@@ -312,10 +312,8 @@ launch_close(struct launch *launch)
 {
 	handshake_close(&launch->shake);
 	scope_release(&launch->scope);
-	if (launch->child.pidfd >= 0)
-		close(launch->child.pidfd);
-	if (launch->root_tree >= 0)
-		close(launch->root_tree);
+	close_fd(launch->child.pidfd);
+	close_fd(launch->root_tree);
 	launch->child.pidfd = launch->root_tree = -1;
 	cgroup_close(&launch->cgroup);
 	seccomp_free(&launch->seccomp);

@@ -80,10 +80,8 @@ bind_in(int dir)
 static void
 leave(struct service *service)
 {
-	if (service->inside >= 0)
-		close(service->inside);
-	if (service->outside >= 0)
-		close(service->outside);
+	close_fd(service->inside);
+	close_fd(service->outside);
 	*service = (struct service){ -1, -1 };
 }
 

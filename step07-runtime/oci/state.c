@@ -93,8 +93,7 @@ oci_state_pidfd(const struct oci_state *state)
 	/* the pidfd first, then the look: if the start time is right now, the descriptor is too */
 	if (fd >= 0 && process_start_time(state->pid) == state->start_time)
 		return fd;
-	if (fd >= 0)
-		close(fd);
+	close_fd(fd);
 	return fail(ESRCH, "container not running: the first process of %s has ended", state->id);
 }
 
@@ -292,8 +291,7 @@ open_state(const char *root, const char *id, bool wait, struct oci_state *state)
 		oci_state_unlock(state);
 	if (done < 0)
 		oci_state_close(state);
-	if (fd >= 0)
-		close(fd);
+	close_fd(fd);
 	return done;
 }
 
@@ -454,8 +452,7 @@ void
 oci_state_close(struct oci_state *state)
 {
 	json_object_put(state->json);
-	if (state->dir >= 0)
-		close(state->dir);
+	close_fd(state->dir);
 	*state = (struct oci_state){ .dir = -1, .cgroup = "" };
 }
 

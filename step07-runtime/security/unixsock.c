@@ -16,7 +16,7 @@ unix_connect(const char *path, int type, const char *asked)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	size_t length = strlen(path);
-	int fd, number;
+	int fd;
 
 	if (length >= sizeof address.sun_path)
 		return fail(ENAMETOOLONG, "%s %s", asked, path);
@@ -31,9 +31,7 @@ unix_connect(const char *path, int type, const char *asked)
 			 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)),
 		 "connect(%d, {sa_family=AF_UNIX, sun_path=\"%s\"}) for %s", fd, path, asked) == 0)
 		return fd;
-	number = errno;
-	close(fd);
-	errno = number;
+	close_fd(fd);
 	return -1;
 }
 
