@@ -11,12 +11,10 @@ import shutil
 import subprocess
 import sys
 
-sys.path.append(os.path.join(os.path.dirname(os.path.realpath(__file__)), "site"))
-
-import csource
 import figures
 import generated
 import listings
+import places
 import transcripts
 from chapter import BOOK, ROOT, Fault, chapters
 
@@ -68,7 +66,7 @@ def check_coverage(list_, whole):
     """Every source file is named: by its path anywhere, or by its name in its step's chapter."""
     if not whole:
         return
-    texts = {c.name: c.text for c in list_ if c.name.startswith("book/")}
+    texts = {c.name: c.text for c in list_ if c.name.startswith("book/") and c.name != places.INDEX}
     for path in sources():
         name, step = str(path.relative_to(ROOT)), path.relative_to(ROOT).parts[0][4:6]
         own = "".join(t for n, t in texts.items() if n.startswith(f"book/{step}"))
@@ -79,7 +77,7 @@ def check_coverage(list_, whole):
 
 def check_spoken(list_, _whole):
     """A public function that a listing shows is spoken of in the prose around it."""
-    public = csource.functions([str(p.relative_to(ROOT)) for p in sources()])
+    public = places.functions_of(places.sources())
     for chapter in list_:
         prose = list(chapter.prose())
         for fence in filter(listings.is_listing, chapter.fences):

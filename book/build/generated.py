@@ -2,10 +2,13 @@
 
 `lines` counts the code of the steps into the column "lines of code" of the table it encloses;
 `rights` is the table that tests/system/rights.py made of what each option did in three situations;
-`podman`, `containerd` and `dockerd` list what the tests of that caller show, by their names.
+`podman`, `containerd` and `dockerd` list what the tests of that caller show, by their names;
+`index01` to `index07` say of each file and function of a step where the book explains it.
 """
+import functools
 import re
 
+import places
 from chapter import ROOT, Fault
 
 PART = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.S)
@@ -54,7 +57,44 @@ def caller(name):
     return tests
 
 
+@functools.cache
+def where():
+    """The chapters; then for each file and each public function the sections that explain it."""
+    contents, files = places.Contents(), places.sources()
+    functions = places.functions_of(files)
+    return contents, functions, places.explained(contents, files), places.spoken_of(contents, functions)
+
+
+def link(contents, found, most):
+    shown = []
+    for name, heading, mark in found[:most]:
+        number, numbered, title = contents.title(name).partition(" · ")
+        words = [number if numbered else title or number] + [places.plain(heading)] * bool(heading)
+        shown.append(f"[{' · '.join(words)}]({name[5:]}#{mark})".replace("|", "or"))
+    return ", ".join(shown)
+
+
+def index(step):
+    def tables(_body):
+        contents, functions, explained, spoken = where()
+        files = [file for file in explained if file.startswith(f"step{step}")]
+        rows = ["| file | what it is for | explained in |", "|---|---|---|"]
+        rows += [f"| [`{file.partition('/')[2]}`](../{file}) | {places.purpose(file).replace('|', 'or')} | "
+                 f"{link(contents, explained[file], 1)} |" for file in files]
+        rows += ["", "| function | file | explained in |", "|---|---|---|"]
+        for name, (file, _) in sorted(functions.items()):
+            if file in files:
+                found = spoken.get(name) or explained[file] or explained.get(file[:-1] + "h")
+                if not found:
+                    raise Fault(f"{file}: no chapter explains {name}")
+                rows.append(f"| `{name}` | `{file.partition('/')[2]}` | {link(contents, found, 2)} |")
+        return "\n".join(rows) + "\n"
+
+    return tables
+
+
 MAKERS = {"lines": lines, "rights": rights}
+MAKERS |= {f"index{step:02}": index(f"{step:02}") for step in range(1, 8)}
 MAKERS |= {name: caller(name) for name in ("podman", "containerd", "dockerd")}
 
 

@@ -2,8 +2,6 @@
 import html
 import re
 
-from chapter import ROOT
-
 WORDS = """auto break case char const continue default do double else enum extern float for goto if
 inline int long register restrict return short signed sizeof static struct switch typedef union
 unsigned void volatile while bool true false NULL""".split()
@@ -47,19 +45,3 @@ def diff(lines):
         else:
             out.append(f"<{tag}>{shown}</{tag}>" if tag else shown)
     return "\n".join(out)
-
-
-def functions(files):
-    """{name: (file, line)} of the functions that other files can call: a definition begins its line
-    with the name, and the line above, its type, has no `static`."""
-    found = {}
-    for file in files:
-        if not file.endswith(".c"):
-            continue
-        lines = (ROOT / file).read_text(encoding="utf-8").split("\n")
-        for number, line in enumerate(lines[1:], 2):
-            mark = re.match(r"([a-z_]\w*)\(", line)
-            above = lines[number - 2]
-            if mark and re.match(r"[A-Za-z]", above) and "static" not in above and mark[1] != "main":
-                found.setdefault(mark[1], (file, number))
-    return found

@@ -23,16 +23,14 @@ sys.path.insert(0, str(HERE.parent))
 
 import csource  # noqa: E402
 from chapter import BOOK, ROOT, Fault, chapters  # noqa: E402
+from places import (Contents, explained, functions_of, plain, purpose, sections, slug,  # noqa: E402
+                    sources, spoken_of)
 
 TITLE = "boxstep: containers in seven steps"
 READER = "gfm+attributes+raw_attribute"
 
 
 # ---- what there is -------------------------------------------------------------------------------
-
-
-def sources():
-    return sorted(str(p.relative_to(ROOT)) for s in ROOT.glob("step0*") for p in s.rglob("*.[ch]"))
 
 
 def page_of(name):
@@ -46,83 +44,6 @@ def page_of(name):
 
 def up_from(page):
     return "../" * page.count("/")
-
-
-class Contents:
-    """The chapters in the order of SUMMARY.md, with their titles; then what it does not list."""
-
-    def __init__(self):
-        summary = (BOOK / "SUMMARY.md").read_text(encoding="utf-8")
-        listed = re.findall(r"^( *)- \[([^\]]+)\]\(([^)]+)\)", summary, re.M)
-        self.entries = [(len(indent) // 4, plain(title), "book/" + name) for indent, title, name in listed]
-        known = {name for _, _, name in self.entries}
-        self.by_name = {c.name: c for c in chapters() if c.name.startswith("book/")}
-        self.order = [name for _, _, name in self.entries if name in self.by_name]
-        self.order += [n for n in self.by_name if n not in known]
-
-    def title(self, name):
-        for _, title, listed in self.entries:
-            if listed == name:
-                return title
-        heading = re.search(r"^# (.*)$", self.by_name[name].text, re.M)
-        return plain(heading[1]) if heading else name
-
-
-def plain(markdown):
-    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", markdown).replace("`", "")
-
-
-def slug(heading):
-    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
-
-
-def sections(chapter):
-    """Yields (heading, slug, text of the prose, listed files) of each part of a chapter."""
-    heading, lines, listed = "", [], []
-    for kind, _, part in chapter.parts:
-        if kind == "fence":
-            lines += part.body
-            listed += [v for k, v in part.settings.items() if k in ("file", "from", "to")]
-            continue
-        for line in part:
-            mark = re.match(r"#{1,6} (.*)$", line)
-            if mark:
-                if lines or heading:
-                    yield heading, slug(heading), "\n".join(lines), listed
-                heading, lines, listed = mark[1], [], []
-            else:
-                lines.append(line)
-    yield heading, slug(heading), "\n".join(lines), listed
-
-
-# ---- where each file and function is explained ---------------------------------------------------
-
-
-def explained(contents, files):
-    """{file: [(chapter, heading, slug)]}: sections that list a file, then those that name it."""
-    found = {name: [] for name in files}
-    for weight in (True, False):
-        for name in contents.order:
-            step = re.match(r"book/(\d\d)", name)
-            for heading, mark, text, listed in sections(contents.by_name[name]):
-                for file in files:
-                    own = step and file.startswith(f"step{step[1]}")
-                    said = file in listed if weight else (
-                        file in text or own and re.search(rf"(?<![\w-]){re.escape(posixpath.basename(file))}\b", text))
-                    place = (name, heading, mark)
-                    if said and place not in found[file]:
-                        found[file].append(place)
-    return found
-
-
-def spoken_of(contents, functions):
-    """{function: [(chapter, heading, slug)]}: sections whose prose or listing has the word."""
-    found = {}
-    for name in contents.order:
-        for heading, mark, text, _ in sections(contents.by_name[name]):
-            for word in set(re.findall(r"\b[a-z]\w+", text)) & functions.keys():
-                found.setdefault(word, []).append((name, heading, mark))
-    return found
 
 
 # ---- the frame of a page -------------------------------------------------------------------------
@@ -276,13 +197,6 @@ def source_page(contents, name, names, places):
     return page, framed(contents, page, name, body, "source")
 
 
-def purpose(name):
-    """What the comment at the head of a file says it is for."""
-    head = re.match(r"\s*/\*(.*?)\*/", (ROOT / name).read_text(encoding="utf-8"), re.S)
-    words = re.sub(r"\s*\n\s*\*\s?", " ", head[1]).strip() if head else ""
-    return re.split(r"(?<=[.:;])\s", words.partition(": ")[2] or words)[0].rstrip(".;:")
-
-
 def drawing(step, files):
     """The modules of a step and which includes which, drawn by Graphviz."""
     modules = {f[:-2] for f in files}
@@ -367,7 +281,7 @@ def search_index(contents, functions):
 
 def make_site(contents, top):
     files, others = sources(), linked_files(contents)
-    functions = csource.functions(files)
+    functions = functions_of(files)
     names = {name: f"{page_of(file)}#L{line}" for name, (file, line) in functions.items()}
     found = explained(contents, files)
     tables = top.parent / "tables.lua"
