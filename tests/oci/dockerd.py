@@ -125,14 +125,17 @@ def _():
 
 @test("docker's container that takes too much memory is killed, and docker knows why", NEEDS)
 def _():
-    # The shim reads memory.events when the kernel has told it of a change, and tells dockerd. If the
-    # container ends meanwhile, its cgroup is gone by then, whatever the runtime: so it ends afterwards.
+    # The shim reads memory.events when the kernel has told it of a change, and tells dockerd, which keeps
+    # it for the container's end. One that ends meanwhile has no cgroup to read any more, whatever the
+    # runtime: so it ends afterwards.
     script = EATER[-1].replace("exec ", "") + "; status=$?; until test -e /known; do sleep 0.1; done; exit $status"
     with Container("eater", "--memory", "24m", "--memory-swap", "24m", cmd=["sh", "-c", script]) as c:
         c.inside("touch", "/go")
-        ask(docker("inspect", "--format", "{{.State.OOMKilled}}", "eater"), "true")
+        events = ["events", "--since", "0", "--filter", "event=oom", "--filter", "container=eater", "--format", "{{.Action}}"]
+        until(lambda: "oom" in say(docker(*events, "--until", int(time.time()))), "dockerd to be told of the kill")
         c.inside("touch", "/known")
         equal(say(docker("wait", "eater")), "137")
+        equal(inspect("eater", "State.OOMKilled"), "true")
 
 
 @test("docker's container on a terminal has one, with its size", NEEDS)
