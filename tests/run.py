@@ -45,6 +45,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 MUST_WORK = os.environ.get("MUST_WORK") == "1"
 counts = {"passed": 0, "failed": 0, "skipped": 0}
 machine = None  # the VM lab, while it works
+beside = {}  # pid → what else runs beside the tests, and is not theirs to be waited for
 COUNTERS = "/var/tmp/counters"
 APART = ("podman", "containerd", "dockerd")  # five minutes in the VM: only when they are named
 MARK = {"passed": "ok  ", "failed": "FAIL", "skipped": "skip"}
@@ -305,6 +306,7 @@ def run_tests(tests):
                 run_test(test)
         if machine:
             machine.results()
+            book_in_vm()
 
 
 def with_service(group, tests):
@@ -363,8 +365,8 @@ def linger(before, seconds=4):
 def reap():
     try:
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            if machine and machine.process and machine.process.pid == ended[0]:
-                machine.process.returncode = os.waitstatus_to_exitcode(ended[1])
+            if ended[0] in beside:
+                beside[ended[0]].returncode = os.waitstatus_to_exitcode(ended[1])
     except ChildProcessError:
         pass
 
@@ -391,6 +393,22 @@ def sweep(before):
 # ---- the VM lab ----------------------------------------------------------------------------------
 
 
+def start_beside(argv, name):
+    """A process that works beside the tests: it, and a file with what it prints."""
+    with open(f"{harness.STAGE}/{name}", "w") as output:
+        process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT, cwd=harness.ROOT)
+    beside[process.pid] = process
+    leaks.beside.add(process.pid)
+    return process, open(f"{harness.STAGE}/{name}")
+
+
+def stop_beside():
+    for process in beside.values():
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+
+
 class Machine:
     """The VM lab, booted once with TESTS in it. It works beside the tests here: emulated, it keeps one
     processor busy and waits for the other. Its output goes to a file; results are lines of JSON in it."""
@@ -415,10 +433,10 @@ class Machine:
         argv = [f"{HERE}/vm/run.sh", "-d", vm, "-t", str(limit), "-w", harness.ROOT, "--"]
         argv += ["env", "-u", "BOXSTEP_STAGE", f"BUILD={harness.BUILD}", "IN_VM=1", *passed_on()]
         argv += ["python3", "tests/run.py", "--inside", listing]
-        with open(harness.STAGE + "/vm-output", "w") as output:
-            self.process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT)
-        self.output = open(harness.STAGE + "/vm-output")
-        leaks.beside = self.process.pid
+        self.process, self.output = start_beside(argv, "vm-output")
+
+    def running(self):
+        return self.process and self.process.poll() is None
 
     def results(self):
         """Counts and prints the results that came since the last call."""
@@ -435,18 +453,13 @@ class Machine:
 
     def finish(self):
         """Waits for the end; a test without a result by then has failed."""
-        while self.process and self.process.poll() is None:
+        while self.running():
             self.results()
             time.sleep(0.2)
         self.results()
         for name in self.names if self.process else []:
             why = f"the VM gave no result (status {self.process.returncode})\n"
             result(name, "failed", why + "".join(self.said[-20:]))
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait()
 
 
 def passed_on():
@@ -505,21 +518,35 @@ def unit_results(module, r, seconds):
         result(f"unit: {module}: {name}", outcome, detail.strip() or r.stderr[-500:], seconds / len(tests))
 
 
-def run_check(group, path):
+book = None  # the part of the book's check that needs the VM lab, while it works
+BOOK = harness.ROOT + "/book/build/check.py"
+
+
+def book_in_vm():
+    """Begins with the transcripts that need the VM lab when the tests in it are through."""
+    global book
+    if wanted("book", "book") and not book and not (machine and machine.running()) and not options.no_vm:
+        book = start_beside([BOOK, "--in-vm"], "book-output")
+
+
+def run_check(group, *argv):
     """A program that prints `ok NAME`, `FAIL NAME: why` (continued by indented lines), `skip NAME: why`."""
-    if not wanted(group, group + ": " + " ".join(options.word)):
-        return
-    r = subprocess.run([path], capture_output=True, text=True, cwd=harness.ROOT, check=False)
+    if wanted(group, group + ": " + " ".join(options.word)):
+        r = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=harness.ROOT, check=False)
+        check_results(group, r.stdout, r.returncode)
+
+
+def check_results(group, text, status):
     found = []
-    for line in r.stdout.splitlines():
+    for line in text.splitlines():
         line_of = re.match(r"(ok|FAIL|skip)\s+(.*)$", line)
         if line_of:
             name, _, why = line_of[2].partition(": ")
             found.append([name, {"ok": "passed", "FAIL": "failed", "skip": "skipped"}[line_of[1]], why])
         elif found:
             found[-1][2] += "\n" + line
-    if (r.returncode != 0) != any(outcome == "failed" for _, outcome, _ in found) or not found:
-        found.append(["all", "failed" if r.returncode else "passed", (r.stdout + r.stderr)[-3000:]])
+    if (status != 0) != any(outcome == "failed" for _, outcome, _ in found) or not found:
+        found.append(["all", "failed" if status else "passed", text[-3000:]])
     for name, outcome, why in found:
         result(f"{group}: {name}", outcome, why)
 
@@ -565,13 +592,9 @@ def system(tests):
             result(str(test), "skipped", why[0])
     global machine
     machine = Machine(later) if later else None
-    try:
-        run_tests(able)
-        if machine:
-            machine.finish()
-    finally:
-        if machine:
-            machine.stop()
+    run_tests(able)
+    if machine:
+        machine.finish()
 
 
 def main():
@@ -590,8 +613,13 @@ def main():
         if not options.unit:
             run_check("structure", HERE + "/structure/check.py")
             system(tests)
-            run_check("book", harness.ROOT + "/book/build/check.py")
+            book_in_vm()
+            if book:
+                book[0].wait()  # both put build/rootfs back as they found it
+                check_results("book", book[1].read(), book[0].returncode)
+            run_check("book", BOOK, "--no-vm")
     finally:
+        stop_beside()
         shutil.rmtree(harness.STAGE, ignore_errors=True)
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     return 1 if counts["failed"] else 0

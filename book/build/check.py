@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """book-check: is the book true, and in the form that it should have?
 
-Usage: check.py [--no-run] [CHAPTER.md…]
+Usage: check.py [--no-run | --no-vm | --in-vm] [CHAPTER.md…]
+
+--no-run: no transcripts; --no-vm: none that needs the VM lab; --in-vm: those alone, and no other check.
 
 Prints a line for each check and each transcript: ok, FAIL with the places, or skip with the reason.
 """
@@ -210,9 +212,10 @@ def said_otherwise(session):
     return lines + ([f"and {len(found) - 5} lines more"] if len(found) > 5 else [])
 
 
-def run_transcripts(list_):
+def run_transcripts(list_, where):
     sessions, norun = transcripts.sessions(list_)
-    for fence in norun:
+    sessions = [session for session in sessions if session.where in where]
+    for fence in norun if "native" in where else []:
         print(f"# {fence.place} is not run: {transcripts.not_run(fence)}")
     skipped, ready = transcripts.run_all(sessions)
     for session, what in skipped:
@@ -224,10 +227,10 @@ def run_transcripts(list_):
 def main(arguments):
     names = [a for a in arguments if not a.startswith("--")]
     list_ = chapters(names)
-    for check in CHECKS:
+    for check in CHECKS if "--in-vm" not in arguments else []:
         result(check.__name__[6:], list(check(list_, not names)))
     if "--no-run" not in arguments:
-        run_transcripts(list_)
+        run_transcripts(list_, [where for where, not_it in (("native", "--in-vm"), ("vm", "--no-vm")) if not_it not in arguments])
     return 1 if failed else 0
 
 

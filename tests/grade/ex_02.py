@@ -81,6 +81,7 @@ def _(g):
 
 # ---- 2.2 -----------------------------------------------------------------------------------------
 
+PATIENCE = 4  # seconds, for what takes a thousandth of one
 ORPHANS = 50
 
 reap = Exercise(
@@ -119,7 +120,7 @@ def _(g):
     for words, wanted in ((["exit", "7"], 7), (["raise", "9"], 137)):
         p = harness.start([g.program(), "--", harness.PROBE, *words])
         try:
-            r = p.wait(6)
+            r = p.wait(PATIENCE)
         except harness.Failure as failure:
             raise type(failure)("the command has ended, the program has not") from None
         g.must(r.status == wanted, f"status {r.status} for {' '.join(words)}", "status")
@@ -140,7 +141,7 @@ def _(g):
     harness.wait_for(lambda: zombies(init) >= len(mine), "their ends")
     os.kill(init, signal.SIGCONT)
     try:
-        harness.wait_for(lambda: not p.alive() or zombies(init) == 0, "the reaping", timeout=6)
+        harness.wait_for(lambda: not p.alive() or zombies(init) == 0, "the reaping", timeout=PATIENCE)
     except harness.Failure:
         g.must(False, f"{zombies(init)} of {len(mine)} are zombies", "one")
     try:
@@ -163,7 +164,7 @@ def _(g):
     for number in (signal.SIGUSR1, signal.SIGTERM):
         p.send(number)
         try:
-            p.read_until(f"signal {int(number)}", timeout=6)
+            p.read_until(f"signal {int(number)}", timeout=PATIENCE)
         except harness.Failure:
             g.must(False, f"signal {int(number)} did not reach the command", "block")
 
@@ -197,11 +198,11 @@ def _(g):
     for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM):
         p.send(number)
         try:
-            p.read_until("signal ", timeout=6)
+            p.read_until("signal ", timeout=PATIENCE)
         except harness.Failure:
             g.must(False, f"signal {int(number)} was not heard: {p.out}{p.err}", "dropped")
         try:
-            p.read_until(f"signal {int(number)}\n", timeout=6)
+            p.read_until(f"signal {int(number)}\n", timeout=PATIENCE)
         except harness.Failure:
             g.must(False, f"signal {int(number)} was sent: {p.out}{p.err}", "fixed")
 
@@ -223,7 +224,7 @@ def _(g):
     p.read_until("ready")
     p.send(signal.SIGTERM)
     try:
-        r = p.wait(8)
+        r = p.wait(PATIENCE)
     except harness.Failure:
         g.must(False, "SIGTERM did not end it", "dropped")
     g.must(r.status == 0, f"status {r.status}\n{r.out}{r.err}", "raw")

@@ -15,7 +15,7 @@ SYSCTLS = """net/ipv4/ip_forward net/ipv4/conf/all/forwarding net/ipv4/conf/all/
     kernel/hostname kernel/domainname kernel/core_pattern""".split()
 FILES = "/etc/hosts /etc/resolv.conf /etc/hostname /etc/passwd /etc/group".split()
 STATE = "/run/boxstep /var/lib/boxstep".split()
-beside = 0  # the process that runs the VM lab meanwhile: its children come and go as they like
+beside = set()  # processes that run beside the tests: their children come and go as they like
 
 
 def lines(path):
@@ -96,7 +96,7 @@ def processes(top=None):
     found = set()
     for name in os.listdir("/proc"):
         above = [int(name), *ancestors(int(name))] if name.isdigit() else []
-        if top in above[1:] and int(name) != os.getpid() and beside not in above:
+        if top in above[1:] and int(name) != os.getpid() and beside.isdisjoint(above):
             comm = " ".join(lines(f"/proc/{name}/comm"))
             words = " ".join(lines(f"/proc/{name}/cmdline")).replace("\0", " ").strip()
             found.add(f"{name} {comm} ({words[:120]})")
