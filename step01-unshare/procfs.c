@@ -59,8 +59,6 @@ procfs_write(int proc, const char *name, const char *value)
 	if (fd < 0)
 		return -1;
 	ssize_t n = call(write(fd, value, length), "write(\"/proc/%s\", \"%s\")", name, value);
-	int number = errno;
-	close(fd);
-	errno = number;
+	close_fd(fd);
 	return n == (ssize_t)length ? 0 : -1;
 }

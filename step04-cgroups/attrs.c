@@ -414,8 +414,7 @@ attrs_oom_score_adj(const struct attr_options *options, int proc, pid_t pid)
 		snprintf(name, sizeof name, "%d/oom_score_adj", pid);
 	snprintf(text, sizeof text, "%d", options->oom_score_adj);
 	done = procfs_write(proc, name, text);
-	if (own >= 0)
-		close(own);
+	close_fd(own);
 	return done < 0 ? call_hint("below its present value only with CAP_SYS_RESOURCE") : 0;
 }
 

@@ -92,18 +92,13 @@ def check_spoken(list_, _whole):
                     yield f"{fence.place}: no sentence near says what {name} is for"
 
 
-def slug(heading):
-    text = re.sub(r"[^\w\- ]", "", heading.strip().lower())
-    return text.replace(" ", "-")
-
-
 def check_links(list_, _whole):
     headings = {}
 
     def has(path, fragment):
         if path not in headings:
             text = path.read_text(encoding="utf-8")
-            headings[path] = {slug(x) for x in re.findall(r"^#+ (.*)$", text, re.M)}
+            headings[path] = {places.slug(x) for x in re.findall(r"^#+ (.*)$", text, re.M)}
         return fragment in headings[path]
 
     for chapter in list_:

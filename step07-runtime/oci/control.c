@@ -289,15 +289,15 @@ discard(const struct globals *globals, const char *id)
 	struct cgroup planned = CGROUP_NONE;
 	struct oci_config config;
 	char path[PATH_MAX];
-	int dir;
 
 	if (oci_id_check(id) < 0)
 		return -1;
 	call_forget();
 	snprintf(path, sizeof path, "%s/%s", globals->root, id);
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (dir >= 0 && oci_config_read(dir, path, &config) == 0) {
-		if (cgroup_plan(&config.cgroup, id, &planned) < 0 || rmdir(planned.path) == 0 ||
+		if (cgroup_plan(&config.cgroup, id, &planned) < 0 ||
+		    call_try(rmdir(planned.path), "rmdir(\"%s\")", planned.path) == 0 ||
 		    errno == ENOENT)
 			planned.path[0] = '\0';
 		oci_config_free(&config);

@@ -29,7 +29,7 @@ struct fetch {
 	const char *accept; /* media types, or NULL */
 	const struct fetch_sink *sink;
 	void *into;
-	bool any_status; /* the first question: any answer will do; none is final */
+	bool any_status; /* any answer will do; where nobody is there, not asked again */
 	bool probe;	 /* a connection that is cut is an answer too: ECONNRESET, at once */
 	/* the answer */
 	long status;		/* of HTTP */
