@@ -7,6 +7,8 @@ runner looks again for a while before it calls something a leak.
 
 import os
 import re
+import socket
+import struct
 import subprocess
 
 SYSCTLS = """net/ipv4/ip_forward net/ipv4/conf/all/forwarding net/ipv4/conf/all/route_localnet
@@ -41,7 +43,38 @@ def interfaces():
 
 
 def rules():
-    """The nft rule set, without numbers that count."""
+    """The nft rule set, without numbers that count. It is listed again only when it was changed: a list
+    takes ten times as long as all else here together."""
+    generation = generation_of_rules()
+    if not generation:
+        return set()
+    if generation not in listed:
+        listed.clear()
+        listed[generation] = rule_set()
+    return listed[generation]
+
+
+listed = {}  # the last list, by its generation
+
+
+def generation_of_rules():
+    """The number that the kernel gives a rule set with each change (NFT_MSG_GETGEN in
+    linux/netfilter/nf_tables.h), with the network namespace; None without nftables or rights."""
+    header = struct.pack("=IHHIIBBH", 20, 10 << 8 | 16, 1, 0, 0, 0, 0, 0)  # NLM_F_REQUEST, AF_UNSPEC
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 12) as s:  # NETLINK_NETFILTER
+            s.settimeout(60)
+            s.send(header)
+            answer = s.recv(65536)
+    except OSError:
+        return None
+    size, kind = struct.unpack_from("=HH", answer, 20)
+    if struct.unpack_from("=H", answer, 4)[0] != 10 << 8 | 15 or kind != 1:  # NFT_MSG_NEWGEN, NFTA_GEN_ID
+        return None
+    return os.readlink("/proc/self/ns/net"), answer[24 : 20 + size]
+
+
+def rule_set():
     try:
         listing = subprocess.run(
             ["nft", "-s", "list", "ruleset"], capture_output=True, text=True, timeout=60
@@ -68,38 +101,48 @@ def cgroup2_mounts():
 
 def cgroups():
     """Cgroups are seen by everybody: one that names a living process which is not ours is not ours."""
-    return {folder for top in cgroup2_mounts() for folder, _, _ in os.walk(top) if not foreign(folder)}
+    found = {folder for top in cgroup2_mounts() for folder, _, _ in os.walk(top)}
+    parent = parents() if any(re.search(r"-\d", folder) for folder in found) else {}
+    return {folder for folder in found if not foreign(folder, parent)}
 
 
-def foreign(folder):
-    top = int(os.environ.get("BOXSTEP_RUNNER", os.getpid()))
-    for word in re.findall(r"-(\d+)", folder):
-        if os.path.exists(f"/proc/{word}") and top not in ancestors(int(word)) and int(word) != top:
-            return True
-    return False
+def foreign(folder, parent):
+    top = runner()
+    named = [int(word) for word in re.findall(r"-(\d+)", folder)]
+    return any(pid in parent and top not in (pid, *ancestors(pid, parent)) for pid in named)
 
 
-def ancestors(pid):
-    while pid > 1:
-        for line in lines(f"/proc/{pid}/status"):
-            if line.startswith("PPid:"):
-                pid = int(line.split()[1])
-                break
-        else:
-            return
+def runner():
+    return int(os.environ.get("BOXSTEP_RUNNER", os.getpid()))
+
+
+def parents():
+    """Of every process, zombies included, the one above it."""
+    found = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", "rb", buffering=0) as file:
+                line = file.read(4096)
+        except OSError:
+            continue
+        found[int(name)] = int(line.rpartition(b")")[2].split()[1])  # before the last ")" is a name: anything
+    return found
+
+
+def ancestors(pid, parent):
+    while (pid := parent.get(pid, 0)) > 1:
         yield pid
 
 
 def processes(top=None):
     """The descendants of the runner, zombies included; orphans come back to it (a subreaper)."""
-    top = top or int(os.environ.get("BOXSTEP_RUNNER", os.getpid()))
-    found = set()
-    for name in os.listdir("/proc"):
-        above = [int(name), *ancestors(int(name))] if name.isdigit() else []
-        if top in above[1:] and int(name) != os.getpid() and beside.isdisjoint(above):
-            comm = " ".join(lines(f"/proc/{name}/comm"))
-            words = " ".join(lines(f"/proc/{name}/cmdline")).replace("\0", " ").strip()
-            found.add(f"{name} {comm} ({words[:120]})")
+    top, parent, found = top or runner(), parents(), set()
+    for pid in parent:
+        above = [pid, *ancestors(pid, parent)]
+        if top in above[1:] and pid != os.getpid() and beside.isdisjoint(above):
+            comm = " ".join(lines(f"/proc/{pid}/comm"))
+            words = " ".join(lines(f"/proc/{pid}/cmdline")).replace("\0", " ").strip()
+            found.add(f"{pid} {comm} ({words[:120]})")
     return found
 
 
