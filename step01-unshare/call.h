@@ -116,8 +116,9 @@ int call_report(const char *program);
 /* ---- telling ---- */
 
 /*
- * Where the telling goes: a file (opened close-on-exec, made new), or stderr when PATH is NULL.
- * Must not be silent already to a mode of its own; gives 0, or −1 with errno.
+ * Where the telling goes from now on: the file PATH, made new and opened for appending and
+ * close-on-exec, in place of stderr. It is JSON unless a mode has been chosen, or is chosen later.
+ * Gives 0, or −1 with errno.
  */
 int call_tell_to(const char *path);
 

@@ -43,9 +43,9 @@ search(const char *name, char *const envp[], char *found, size_t size)
 	for (const char *end;; path = end + 1) {
 		struct stat status;
 		end = strchrnul(path, ':');
-		snprintf(found, size, "%.*s%s%s", (int)(end - path), path, end > path ? "/" : "",
-			 name);
-		if (stat(found, &status) == 0 && S_ISREG(status.st_mode)) {
+		size_t length = (size_t)snprintf(found, size, "%.*s%s%s", (int)(end - path), path,
+						 end > path ? "/" : "", name);
+		if (length < size && stat(found, &status) == 0 && S_ISREG(status.st_mode)) {
 			if (faccessat(AT_FDCWD, found, X_OK, AT_EACCESS) == 0)
 				return 0;
 			number = errno;
@@ -175,6 +175,10 @@ exec_find(const char *name, char *const envp[], char path[EXEC_PATH], bool check
 {
 	char cause[400];
 
+	if (strlen(name) >= EXEC_PATH) { /* cut off, it could name another program */
+		fail(ENAMETOOLONG, "execve(\"%s\")", name);
+		return refused(NOT_RUNNABLE, NULL);
+	}
 	if (strchr(name, '/'))
 		snprintf(path, EXEC_PATH, "%s", name);
 	else if (search(name, envp, path, EXEC_PATH) < 0) {

@@ -312,8 +312,12 @@ idmap_writer_start(const struct idmap_options *options, struct idmap_writer *wri
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return fail(errno, "socketpair for the writer of the maps");
 	writer->pid = fork();
-	if (writer->pid < 0)
-		return fail(errno, "fork for the writer of the maps");
+	if (writer->pid < 0) {
+		fail(errno, "fork for the writer of the maps");
+		close_fd(ends[0]);
+		close_fd(ends[1]);
+		return -1;
+	}
 	if (writer->pid == 0) {
 		close(ends[0]);
 		if (read(ends[1], &go, 1) != 1)

@@ -39,7 +39,7 @@ bool idmap_has_range(void);
  * Writes the maps of process PID, which is in a new user namespace, from its parent's namespace:
  * `deny` to setgroups first where the kernel demands it (a writer without CAP_SETGID), then
  * gid_map and uid_map with one write each; ranges of an ordinary user by newuidmap(1) and
- * newgidmap(1). PID 0 is the caller itself (a single-line map only).
+ * newgidmap(1).
  * --map-auto: root gets 0…65535 on the range of `root` in /etc/subuid, else on 100000…165535; an
  * ordinary user 0 = itself and 1…n = the range of its line. Without one: EINVAL, and what to add.
  * PID is never the caller itself here; for that see idmap_writer_finish.

@@ -60,5 +60,8 @@ procfs_write(int proc, const char *name, const char *value)
 		return -1;
 	ssize_t n = call(write(fd, value, length), "write(\"/proc/%s\", \"%s\")", name, value);
 	close_fd(fd);
-	return n == (ssize_t)length ? 0 : -1;
+	/* numbers more than a setting has are left over, with the first ones already set */
+	if (n >= 0 && n != (ssize_t)length)
+		return fail(EIO, "write(\"/proc/%s\", \"%s\")", name, value);
+	return n < 0 ? -1 : 0;
 }

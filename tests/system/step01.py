@@ -192,6 +192,16 @@ def _(s):
     equal(run(s.argv(cmd=["/etc/passwd"])).status, 126)
 
 
+@test("a path that is too long is refused, and not cut off to that of another program")
+def _():
+    cut = "/" * (4095 - len("bin/true")) + "bin/true"
+    for env, word in (({}, cut + "-not"), ({"PATH": cut.removesuffix("/true")}, "true-not")):
+        r = run([step(1), "--", word], env={**os.environ, **env})
+        equal(r.status, 126 if "/" in word else 127)
+        contains(r.err, "ENAMETOOLONG" if "/" in word else "ENOENT")
+    equal(run([step(1), "--", cut]).status, 0)
+
+
 @test("what execve leaves unexplained is named: interpreter, CR, architecture, noexec, directory")
 def _():
     def made(name, content, mode=0o755):

@@ -933,6 +933,10 @@ settings(void)
 	expect(sysctl_apply(&options, proc) == 0);
 	int fd = procfs_open_file(proc, "sys/kernel/shmmni", O_RDONLY);
 	expect(fd >= 0 && read(fd, text, sizeof text - 1) > 0 && atoi(text) == 17);
+	struct sysctl_options two = { 0 };
+	expect(sysctl_add(&two, "kernel.shmmni", "18 19") == 0); /* of which the kernel takes one */
+	expect(sysctl_apply(&two, proc) == -1 && errno == EIO && call_error()->number == EIO);
+	call_forget();
 	expect(sysctl_add(&options, "net.no.such", "1") == 0);
 	expect(sysctl_apply(&options, proc) == -1 && errno == ENOENT);
 }
