@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import figures
 import generated
@@ -22,6 +23,7 @@ from chapter import BOOK, ROOT, Fault, chapters
 
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 NEAR = 40  # lines
+TOLD = ("step01-unshare/",)  # whose every public function is told; one that is whole joins them
 ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|No|Fig|St|Dr|Mr|Ms)\.$")
 
 
@@ -90,6 +92,21 @@ def check_spoken(list_, _whole):
                 own = public.get(name, ("",))[0] == fence.settings.get("file")
                 if own and not re.search(rf"\b{name}\b", near):
                     yield f"{fence.place}: no sentence near says what {name} is for"
+
+
+def check_told(list_, whole):
+    """A public function is named by a sentence where its own chapter explains its file: that it is
+    in the index, in a listing or in a table tells nobody what it is for."""
+    if not whole:
+        return
+    by_name = {c.name: c for c in list_ if c.name.startswith("book/") and c.name != places.INDEX}
+    files = [file for file in places.sources() if file.startswith(TOLD)]
+    explained = places.explained(SimpleNamespace(order=list(by_name), by_name=by_name), files)
+    said = {name: places.told(chapter) for name, chapter in by_name.items()}
+    for name, (file, number) in places.functions_of(files).items():
+        texts = (said[c].get(heading, "") for c, heading, _ in explained[file] if places.at_home(file, c))
+        if not any(re.search(rf"\b{name}\b", text) for text in texts):
+            yield f"{file}:{number}: no sentence of its chapter says what {name} is for"
 
 
 def check_links(list_, _whole):
@@ -181,8 +198,8 @@ def check_norun(list_, whole):
         yield f"{len(norun)} of {len(norun) + len(sessions)} transcripts are not run: one in ten may be"
 
 
-CHECKS = (check_listings, check_anchors, check_coverage, check_spoken, check_links,
-          check_contents, check_sentences, check_spelling, check_generated, check_figures, check_norun)
+CHECKS = (check_listings, check_anchors, check_coverage, check_spoken, check_told,
+          check_links, check_contents, check_sentences, check_spelling, check_generated, check_figures, check_norun)
 
 
 # ---- results: `ok NAME`, `FAIL NAME: why` (more lines of it are indented), `skip NAME: why` ----

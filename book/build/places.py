@@ -93,6 +93,24 @@ def explained(contents, files):
     return found
 
 
+def told(chapter):
+    """{heading: what is said below it}: the sentences, and not what a listing or a table shows."""
+    said, heading = {}, ""
+    for _, line in chapter.prose():
+        mark = re.match(r"#{1,6} (.*)$", line)
+        if mark:
+            heading = mark[1]
+        elif not line.startswith("|"):
+            said[heading] = said.get(heading, "") + line + "\n"
+    return said
+
+
+def at_home(file, chapter):
+    """Whether a chapter is one of the file's step, or the one that the head of the file names."""
+    head = (ROOT / file).read_text(encoding="utf-8").partition("*/")[0]
+    return chapter.startswith(f"book/{file[4:6]}") or chapter in head
+
+
 def spoken_of(contents, functions):
     """{function: [(chapter, heading, slug)]}: sections whose prose or listing has the word."""
     found = {}

@@ -7,6 +7,7 @@ import chapter  # noqa: E402
 import check as book_check  # noqa: E402
 import figures  # noqa: E402
 import listings  # noqa: E402
+import places  # noqa: E402
 import sequence  # noqa: E402
 import transcripts  # noqa: E402
 
@@ -90,6 +91,32 @@ def _():
     ):
         found = list(book_check.check_sentences([text("t.md", content)], False))
         equal(len(found), faults, f"faults in {content!r}")
+
+
+@test("a public function that no sentence names, where its file is explained, is told", needs="")
+def _():
+    for folder in ("book", "step01-unshare"):
+        os.makedirs(f"{TMP}/{folder}", exist_ok=True)
+    source = "/* a.c: Explained in book/04-own.md. */\nint\na_make(void)\n{\n}\n\nstatic int\nb(void)\n{\n}\n"
+    with open(f"{TMP}/step01-unshare/a.c", "w") as file:
+        file.write(source)
+    places.ROOT = chapter.pathlib.Path(TMP)
+    here, head = "step01-unshare/a.c", "# One\n\n"
+    for name, content, faults in (
+        ("01-t.md", head + f"`a_make` of `{here}` makes it.\n", 0),
+        ("01-t.md", head + "`a_make` of `a.c` makes it.\n", 0),
+        ("01-t.md", head + f"`a_make` makes it.\n\n```c file={here}\nint\n```\n", 0),
+        ("04-own.md", head + f"`a_make` of `{here}` makes it.\n", 0),
+        ("04-other.md", head + f"`a_make` of `{here}` makes it.\n", 1),
+        ("01-t.md", head + f"`{here}` is a file.\n\n# Two\n\n`a_make` makes it.\n", 1),
+        ("01-t.md", head + f"`a_makes` of `{here}`.\n", 1),
+        ("01-t.md", head + f"| `{here}` | `a_make` |\n", 1),
+        ("01-t.md", head + f"Code:\n\n```c file={here}\na_make(void)\n```\n", 1),
+        ("A6-index.md", head + f"`a_make` of `{here}` makes it.\n", 1),
+    ):
+        found = list(book_check.check_told([text("book/" + name, content)], True))
+        equal(len(found), faults, f"faults in {name} {content!r}: {found}")
+        check(not faults or "a.c:3" in found[0] and "a_make" in found[0], f"{found} names the place")
 
 
 @test("a transcript that is apart is run when it is asked for, and gives its reason otherwise", needs="")
