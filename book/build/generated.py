@@ -45,8 +45,13 @@ def lines(body):
 
 
 def rights(body):
+    """What a run in the machine found to be different from BODY; taken once, or it would come back when
+    it is old."""
     made = ROOT / "build/rights.md"
-    return made.read_text(encoding="utf-8") if made.exists() else body
+    if made.exists():
+        body = made.read_text(encoding="utf-8")
+        made.unlink()
+    return body
 
 
 def caller(name):

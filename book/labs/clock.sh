@@ -7,9 +7,15 @@ label=vm-only needs="root"
 
 set_it="date -u -s '2001-02-03 04:05:06' >/dev/null"
 
+# How far the clock is ahead of the seconds since boot, which nobody sets.
+ahead() {
+    now=$(date +%s.%N)
+    read -r up _ </proc/uptime
+    awk "BEGIN { printf \"%.2f\n\", $now - $up }"
+}
+
 stage() {
-    # from these two, and the seconds since boot later, comes what the clock would say, had nobody set it
-    echo "$(date +%s.%N) $(cut -d ' ' -f 1 /proc/uptime)" >"$place/before"
+    ahead >"$place/before"
     try "step02 --time --boottime 100000000 -- sh -c 'cat /proc/self/timens_offsets; date +%F; test \$(cut -d . -f 1 /proc/uptime) -gt 100000000 && echo three years up'"
 }
 
@@ -22,8 +28,8 @@ look() {
 }
 
 undo() {
-    cat "$place/before" /proc/uptime | awk '{ printf NR == 1 ? "" : "%.2f\n", was + $1; was = $1 - $2 }' >"$place/now"
-    try "date -s @\$(cat $place/now) >/dev/null"
+    ahead | cat "$place/before" - | awk '{ back = was - $1; was = $1 } END { printf "%.2f seconds\n", back }' >"$place/back"
+    try "date -s \"\$(cat $place/back)\" >/dev/null" # date adds that to what the clock says
 }
 
 lab "$@"

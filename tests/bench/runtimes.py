@@ -18,6 +18,7 @@ import platform
 import random
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -93,16 +94,21 @@ class Bench:
         self.count += 1
         return f"bench-{os.getpid()}-{self.count}"
 
-    def clock(self, argv):
-        """(milliseconds, KiB) of a command; None when it fails. Its output goes to a file: a pipe
-        would be waited for until the container has closed it too."""
+    def clock(self, argv, patience=60):
+        """(milliseconds, KiB) of a command; None when it fails, or is not done after PATIENCE seconds. Its
+        output goes to a file: a pipe would be waited for until the container has closed it too."""
         with open(self.scratch + "/out", "w+", encoding="utf-8") as out:
-            r = subprocess.run([BUILD + "/bench/stopwatch", *argv], env=self.env, stdin=subprocess.DEVNULL,
-                               stdout=out, stderr=subprocess.STDOUT, check=False)  # fmt: skip
+            process = subprocess.Popen([BUILD + "/bench/stopwatch", *argv], env=self.env, stdin=subprocess.DEVNULL,
+                                       stdout=out, stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
+            try:
+                status = process.wait(patience)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                status = process.wait()
             out.seek(0)
             lines = out.read().splitlines()
         self.said = " ".join(lines)[-300:]
-        if r.returncode != 0 or not lines:
+        if status != 0 or not lines:
             return None
         nanoseconds, peak = lines[-1].split()
         return int(nanoseconds) / 1e6, int(peak)
