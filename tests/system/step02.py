@@ -160,6 +160,8 @@ def _(s):
     r = run(s.argv("--pid", f"container:{inner(p)}", "--no-init", cmd=[s.probe, "ids", "ns"]))
     contains(r.out, os.readlink(f"/proc/{inner(p)}/ns/pid"))
     contains(r.out, "pid 2\n")
+    r = run(s.argv("--pid", "container:4194304", "--no-init", cmd=["true"]))
+    check(r.err.endswith("No such process\n"), f"{r.err!r}: who is not there needs no other hint")
 
 
 # ---- users ---------------------------------------------------------------------------------------
