@@ -56,11 +56,11 @@ child(struct handshake *shake)
 	    wall_begin(&wall) < 0 || view_enter(&view) < 0 || ns_set_hostname(&ns) < 0 ||
 	    contents_settle(&contents) < 0 || monitor_in_child(&monitor) < 0 ||
 	    /* the bounding set while there is CAP_SETPCAP, the ids while there is CAP_SETUID */
-	    caps_drop_bounding(&wall.caps) < 0 || seccomp_install_early(&wall.filter, NULL) < 0 ||
+	    caps_drop_bounding(&wall.caps) < 0 || seccomp_install_early(&wall.filter) < 0 ||
 	    wall_become(&contents.user) < 0 || caps_set(&wall.caps) < 0 ||
 	    seccomp_no_new_privs(&wall.filter) < 0 || spawn_die_with_parent() < 0 ||
 	    /* last, so that nothing of ours has to pass the filter but execve */
-	    handshake_ready(shake) < 0 || seccomp_install_last(&wall.filter, NULL) < 0)
+	    handshake_ready(shake) < 0 || seccomp_install_last(&wall.filter) < 0)
 		handshake_fail(shake);
 	init_or_exec(spawn.no_init, contents.argv, contents.env, 0, shake);
 }

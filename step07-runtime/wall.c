@@ -42,7 +42,7 @@ wall_devices(struct wall *wall, const struct cgroup *cgroup, int kinds)
 		return 0;
 	done = device_rules_apply(device_rules_default, device_rules_default_count, cgroup);
 	if (done == 0 && !(kinds & CLONE_NEWUSER))
-		caps_remove(&wall->caps, UINT64_C(1) << CAP_MKNOD);
+		caps_restrict(&wall->caps, ~(UINT64_C(1) << CAP_MKNOD));
 	return done < 0 ? -1 : 0;
 }
 

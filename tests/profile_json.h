@@ -15,6 +15,11 @@
 #include "step07-runtime/security/profile.h"
 #include "step07-runtime/security/sys_table.h"
 
+#define CALL_NAME(name, ...) #name,
+/* By row of the table. */
+static const char *const call_names[SYS_IDS] = { SYS_NUMBERS(CALL_NAME) };
+#undef CALL_NAME
+
 __attribute__((unused)) static int
 profile_parse(const char *text, size_t length, const char *name, uint64_t caps,
 	      struct profile *profile)
@@ -47,7 +52,7 @@ print_rule(FILE *out, const struct profile_rule *rule)
 {
 	fputs("\n\t\t{ \"names\": [", out);
 	for (size_t i = 0; i < rule->call_count; i++)
-		fprintf(out, "%s \"%s\"", i ? "," : "", sys_call_name(rule->calls[i]));
+		fprintf(out, "%s \"%s\"", i ? "," : "", call_names[rule->calls[i]]);
 	fputs(" ], ", out);
 	print_action(out, "action", "errnoRet", rule->action);
 	fputs(rule->arg_count ? ", \"args\": [" : "", out);

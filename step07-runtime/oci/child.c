@@ -260,7 +260,7 @@ child_rights(const struct oci_process *process, const struct seccomp *seccomp, i
 
 	if (call_error()->number || attrs_apply(&process->attrs, proc) < 0 ||
 	    child_dumpable(false) < 0 || caps_drop_bounding(&process->caps) < 0 ||
-	    seccomp_install_early(seccomp, NULL) < 0 ||
+	    seccomp_install_early(seccomp) < 0 ||
 	    caps_become_user(process->user.uid, process->user.gid, process->user.groups,
 			     process->user.count) < 0 ||
 	    caps_set(&process->caps) < 0)
@@ -318,7 +318,7 @@ child_exec(const struct oci_process *process, const struct seccomp *seccomp, int
 	if (!init && exec_prepare(keep) < 0)
 		return -1;
 	/* nothing of ours is left to be allowed by the filter but execve */
-	if (seccomp_install_last(seccomp, NULL) < 0)
+	if (seccomp_install_last(seccomp) < 0)
 		return -1;
 	if (init)
 		init_or_exec(false, process->args, process->env, keep, shake);

@@ -56,10 +56,6 @@ struct cgroup;
 int open_running(const struct globals *globals, const char *id, struct oci_state *state,
 		 struct cgroup *cgroup);
 
-/* The end of a container, whatever it does at the moment: its process, its cgroup, its state, and
- * then its poststop hooks. Closes STATE. */
-int destroy(const struct globals *globals, struct oci_state *state);
-
 /* The directory of --pid-file (PATH or NULL), while paths are the caller's; then the file in it,
  * with PID as text, there all at once. Closes DIR; −1: nothing is to be written. */
 int pid_file_open(const char *path);

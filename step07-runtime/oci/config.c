@@ -362,14 +362,14 @@ take_annotations(struct oci_config *config)
 	config->seccomp_default = seccomp && strcmp(seccomp, "default") == 0;
 }
 
-/* New or joined. */
-static bool
-has_namespace(const struct oci_config *config, int flag)
+int
+oci_config_kinds(const struct oci_config *config)
 {
+	int kinds = config->ns.kinds;
+
 	for (size_t i = 0; i < config->joins; i++)
-		if (config->join[i].flag == flag)
-			return true;
-	return config->ns.kinds & flag;
+		kinds |= config->join[i].flag;
+	return kinds;
 }
 
 /* What is written for 1.1 works with 1.1 and later of the same first number; one that is newer than
@@ -401,7 +401,7 @@ check(const struct raw *raw, struct oci_config *config)
 	if (config->mount_label && config->mount_label[0] && !labels_selinux_enabled())
 		return fail(ENOTSUP, "linux.mountLabel %s: SELinux is not on in this kernel",
 			    config->mount_label);
-	if (config->domainname && !has_namespace(config, CLONE_NEWUTS))
+	if (config->domainname && !(oci_config_kinds(config) & CLONE_NEWUTS))
 		return fail(EINVAL, "domainname %s without a UTS namespace would be the host's",
 			    config->domainname);
 	return check_maps(config);

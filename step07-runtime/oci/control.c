@@ -102,6 +102,51 @@ for_each(struct control *control, const char *word, int (*act)(const char *, voi
 			      : act(word, control);
 }
 
+/* ---- the end, for delete and for a start that failed ---- */
+
+/* Kills the first process and waits until it is gone; its namespace's others go with it. */
+static void
+kill_first(const struct oci_state *state)
+{
+	struct pollfd event = { .events = POLLIN };
+
+	event.fd = oci_state_pidfd(state);
+	if (event.fd < 0) {
+		call_forget(); /* ended meanwhile */
+		return;
+	}
+	if (pidfd_send_signal(event.fd, SIGKILL, NULL, 0) == 0)
+		poll(&event, 1, 10000);
+	close(event.fd);
+}
+
+/* The end of a container, whatever it does at the moment: its process, its cgroup, its state, and
+ * then its poststop hooks. Closes STATE. */
+static int
+destroy(const struct globals *globals, struct oci_state *state)
+{
+	struct json_object *kept = json_object_get(state->json); /* its strings */
+	const struct hook_subject subject = { state->id, state->bundle, "stopped", 0 };
+	struct oci_config config = { 0 };
+	int done = -1;
+
+	if (state->hooks && oci_config_read(state->dir, state->bundle, &config) < 0)
+		call_forget(); /* damaged since: the container goes all the same */
+	if (oci_state_status(state) != OCI_STOPPED)
+		kill_first(state);
+	if (oci_state_release(state) < 0)
+		oci_state_close(state);
+	else
+		done = oci_state_remove(globals->root, state);
+	if (done == 0 && subject.bundle)
+		done = hooks_run(&config, HOOK_POSTSTOP, &subject);
+	oci_config_free(&config);
+	json_object_put(kept);
+	return done;
+}
+
+/* ---- start and state ---- */
+
 /* poststart, if the command runs. When a hook of either side of the gate has failed, the container
  * goes, as if nobody had made it. */
 static int
@@ -238,46 +283,7 @@ command_kill(const struct globals *globals, int argc, char **argv)
 	return for_each(&control, argv[first], kill_one);
 }
 
-/* ---- the end ---- */
-
-/* Kills the first process and waits until it is gone; its namespace's others go with it. */
-static void
-kill_first(const struct oci_state *state)
-{
-	struct pollfd event = { .events = POLLIN };
-
-	event.fd = oci_state_pidfd(state);
-	if (event.fd < 0) {
-		call_forget(); /* ended meanwhile */
-		return;
-	}
-	if (pidfd_send_signal(event.fd, SIGKILL, NULL, 0) == 0)
-		poll(&event, 1, 10000);
-	close(event.fd);
-}
-
-int
-destroy(const struct globals *globals, struct oci_state *state)
-{
-	struct json_object *kept = json_object_get(state->json); /* its strings */
-	const struct hook_subject subject = { state->id, state->bundle, "stopped", 0 };
-	struct oci_config config = { 0 };
-	int done = -1;
-
-	if (state->hooks && oci_config_read(state->dir, state->bundle, &config) < 0)
-		call_forget(); /* damaged since: the container goes all the same */
-	if (oci_state_status(state) != OCI_STOPPED)
-		kill_first(state);
-	if (oci_state_release(state) < 0)
-		oci_state_close(state);
-	else
-		done = oci_state_remove(globals->root, state);
-	if (done == 0 && subject.bundle)
-		done = hooks_run(&config, HOOK_POSTSTOP, &subject);
-	oci_config_free(&config);
-	json_object_put(kept);
-	return done;
-}
+/* ---- delete ---- */
 
 /* ANCHOR: discard */
 /* A damaged state does not say which process was the container's, and none is killed by guess: what
@@ -323,7 +329,7 @@ delete_one(const char *id, void *into)
 	enum oci_status status;
 
 	if (oci_state_open(control->globals->root, id, &state) < 0) {
-		if (!control->force)
+		if (!control->force || call_error()->number == EPERM) /* it is somebody else's */
 			return -1;
 		if (call_error()->number != ENOENT)
 			return discard(control->globals, id);

@@ -272,7 +272,7 @@ command_create(const struct globals *globals, int argc, char **argv)
 	if (begun == 0)
 		return 0;
 	job.launch.gate = job.state.dir;
-	if (begun < 0 || build(&job) < 0 || launch_release(&job.launch) < 0)
+	if (begun < 0 || build(&job) < 0 || launch_start(&job.launch) < 0)
 		return give_up(globals, &job);
 	hooks_leave();
 	launch_close(&job.launch);

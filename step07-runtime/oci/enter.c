@@ -178,7 +178,7 @@ enter_run(struct enter *enter)
 		child(enter, &shake, &held.seccomp, held.proc, held.cgroup_namespace,
 		      held.kinds & CLONE_NEWUSER);
 	handshake_in_parent(&shake);
-	launch_leave_supervisor(&held.seccomp);
+	seccomp_free(&held.seccomp);
 	if (enter->child.pidfd < 0 || handshake_go(&shake, enter->child.pid) < 0 ||
 	    handshake_wait_ready(&shake) < 0 || handshake_wait_exec(&shake) < 0)
 		spawn_end(&enter->child);

@@ -34,12 +34,15 @@ static const char *const stages[HOOK_STAGES] = {
 
 /* ---- what is asked for ---- */
 
+/* Those of a stage; NULL: there is none. */
 static struct json_object *
-list_of(struct json_object *hooks, enum hook_stage stage)
+list_of(const struct oci_config *config, enum hook_stage stage)
 {
 	bool bad = false;
+	struct json_object *list =
+		config->hooks ? json_array(config->hooks, stages[stage], &bad) : NULL;
 
-	return hooks ? json_array(hooks, stages[stage], &bad) : NULL;
+	return list && json_object_array_length(list) > 0 ? list : NULL;
 }
 
 /* Milliseconds for poll(2): −1 without a limit. */
@@ -88,14 +91,6 @@ hooks_check(struct json_object *hooks)
 				return -1;
 	}
 	return bad ? -1 : 0;
-}
-
-bool
-hooks_has(const struct oci_config *config, enum hook_stage stage)
-{
-	struct json_object *list = list_of(config->hooks, stage);
-
-	return list && json_object_array_length(list) > 0;
 }
 
 struct json_object *
@@ -229,11 +224,11 @@ run_one(struct json_object *hook, enum hook_stage of, size_t i, int state)
 static int
 run_here(const struct oci_config *config, enum hook_stage stage, const struct hook_subject *subject)
 {
-	struct json_object *list = list_of(config->hooks, stage);
-	int state, done = 0;
+	struct json_object *list = list_of(config, stage);
+	int state = state_file(config, subject), done = 0;
 
-	if (!list || (state = state_file(config, subject)) < 0)
-		return list ? -1 : 0;
+	if (state < 0)
+		return -1;
 	for (size_t i = 0; done == 0 && i < json_object_array_length(list); i++) {
 		done = run_one(json_object_array_get_idx(list, i), stage, i, state);
 		if (done < 0 && stage == HOOK_POSTSTOP) {
@@ -335,7 +330,7 @@ hooks_run(const struct oci_config *config, enum hook_stage stage,
 {
 	bool inside = stage == HOOK_CREATE_CONTAINER || stage == HOOK_START_CONTAINER;
 
-	if (!hooks_has(config, stage))
+	if (!list_of(config, stage))
 		return 0;
 	stage("hooks", "Programs of whoever made the bundle look at the container, or add to it.",
 	      "cat /proc/%d/mountinfo", subject->pid);

@@ -13,7 +13,6 @@
 #ifndef BOXSTEP_OCI_HOOKS_H
 #define BOXSTEP_OCI_HOOKS_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 struct json_object;
@@ -41,8 +40,6 @@ struct json_object *hook_state(const struct oci_config *config, const struct hoo
 /* Looks at every hook of the object `hooks` (NULL: there are none): an absolute path, args and env
  * of strings, a timeout above 0. −1 with EINVAL, which names the hook. */
 int hooks_check(struct json_object *hooks);
-/* Is there one of STAGE? */
-bool hooks_has(const struct oci_config *config, enum hook_stage stage);
 
 /*
  * Runs the hooks of STAGE in their order. The first that cannot be run, fails, or is still there

@@ -60,14 +60,6 @@ launch_seccomp(const struct oci_config *config, const struct oci_process *proces
 }
 
 void
-launch_leave_supervisor(struct seccomp *seccomp)
-{
-	if (seccomp->notify && seccomp->supervisor >= 0)
-		close(seccomp->supervisor);
-	seccomp->supervisor = -1;
-}
-
-void
 launch_restrict_caps(struct oci_process *process, bool new_user)
 {
 	uint64_t missing = caps_restrict(&process->caps, caps_available(new_user));
@@ -97,7 +89,7 @@ prepare_devices(struct launch *launch)
 	if (done < 0)
 		return -1;
 	if (done == 0 && config->device_rule_count && !(config->ns.kinds & CLONE_NEWUSER))
-		caps_remove(caps, UINT64_C(1) << CAP_MKNOD);
+		caps_restrict(caps, ~(UINT64_C(1) << CAP_MKNOD));
 	return 0;
 }
 
@@ -178,18 +170,6 @@ join_namespaces(struct oci_config *config)
 	return 0;
 }
 
-/* Namespaces that the container shares with nobody on the host: its own and, in a pod, the joined.
- */
-static int
-kinds_not_of_host(const struct oci_config *config)
-{
-	int kinds = config->ns.kinds;
-
-	for (size_t i = 0; i < config->joins; i++)
-		kinds |= config->join[i].flag;
-	return kinds;
-}
-
 int
 launch_prepare(struct launch *launch)
 {
@@ -201,15 +181,15 @@ launch_prepare(struct launch *launch)
 			ENOTSUP,
 			"linux.namespaces: the mount namespace has to be a new one: in a joined "
 			"one the root would be turned for everybody who is there");
-	if (config->ns.hostname && !(kinds_not_of_host(config) & CLONE_NEWUTS))
+	if (config->ns.hostname && !(oci_config_kinds(config) & CLONE_NEWUTS))
 		return fail(EINVAL, "hostname %s without a UTS namespace", config->ns.hostname);
-	if (config->netdevs.count && !(kinds_not_of_host(config) & CLONE_NEWNET))
+	if (config->netdevs.count && !(oci_config_kinds(config) & CLONE_NEWNET))
 		return fail(EINVAL, "linux.netDevices without a network namespace to move them to");
 	if (!launch->layers && stat(config->root.path, &root) < 0)
 		return fail(errno, "root.path \"%s\"", config->root.path);
-	launch_restrict_caps(&config->process, kinds_not_of_host(config) & CLONE_NEWUSER);
+	launch_restrict_caps(&config->process, oci_config_kinds(config) & CLONE_NEWUSER);
 	if (attrs_check(&config->process.attrs) < 0 || labels_check(&config->process.labels) < 0 ||
-	    sysctl_check(&config->sysctl, kinds_not_of_host(config)) < 0 ||
+	    sysctl_check(&config->sysctl, oci_config_kinds(config)) < 0 ||
 	    launch_seccomp(config, &config->process, &launch->seccomp) < 0 ||
 	    netdev_look(&config->netdevs) < 0 || prepare_cgroup(launch) < 0)
 		return -1;
@@ -245,7 +225,7 @@ launch_clone(struct launch *launch)
 		launch_child(launch);
 	handshake_in_parent(&launch->shake);
 	scope_release(&launch->scope); /* the child is in it, or there will be none */
-	launch_leave_supervisor(&launch->seccomp);
+	seccomp_free(&launch->seccomp);
 	if (launch->child.pidfd < 0 || idmap_write(&config->idmap, launch->child.pid) < 0 ||
 	    netdev_move(&config->netdevs, launch->child.pid) < 0 ||
 	    /* root of a user namespace may not lower it */
@@ -282,17 +262,11 @@ launch_ready(struct launch *launch)
 }
 
 int
-launch_release(struct launch *launch)
-{
-	return handshake_go(&launch->shake, launch->child.pid);
-}
-
-int
 launch_start(struct launch *launch)
 {
 	if (handshake_go(&launch->shake, launch->child.pid) < 0)
 		return -1;
-	return handshake_wait_exec(&launch->shake);
+	return launch->gate >= 0 ? 0 : handshake_wait_exec(&launch->shake);
 }
 
 void

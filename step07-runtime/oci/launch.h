@@ -59,16 +59,13 @@ int launch_seccomp(const struct oci_config *config, const struct oci_process *pr
  * specification demands. */
 void launch_restrict_caps(struct oci_process *process, bool new_user);
 
-/* In the parent, once the child has it: the connection to the supervisor of a filter. */
-void launch_leave_supervisor(struct seccomp *seccomp);
-
 /* Each gives 0, or −1 with the error recorded (the child's own, if it failed there). */
 int launch_prepare(struct launch *launch);
 int launch_clone(struct launch *launch);
 int launch_ready(struct launch *launch);
-int launch_start(struct launch *launch); /* only without `gate` */
-/* With `gate`, once the state is written: the container stays, and waits there for `start`. */
-int launch_release(struct launch *launch);
+/* Waits for the exec; with `gate`, once the state is written, it does not: the container stays, and
+ * waits there for `start`. */
+int launch_start(struct launch *launch);
 
 /* After a failure: kills the child, removes the cgroup, frees what was prepared. */
 void launch_abort(struct launch *launch);

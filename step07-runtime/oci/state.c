@@ -277,7 +277,9 @@ open_state(const char *root, const char *id, bool wait, struct oci_state *state)
 	*state = (struct oci_state){ .dir = -1, .id = id, .cgroup = "" };
 	if (oci_id_check(id) < 0)
 		return -1;
-	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open_root(root);
+	if (fd < 0 && call_error()->number == ENOENT)
+		call_forget();
 	state->dir = fd < 0 ? -1 : lock_dir(fd, id, LOCK_EX | LOCK_NB);
 	locked = state->dir >= 0 || wait;
 	if (fd >= 0 && state->dir < 0 && errno == EWOULDBLOCK)

@@ -191,12 +191,6 @@ caps_restrict(struct cap_sets *sets, uint64_t available)
 	return all & ~available;
 }
 
-void
-caps_remove(struct cap_sets *sets, uint64_t set)
-{
-	caps_restrict(sets, ~set);
-}
-
 /* ---- becoming it ---- */
 
 /* ANCHOR: bounding */

@@ -60,12 +60,9 @@ uint64_t caps_available(bool new_user_namespace);
  */
 int caps_from_options(const struct cap_options *options, uint64_t available, struct cap_sets *sets);
 
-/* For the OCI runtime: takes from SETS what AVAILABLE lacks; gives the set of what was taken, so
- * that it can be warned of. */
+/* Takes from all five SETS what AVAILABLE lacks; gives the set of what was taken, so that it can be
+ * warned of. */
 uint64_t caps_restrict(struct cap_sets *sets, uint64_t available);
-
-/* Takes SET out of all five sets. */
-void caps_remove(struct cap_sets *sets, uint64_t set);
 
 /* ---- becoming it, in this order ---- */
 

@@ -28,18 +28,10 @@ asks_supervisor(const struct profile *profile)
 	return false;
 }
 
-static int
-copy_text(const char *text, char **copy)
-{
-	if (text && !(*copy = strdup(text)))
-		return fail(ENOMEM, "seccomp profile");
-	return 0;
-}
-
 int
-seccomp_prepare_profile(const struct profile *profile, bool no_new_privs, struct seccomp *seccomp)
+seccomp_prepare_profile(struct profile *profile, bool no_new_privs, struct seccomp *seccomp)
 {
-	*seccomp = (struct seccomp){ .no_new_privs = no_new_privs };
+	*seccomp = (struct seccomp){ .no_new_privs = no_new_privs, .supervisor = -1 };
 	if (!profile)
 		return 0;
 	seccomp->notify = asks_supervisor(profile);
@@ -54,11 +46,9 @@ seccomp_prepare_profile(const struct profile *profile, bool no_new_privs, struct
 	}
 	if (filter_compile(profile, &seccomp->filter) < 0)
 		return -1;
-	if (copy_text(profile->listener_path, &seccomp->listener_path) < 0 ||
-	    copy_text(profile->listener_metadata, &seccomp->listener_metadata) < 0) {
-		seccomp_free(seccomp);
-		return -1;
-	}
+	seccomp->listener_path = profile->listener_path;
+	seccomp->listener_metadata = profile->listener_metadata;
+	profile->listener_path = profile->listener_metadata = NULL;
 	return 0;
 }
 
@@ -86,6 +76,8 @@ seccomp_prepare(const struct seccomp_options *options, uint64_t caps, bool privi
 void
 seccomp_free(struct seccomp *seccomp)
 {
+	if (seccomp->notify)
+		close_fd(seccomp->supervisor);
 	filter_free(&seccomp->filter);
 	free(seccomp->listener_path);
 	free(seccomp->listener_metadata);
@@ -98,32 +90,25 @@ seccomp_free(struct seccomp *seccomp)
 static const char *
 flag_names(unsigned flags)
 {
-	static const struct {
-		unsigned flag;
-		const char *name;
-	} known[] = {
-		{ SECCOMP_FILTER_FLAG_TSYNC, "TSYNC" },
-		{ SECCOMP_FILTER_FLAG_LOG, "LOG" },
-		{ SECCOMP_FILTER_FLAG_SPEC_ALLOW, "SPEC_ALLOW" },
-		{ SECCOMP_FILTER_FLAG_NEW_LISTENER, "NEW_LISTENER" },
-		{ SECCOMP_FILTER_FLAG_TSYNC_ESRCH, "TSYNC_ESRCH" },
-		{ SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, "WAIT_KILLABLE_RECV" },
-	};
 	static char text[256];
 	size_t length = 0;
 
-	snprintf(text, sizeof text, "0");
-	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-		if (flags & known[i].flag)
-			length += (size_t)snprintf(text + length, sizeof text - length,
-						   "%sSECCOMP_FILTER_FLAG_%s", length ? "|" : "",
-						   known[i].name);
+	/* the one that no profile may name */
+	snprintf(text, sizeof text, "%s",
+		 flags & SECCOMP_FILTER_FLAG_NEW_LISTENER ? "SECCOMP_FILTER_FLAG_NEW_LISTENER"
+							  : "0");
+	if (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)
+		length = strlen(text);
+	for (const struct profile_word *word = profile_flags; word->name; word++)
+		if (flags & word->value)
+			length += (size_t)snprintf(text + length, sizeof text - length, "%s%s",
+						   length ? "|" : "", word->name);
 	return text;
 }
 
 /* ANCHOR: install */
 static int
-install(const struct seccomp *seccomp, int *listener)
+install(const struct seccomp *seccomp)
 {
 	struct sock_fprog program = { seccomp->filter.count, seccomp->filter.insns };
 	bool hand_over = seccomp->notify && seccomp->state;
@@ -141,32 +126,20 @@ install(const struct seccomp *seccomp, int *listener)
 		return -1;
 	if (fd < 0 && errno == EACCES)
 		return call_hint("without no_new_privs only CAP_SYS_ADMIN may put on a filter");
-	if (fd < 0)
-		return -1;
-	if (listener && seccomp->notify)
-		*listener = fd; /* close-on-exec, the kernel sees to it */
-	return 0;
+	return fd < 0 ? -1 : 0; /* a listener is close-on-exec, the kernel sees to it */
 }
 /* ANCHOR_END: install */
 
 int
-seccomp_install_early(const struct seccomp *seccomp, int *listener)
+seccomp_install_early(const struct seccomp *seccomp)
 {
-	if (listener)
-		*listener = -1;
-	if (!seccomp->filter.count || seccomp->no_new_privs)
-		return 0;
-	return install(seccomp, listener);
+	return seccomp->filter.count && !seccomp->no_new_privs ? install(seccomp) : 0;
 }
 
 int
-seccomp_install_last(const struct seccomp *seccomp, int *listener)
+seccomp_install_last(const struct seccomp *seccomp)
 {
-	if (!seccomp->filter.count || !seccomp->no_new_privs)
-		return 0;
-	if (listener)
-		*listener = -1;
-	return install(seccomp, listener);
+	return seccomp->filter.count && seccomp->no_new_privs ? install(seccomp) : 0;
 }
 
 int

@@ -44,24 +44,25 @@ int seccomp_prepare(const struct seccomp_options *options, uint64_t caps, bool p
 		    struct seccomp *seccomp);
 
 /* The same from a profile that the caller has read (the OCI runtime: profile_from_json).
- * NULL: unconfined. The profile can be freed afterwards. */
+ * NULL: unconfined. The profile can be freed afterwards; what it says of the listener is taken from
+ * it. */
 struct profile;
-int seccomp_prepare_profile(const struct profile *profile, bool no_new_privs,
-			    struct seccomp *seccomp);
+int seccomp_prepare_profile(struct profile *profile, bool no_new_privs, struct seccomp *seccomp);
 
 /*
  * In the child. With no_new_privs anybody may put on a filter, so it is put on last: nothing of
  * ours then needs to be allowed by it but exec. Without, CAP_SYS_ADMIN is needed, so it is put on
  * before the capabilities go. Call both; the one whose time it is not does nothing.
- * When a listener comes of it, *LISTENER (may be NULL for profiles without notify) is its
- * descriptor, close-on-exec; else −1.
+ * A listener that comes of it goes to the supervisor; here it is close-on-exec.
  */
-int seccomp_install_early(const struct seccomp *seccomp, int *listener);
-int seccomp_install_last(const struct seccomp *seccomp, int *listener);
+int seccomp_install_early(const struct seccomp *seccomp);
+int seccomp_install_last(const struct seccomp *seccomp);
 
 /* In the child, between them: prctl(PR_SET_NO_NEW_PRIVS), when it is wanted. Irrevocable. */
 int seccomp_no_new_privs(const struct seccomp *seccomp);
 
+/* Frees all of it, and closes the connection to the supervisor: in the parent as soon as the child
+ * has its copy. Nothing is left, so a second time does nothing. */
 void seccomp_free(struct seccomp *seccomp);
 
 #endif

@@ -77,12 +77,6 @@ sys_call_index(const char *name)
 	return -1;
 }
 
-const char *
-sys_call_name(unsigned index)
-{
-	return rows[index].name;
-}
-
 int32_t
 sys_call_number(unsigned index, enum sys_arch arch)
 {

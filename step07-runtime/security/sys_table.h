@@ -45,9 +45,6 @@ int sys_arch_number(const char *name);
 /* The row of NAME in the table, or −1. */
 int sys_call_index(const char *name);
 
-/* "accept4" for a row. */
-const char *sys_call_name(unsigned index);
-
 /* The number of a row's call on ARCH; −1 where that architecture does not have it. */
 int32_t sys_call_number(unsigned index, enum sys_arch arch);
 

@@ -309,6 +309,36 @@ def ignoring_children():
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
 
+@test("a directory of states that somebody else has laid out in /tmp is believed by no verb: no hook of it runs", needs="root")
+def _():
+    root, said = f"/tmp/boxstep-oci-{os.getpid()}", TMP + "/said"
+    script(TMP + "/hook", f"#!/bin/sh\necho it ran >> {said}\n")
+    with OCI("/bin/true") as box:
+        box.config["hooks"] = {"poststop": [{"path": TMP + "/hook"}]}
+        box.ok("run", "--bundle", box.write().bundle)
+        check(os.path.exists(said), "the hook of one's own container runs")
+        os.unlink(said)
+        try:
+            os.makedirs(root + "/box")
+            with open(root + "/box/config.json", "w") as file:
+                json.dump(box.config, file)
+            with open(root + "/box/state.json", "w") as file:
+                state = {"id": "box", "pid": 1, "startTime": 1, "bundle": box.bundle, "cgroup": "", "hooks": True}
+                json.dump(state, file)
+            os.chown(root, 1000, 1000)
+            verbs = "state box|start box|kill box|delete box|delete --force box|exec box true|ps box|pause box"
+            for words in f"{verbs}|resume box|update --memory 10m box|events --stats box".split("|"):
+                r = run([program("boxstep-oci"), "--root", root, *words.split()])
+                equal((r.status, r.out), (1, ""), words)
+                contains(r.err, "it belongs to somebody else")
+            check(not os.path.exists(said), "no hook of it has run")
+            os.chown(root, 0, 0)
+            equal(run([program("boxstep-oci"), "--root", root, "delete", "box"]).status, 0)
+            check(os.path.exists(said), "one's own directory is believed")
+        finally:
+            shutil.rmtree(root)
+
+
 @test("a caller that ignores SIGCHLD gets the command's status, not a hang", steps=for_steps(2, 7))
 def _(s):
     r = run(s.argv(cmd=[s.probe, "exit", "7"]), prepare=ignoring_children, timeout=20)
