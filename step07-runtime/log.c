@@ -24,6 +24,7 @@ log_open(struct log *log, int dirfd, const char *name)
 	return 0;
 }
 
+/* ANCHOR: append */
 /* One write for one line: whoever follows the file sees it whole, or not at all: what fitted on a
  * full disk is taken back. */
 static int
@@ -39,6 +40,7 @@ append(int fd, const char *line, size_t length)
 		error = errno;
 	return fail(error, "write to the log");
 }
+/* ANCHOR_END: append */
 
 static int
 write_line(struct log *log, enum log_stream stream)

@@ -165,6 +165,7 @@ reload(int all, const char *id, struct container *container)
 	return 0;
 }
 
+/* ANCHOR: bury */
 /*
  * A monitor that was killed could not write down the end; the lock that it let go of tells. The
  * record is read again under the lock: the monitor may have written it, or removed it, between the
@@ -196,6 +197,7 @@ bury(int all, struct container *container)
 	container->lock = -1;
 	return true;
 }
+/* ANCHOR_END: bury */
 
 /*
  * A directory without a record is being made, by a holder of the lock of all of them; or being

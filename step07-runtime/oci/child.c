@@ -253,6 +253,7 @@ child_supervise(const struct oci_config *config, const struct hook_subject *subj
 	return seccomp->state ? 0 : fail(ENOMEM, "memory for a state");
 }
 
+/* ANCHOR: rights */
 int
 child_rights(const struct oci_process *process, const struct seccomp *seccomp, int proc)
 {
@@ -269,6 +270,7 @@ child_rights(const struct oci_process *process, const struct seccomp *seccomp, i
 		return fail(errno, "chdir(\"%s\")", process->cwd);
 	return seccomp_no_new_privs(seccomp);
 }
+/* ANCHOR_END: rights */
 
 /* A name (of the image's USER) means what the container's own passwd says. */
 int

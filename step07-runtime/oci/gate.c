@@ -51,6 +51,7 @@ gate_is_closed(pid_t pid)
 	return waits;
 }
 
+/* ANCHOR: wait */
 int
 gate_wait(int proc, int fifo)
 {
@@ -67,6 +68,7 @@ gate_wait(int proc, int fifo)
 		fail(errno, "open(\"exec.fifo\")");
 	return fd;
 }
+/* ANCHOR_END: wait */
 
 void
 gate_fail(int gate)

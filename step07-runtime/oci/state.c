@@ -85,6 +85,7 @@ open_root(const char *root)
 
 /* ---- processes ---- */
 
+/* ANCHOR: pidfd */
 int
 oci_state_pidfd(const struct oci_state *state)
 {
@@ -96,6 +97,7 @@ oci_state_pidfd(const struct oci_state *state)
 	close_fd(fd);
 	return fail(ESRCH, "container not running: the first process of %s has ended", state->id);
 }
+/* ANCHOR_END: pidfd */
 
 enum oci_status
 oci_state_status(const struct oci_state *state)
