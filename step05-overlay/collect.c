@@ -80,7 +80,8 @@ store_unpin(const struct store *store, const char *owner)
 	return 0;
 }
 
-/* Calls EACH(owner, pin, WITH) for every pin, until it gives something else than 0. */
+/* Calls EACH(owner, pin, WITH) for every pin, until it gives something else than 0. One that cannot
+ * be read may hold anything: −1. */
 static int
 each_pin(const struct store *store, int (*each)(const char *, struct json_object *, void *),
 	 void *with)
@@ -89,19 +90,24 @@ each_pin(const struct store *store, int (*each)(const char *, struct json_object
 	DIR *list = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
-	while (list && result == 0 && (entry = readdir(list))) {
+	if (!list)
+		return fail(errno, "open(\"%s/pins\")", store->path);
+	while (result == 0 && (entry = readdir(list))) {
 		if (entry->d_name[0] == '.')
 			continue;
 		int file = openat(fd, entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		if (file < 0 && errno == ENOENT)
+			continue; /* its owner has just gone */
 		struct json_object *pin = file < 0 ? NULL : json_read_fd(file, entry->d_name);
 
-		result = pin ? each(entry->d_name, pin, with) : 0;
+		if (file < 0)
+			fail(errno, "open(\"%s/pins/%s\")", store->path, entry->d_name);
+		result = pin ? each(entry->d_name, pin, with) : -1;
 		json_object_put(pin);
 		if (file >= 0)
 			close(file);
 	}
-	if (list)
-		closedir(list);
+	closedir(list);
 	return result;
 }
 

@@ -307,6 +307,27 @@ what_is_in_use_is_not_removed(void **state)
 }
 
 static void
+nothing_is_collected_past_a_pin_that_cannot_be_read(void **state)
+{
+	char one[] = D1;
+	int pin;
+
+	(void)state;
+	put_layer(D1);
+	put_image(D1, one, "demo");
+	assert_int_equal(store_pin(&store, "container", D1), 0);
+	pin = openat(store.fd, "pins/container", O_WRONLY | O_TRUNC | O_CLOEXEC);
+	assert_true(pin >= 0);
+	close(pin);
+	assert_int_equal(store_image_remove(&store, "demo", true, NULL, NULL), -1);
+	assert_int_equal(call_error()->number, EINVAL);
+	assert_true(store_has_layer(&store, D1)); /* whatever the pin says, it is not lost */
+	call_forget();
+	assert_int_equal(store_unpin(&store, "container"), 0);
+	assert_int_equal(store_collect(&store, NULL, NULL), 10);
+}
+
+static void
 nothing_is_collected_while_something_is_brought_in(void **state)
 {
 	struct store_options options = { .root = root };
@@ -381,6 +402,7 @@ main(void)
 		cmocka_unit_test(what_grows_without_end_is_a_bomb),
 		IN_STORE(a_name_belongs_to_one_image),
 		IN_STORE(what_is_in_use_is_not_removed),
+		IN_STORE(nothing_is_collected_past_a_pin_that_cannot_be_read),
 		IN_STORE(nothing_is_collected_while_something_is_brought_in),
 		IN_STORE(a_partial_blob_waits_for_the_next_try),
 		IN_STORE(a_tree_is_removed_however_deep),
