@@ -130,6 +130,21 @@ make(int rtnl, int nfnl, struct bridge *bridge)
 	return 0;
 }
 
+/* The first address of each family. */
+static int
+take_address(const struct address *address, unsigned prefix, void *context)
+{
+	struct bridge *bridge = context;
+	bool six = address->family == AF_INET6;
+	struct address *own = six ? &bridge->v6 : &bridge->v4;
+
+	if (own->family)
+		return 0;
+	*own = *address;
+	*(six ? &bridge->prefix6 : &bridge->prefix4) = prefix;
+	return 0;
+}
+
 int
 bridge_ensure(int rtnl, int nfnl, const char *name, struct bridge *bridge)
 {
@@ -143,10 +158,10 @@ bridge_ensure(int rtnl, int nfnl, const char *name, struct bridge *bridge)
 	if (link.group != LINK_GROUP || strcmp(link.kind, "bridge") != 0)
 		return fail(EEXIST, "an interface %s that boxstep did not make", name);
 	bridge->index = link.index;
-	if (link_get_address(rtnl, link.index, AF_INET, &bridge->v4, &bridge->prefix4) < 0)
-		return fail(errno, "the address of bridge %s", name);
-	if (link_get_address(rtnl, link.index, AF_INET6, &bridge->v6, &bridge->prefix6) < 0)
-		bridge->v6.family = 0;
+	if (link_addresses(rtnl, link.index, take_address, bridge) < 0)
+		return fail(errno, "the addresses of bridge %s", name);
+	if (!bridge->v4.family)
+		return fail(EADDRNOTAVAIL, "bridge %s has lost its address", name);
 	/* somebody may have flushed the whole ruleset meanwhile */
 	return nat_exists(nfnl, name) ? 0 : add_nat(nfnl, bridge);
 }

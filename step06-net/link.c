@@ -72,91 +72,50 @@ struct search {
 	link_match *match;
 	void *context;
 	struct link *link;
+	bool found;
 };
 
 static int
 read_searched(int type, struct nl_view payload, void *context)
 {
-	const struct search *search = context;
+	struct search *search = context;
+	struct link link = { 0 };
 
-	read_link(type, payload, search->link);
-	return search->link->index && search->match(search->link, search->context) ? 1 : 0;
+	read_link(type, payload, &link);
+	if (!search->found && link.index && search->match(&link, search->context)) {
+		search->found = true;
+		*search->link = link;
+	}
+	return 0; /* a dump is read to its end, or its rest would meet the next question */
 }
 
 int
 link_search(int rtnl, link_match *match, void *context, struct link *link)
 {
 	const struct ifinfomsg info = { 0 };
-	struct search search = { match, context, link };
+	struct search search = { match, context, link, false };
 	_Alignas(struct nlmsghdr) uint8_t bytes[NL_ROOM];
 	struct nl_buffer message;
-	int found;
 
 	nl_start(&message, bytes, sizeof bytes);
 	nl_message(&message, RTM_GETLINK, NLM_F_DUMP, &info, sizeof info);
-	found = nl_ask(rtnl, &message, read_searched, &search);
-	if (found == 0)
+	if (nl_ask(rtnl, &message, read_searched, &search) < 0)
+		return -1;
+	if (!search.found)
 		errno = ENODEV;
-	return found > 0 ? 0 : -1;
+	return search.found ? 0 : -1;
 }
 
 struct address_walk {
-	int index;
-	struct address *address;
-	unsigned *prefix;
-};
-
-static int
-read_address(int type, struct nl_view payload, void *context)
-{
-	const struct address_walk *walk = context;
-	struct ifaddrmsg info;
-	struct nl_view value;
-
-	if (type != RTM_NEWADDR || payload.length < sizeof info)
-		return 0;
-	memcpy(&info, payload.bytes, sizeof info);
-	payload.bytes += sizeof info;
-	payload.length -= sizeof info;
-	if ((int)info.ifa_index != walk->index || info.ifa_scope != RT_SCOPE_UNIVERSE ||
-	    walk->address->family || !nl_find(payload, IFA_ADDRESS, &value))
-		return 0;
-	walk->address->family = info.ifa_family;
-	if (value.length == address_size(walk->address))
-		memcpy(walk->address->bytes, value.bytes, value.length);
-	*walk->prefix = info.ifa_prefixlen;
-	return 0;
-}
-
-int
-link_get_address(int rtnl, int index, int family, struct address *address, unsigned *prefix)
-{
-	const struct ifaddrmsg info = { .ifa_family = (unsigned char)family };
-	struct address_walk walk = { index, address, prefix };
-	_Alignas(struct nlmsghdr) uint8_t bytes[NL_ROOM];
-	struct nl_buffer message;
-
-	*address = (struct address){ 0 };
-	nl_start(&message, bytes, sizeof bytes);
-	nl_message(&message, RTM_GETADDR, NLM_F_DUMP, &info, sizeof info);
-	if (nl_ask(rtnl, &message, read_address, &walk) < 0)
-		return -1;
-	if (address->family)
-		return 0;
-	errno = EADDRNOTAVAIL;
-	return -1;
-}
-
-struct addresses_walk {
 	int index;
 	address_each *each;
 	void *context;
 };
 
 static int
-read_permanent(int type, struct nl_view payload, void *context)
+read_address(int type, struct nl_view payload, void *context)
 {
-	const struct addresses_walk *walk = context;
+	const struct address_walk *walk = context;
 	struct ifaddrmsg info;
 	struct nl_view value;
 	struct address address = { 0 };
@@ -186,13 +145,13 @@ int
 link_addresses(int rtnl, int index, address_each *each, void *context)
 {
 	const struct ifaddrmsg info = { 0 };
-	struct addresses_walk walk = { index, each, context };
+	struct address_walk walk = { index, each, context };
 	_Alignas(struct nlmsghdr) uint8_t bytes[NL_ROOM];
 	struct nl_buffer message;
 
 	nl_start(&message, bytes, sizeof bytes);
 	nl_message(&message, RTM_GETADDR, NLM_F_DUMP, &info, sizeof info);
-	return nl_ask(rtnl, &message, read_permanent, &walk);
+	return nl_ask(rtnl, &message, read_address, &walk);
 }
 
 struct route_walk {
@@ -250,7 +209,7 @@ compare_route(const struct route *route, void *context)
 
 	if (route->prefix && address_same_network(&route->to, &overlap->address, shorter))
 		overlap->found = true;
-	return 0; /* a dump is read to its end, or its rest would meet the next question */
+	return 0; /* to the end of the dump, as above */
 }
 
 int

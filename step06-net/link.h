@@ -75,9 +75,6 @@ int link_remove_group(int rtnl, uint32_t group, const char *name);
 /* Gives interface NAME an address at once: without duplicate address detection, which would
  * keep an IPv6 address unusable for its first second. */
 int link_add_address(int rtnl, const char *name, const struct address *address, unsigned prefix);
-/* The first address of global scope that interface INDEX has in FAMILY; 0, or −1 with
- * EADDRNOTAVAIL. Nothing is recorded. */
-int link_get_address(int rtnl, int index, int family, struct address *address, unsigned *prefix);
 /* Calls EACH for every address of interface INDEX that is of global scope and permanent: not those
  * that a lease or a router advertisement has given for a time. A value other than 0 is given. */
 typedef int address_each(const struct address *address, unsigned prefix, void *context);

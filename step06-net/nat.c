@@ -372,12 +372,17 @@ collect(struct nl_view key, const char *comment, void *context)
 	return 0;
 }
 
+static int
+pass_over(struct nl_view key, const char *comment, void *context)
+{
+	(void)key, (void)comment, (void)context;
+	return 0;
+}
+
 bool
 nat_exists(int nfnl, const char *name)
 {
-	struct owned nobody = { .id = "" };
-
-	return nft_list(nfnl, name, &maps[AT4], collect, &nobody) == 0;
+	return nft_list(nfnl, name, &maps[AT4], pass_over, NULL) == 0;
 }
 
 /* One batch of removals; gives how many, or −1. */

@@ -23,8 +23,11 @@
 
 /* ---- names ---- */
 
-const char *
-network_state(void)
+/* Where leases are kept: for root /run/boxstep/net, whatever else is configured, because bridge and
+ * addresses are the host's too; else BOXSTEP_RUN, XDG_RUNTIME_DIR/boxstep or /tmp/boxstep-UID, with
+ * /net. BOXSTEP_NET overrides it. In a static buffer. */
+static const char *
+default_state(void)
 {
 	static char path[LEASE_PATH / 2];
 	const char *given = getenv("BOXSTEP_NET"), *run = getenv("BOXSTEP_RUN"),
@@ -123,39 +126,25 @@ sweep_lease(const struct lease *lease, bool alive, void *context)
 	return release(&sweep->sockets, lease->id);
 }
 
-/* Clears away the dead. OWN (NULL: nobody) is the caller's own lease, which is neither dead nor a
- * reason to keep the bridge; LEAVING: its cable and ports go too. */
+/* Clears away the dead. LEAVING (NULL: nobody) is a lease that is about to be dropped: its cable
+ * and its ports go too, and it is no reason to keep the bridge. */
 static int
-sweep_book(struct lease_book *book, const struct lease *own, bool leaving)
+sweep_book(struct lease_book *book, const struct lease *leaving)
 {
 	struct sweep sweep = { .sockets = { -1, -1 } };
-	int result = lease_sweep(book, own ? own->id : NULL, sweep_lease, &sweep);
+	int result = lease_sweep(book, leaving ? leaving->id : NULL, sweep_lease, &sweep);
 
 	if (geteuid() != 0 && !sweep.open)
 		return result; /* an ordinary user has made no interface */
 	if (!sweep.open && sockets_open(&sweep.sockets) < 0)
 		return -1;
 	if (result == 0 && leaving && sweep.alive > 0)
-		result = release(&sweep.sockets, own->id);
+		result = release(&sweep.sockets, leaving->id);
 	else if (result == 0 && leaving) /* its cable goes with the bridge */
-		result = nat_unpublish(sweep.sockets.nfnl, BRIDGE_NAME, own->id);
+		result = nat_unpublish(sweep.sockets.nfnl, BRIDGE_NAME, leaving->id);
 	if (result == 0 && sweep.alive == 0)
 		result = bridge_remove(sweep.sockets.rtnl, sweep.sockets.nfnl, BRIDGE_NAME);
 	sockets_close(&sweep.sockets);
-	return result;
-}
-
-int
-network_sweep(const char *state)
-{
-	struct lease_book book;
-	int result;
-
-	/* made if it is not there: bridge and table may be left without any lease */
-	if (lease_book_open(&book, state ? state : network_state(), true) < 0)
-		return fail(errno, "opening %s", state ? state : network_state());
-	result = sweep_book(&book, NULL, false);
-	lease_book_close(&book);
 	return result;
 }
 
@@ -222,8 +211,7 @@ take_lease(struct network *network, const char *id)
 		fail(errno, "opening %s", network->state);
 		return call_hint("BOXSTEP_NET=DIR names another directory for addresses");
 	}
-	result = sweep_book(&book, NULL, false) < 0 ? -1
-						    : lease_take(&book, id, count, &network->lease);
+	result = sweep_book(&book, NULL) < 0 ? -1 : lease_take(&book, id, count, &network->lease);
 	if (result < 0 && errno == EEXIST)
 		call_hint("a container of that name has a network already");
 	lease_book_close(&book);
@@ -235,7 +223,7 @@ network_open(struct network *network, const char *id, int *kinds)
 {
 	const struct text_list *publish = &network->wanted.publish;
 
-	network->state = network->wanted.state ? network->wanted.state : network_state();
+	network->state = network->wanted.state ? network->wanted.state : default_state();
 	network->lease.fd = -1;
 	id = id ? id : sweep_run_id();
 	if (read_mode(network, *kinds) < 0)
@@ -462,7 +450,7 @@ network_close(struct network *network, int result)
 	ports_free(&network->ports);
 	if (network->lease.fd >= 0 && lease_book_open(&book, network->state, false) == 0) {
 		if (network->lease.number)
-			sweep_book(&book, &network->lease, true);
+			sweep_book(&book, &network->lease);
 		lease_drop(&book, &network->lease);
 		lease_book_close(&book);
 	}
@@ -476,11 +464,11 @@ network_remove(const char *id, const char *state)
 	struct lease_book book;
 	struct lease lease;
 
-	if (lease_book_open(&book, state ? state : network_state(), false) < 0)
+	if (lease_book_open(&book, state ? state : default_state(), false) < 0)
 		return errno == ENOENT ? 0 : fail(errno, "opening the book of addresses");
 	if (lease_find(&book, id, &lease) == 0) {
 		if (lease.number)
-			sweep_book(&book, &lease, true);
+			sweep_book(&book, &lease);
 		lease_drop(&book, &lease);
 	}
 	lease_book_close(&book);

@@ -2,9 +2,9 @@
  * network: a container's network from beginning to end, in the order that everybody above uses.
  *
  *	network_open      before clone3: which kind; ports held; another's namespace joined
- *	network_attach    between clone3 and GO (an engine: create and start): veth, addresses,
- *ports network_in_child  in the child, after GO: lo network_close     after the wait: all of it
- *removed again
+ *	network_attach    between clone3 and GO: veth, addresses, ports (an engine: create, start)
+ *	network_in_child  in the child, after GO: lo
+ *	network_close     after the wait: all of it removed again
  *
  * What is on the host is named by the container's id, or goes with the last container.
  * Follows network_namespaces(7), setns(2). Explained in book/06-net.md.
@@ -29,7 +29,7 @@ struct network_options {
 	 * namespace, else bridge for root and none for everybody else */
 	const char *mode;
 	struct text_list publish; /* --publish, -p */
-	const char *state;	  /* directory of the leases; NULL: network_state() */
+	const char *state;	  /* directory of the leases; NULL: the usual one, see network.c */
 };
 extern const struct option_row network_options[];
 
@@ -87,14 +87,5 @@ int network_close(struct network *network, int result);
 
 /* The same by id, for somebody without a struct network, when its holder is dead. */
 int network_remove(const char *id, const char *state);
-
-/* Clears away what dead containers left in the caller's network namespace: interfaces, ports,
- * leases, and with the last of them bridge, table, switches. STATE NULL: network_state(). */
-int network_sweep(const char *state);
-
-/* Where leases are kept: for root /run/boxstep/net, whatever else is configured, because bridge and
- * addresses are the host's too; else BOXSTEP_RUN, XDG_RUNTIME_DIR/boxstep or /tmp/boxstep-UID, with
- * /net. BOXSTEP_NET overrides it. In a static buffer. */
-const char *network_state(void);
 
 #endif

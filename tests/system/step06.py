@@ -471,6 +471,17 @@ def _(s):
     equal(ask("tcp", "127.0.0.1", 7001), "one", "by the relay")
 
 
+@test("a port that somebody added to our map by hand is nobody's, and stays", needs=NEEDS, steps=STEPS)
+def _(s):
+    one = Container(s, "-p", "7001:80", name="one")
+    run(["nft", f"add element inet {BRIDGE} at4 {{ udp . 127.0.0.1 . 9999 : 10.212.3.3 . 53 }}"])
+    two = Container(s, "-p", "7002:80", name="two")
+    equal(ask("tcp", "127.0.0.1", 7002), "two")
+    two.stop()
+    contains(table(), "127.0.0.1 . 9999 : 10.212.3.3 . 53")
+    one.stop()
+
+
 @test("forwarding that was on stays on, and an IPv6 route learned from a router is kept", needs=NEEDS, steps=STEPS)
 def _(s):
     outside()

@@ -3,14 +3,17 @@
  * Tests step06-net/netlink.c, explained in book/06-net.md.
  */
 #include "step01-unshare/call.h"
+#include "step06-net/link.h"
 #include "step06-net/netlink.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -271,6 +274,39 @@ a_dump_is_read_to_its_end_and_the_next_question_answered(void **state)
 	close(fd);
 }
 
+static int
+is_lo(const struct link *link, void *context)
+{
+	(void)context;
+	return strcmp(link->name, "lo") == 0;
+}
+
+/* lo comes first, and so many others after it that the kernel sends several datagrams. Last of all,
+ * because this process stays in the namespace. */
+static void
+what_was_found_early_leaves_nothing_to_the_next_question(void **state)
+{
+	const uint8_t mac[6] = { 0x02, 0x62 };
+	char name[LINK_NAME];
+	struct link link;
+	int rtnl;
+
+	(void)state;
+	assert_int_equal(unshare(CLONE_NEWNET | (geteuid() ? CLONE_NEWUSER : 0)), 0);
+	rtnl = nl_open(NETLINK_ROUTE);
+	assert_true(rtnl >= 0);
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof name, "bridge%d", i);
+		assert_int_equal(link_add_bridge(rtnl, name, mac), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(link_search(rtnl, is_lo, NULL, &link), 0);
+		assert_string_equal(link.name, "lo");
+		assert_int_equal(link_up(rtnl, "lo"), 0);
+	}
+	close(rtnl);
+}
+
 int
 main(void)
 {
@@ -285,6 +321,7 @@ main(void)
 		cmocka_unit_test(numbers_have_one_two_four_or_eight_bytes),
 		cmocka_unit_test(a_refusal_of_the_kernel_is_an_errno_and_its_words),
 		cmocka_unit_test(a_dump_is_read_to_its_end_and_the_next_question_answered),
+		cmocka_unit_test(what_was_found_early_leaves_nothing_to_the_next_question),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
