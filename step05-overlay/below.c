@@ -190,7 +190,9 @@ copy_xattrs(int from, int to)
 	return 0;
 }
 
-int
+/* Owner, mode and extended attributes, and the times unless TIMES is false. An owner that the user
+ * namespace does not have is left. */
+static int
 attributes_copy(int from, int to, const struct stat *st, bool times)
 {
 	struct timespec both[2] = { st->st_atim, st->st_mtim };
@@ -334,8 +336,9 @@ below_parent(struct below *below, const char *path, const char **last)
 	return below->parent_fd;
 }
 
-int
-below_parent_of(int dir, const char *path, const char **last)
+/* The directory of PATH's last component, which is not made; a missing one is ENOENT. */
+static int
+open_parent(int dir, const char *path, const char **last)
 {
 	char parent[PATH_MAX];
 	size_t length = split(path, last);
@@ -376,7 +379,7 @@ below_copy_up(struct below *below, const char *path, int parent, const char *las
 		return -1;
 	if (fstat(seen, &st) == 0 && S_ISREG(st.st_mode)) {
 		for (size_t i = 0; i < below->lowers && from < 0; i++) {
-			int directory = below_parent_of(below->lower[i], path, &name);
+			int directory = open_parent(below->lower[i], path, &name);
 			if (directory < 0)
 				continue;
 			from = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);

@@ -47,9 +47,6 @@ int below_clean(const struct below *below, const char *name, char path[PATH_MAX]
  * descriptor is lent. −1: a link or a file is in the way (EINVAL), recorded. */
 int below_parent(struct below *below, const char *path, const char **last);
 
-/* The same, but nothing is made, and a missing one is ENOENT, not recorded. To be closed. */
-int below_parent_of(int dir, const char *path, const char **last);
-
 /* Removes LAST in PARENT, with all it has, because an entry takes its place. 1 when what was there
  * was a whiteout, 0 for anything else, −1. */
 int below_remove(int parent, const char *last);
@@ -68,12 +65,9 @@ int below_note_time(struct below *below, const char *path, struct timespec when)
 /* Which extended attributes of an image are taken: security.capability, user.*, POSIX ACLs; never
  * overlayfs's own, with which an image could point into other layers. */
 bool attribute_wanted(const char *name);
-/* Owner, mode and extended attributes, and the times unless TIMES is false. An owner that the user
- * namespace does not have is left. */
-int attributes_copy(int from, int to, const struct stat *st, bool times);
 
-/* Copies a regular file, a link or a node NAME of the layers below to LAST in PARENT; ENOENT when
- * no layer has it. For hard links into a lower layer. */
+/* Copies the regular file PATH of the layers below to LAST in PARENT, for a hard link to it. −1:
+ * ENOENT when no layer has it (not recorded), EINVAL when it is of another kind. */
 int below_copy_up(struct below *below, const char *path, int parent, const char *last);
 
 #endif

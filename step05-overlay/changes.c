@@ -15,27 +15,20 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step05-overlay/below.h"
 #include "step05-overlay/overlay.h"
 
 enum { DEEPEST = 400 }; /* directories open at once, one below the other */
 
 struct walk {
 	const struct overlay *overlay;
-	int (*each)(char, const char *, void *);
-	void *with;
+	FILE *out;
 	char path[PATH_MAX]; /* "/a/b" */
 };
-
-static bool
-deleted(const struct stat *st)
-{
-	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
-}
 
 static bool
 opaque(int directory)
@@ -59,7 +52,7 @@ below_has(const struct overlay *overlay, const char *path)
 		int fd = (int)syscall(SYS_openat2, overlay->lower[i], path + 1, &how, sizeof(how));
 		if (fd < 0 && errno == ENOENT)
 			continue;
-		bool found = fd >= 0 && fstat(fd, &st) == 0 && !deleted(&st);
+		bool found = fd >= 0 && fstat(fd, &st) == 0 && !is_whiteout(&st);
 		if (fd >= 0)
 			close(fd);
 		return found;
@@ -76,7 +69,7 @@ walk_entry(struct walk *walk, int parent, const char *name, bool hidden, int dep
 	size_t length = strlen(walk->path);
 	struct stat st;
 	bool old;
-	int fd, result;
+	int fd, result = 0;
 
 	if (length + strlen(name) + 2 > sizeof(walk->path))
 		return fail(ENAMETOOLONG, "changes below %s", walk->path);
@@ -84,8 +77,8 @@ walk_entry(struct walk *walk, int parent, const char *name, bool hidden, int dep
 		return errno == ENOENT ? 0 : fail(errno, "changes below %s", walk->path);
 	sprintf(walk->path + length, "/%s", name);
 	old = !hidden && below_has(walk->overlay, walk->path);
-	result = walk->each(deleted(&st) ? 'D' : old ? 'C' : 'A', walk->path, walk->with);
-	if (result == 0 && S_ISDIR(st.st_mode) && depth < DEEPEST) {
+	fprintf(walk->out, "%c %s\n", is_whiteout(&st) ? 'D' : old ? 'C' : 'A', walk->path);
+	if (S_ISDIR(st.st_mode) && depth < DEEPEST) {
 		fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0) /* one that belongs to another id of the container cannot be read */
 			result = walk_directory(walk, fd, hidden || !old || opaque(fd), depth + 1);
@@ -115,25 +108,12 @@ walk_directory(struct walk *walk, int fd, bool hidden, int depth)
 }
 
 int
-overlay_changes(const struct overlay *overlay, int (*each)(char, const char *, void *), void *with)
+overlay_diff(const struct overlay *overlay, FILE *out)
 {
-	struct walk walk = { .overlay = overlay, .each = each, .with = with };
+	struct walk walk = { .overlay = overlay, .out = out };
 	int fd = fcntl(overlay->upper, F_DUPFD_CLOEXEC, 0);
 
 	if (fd < 0)
 		return fail(errno, "the upper directory");
 	return walk_directory(&walk, fd, false, 0);
-}
-
-static int
-print(char kind, const char *path, void *with)
-{
-	fprintf(with, "%c %s\n", kind, path);
-	return 0;
-}
-
-int
-overlay_diff(const struct overlay *overlay, FILE *out)
-{
-	return overlay_changes(overlay, print, out);
 }

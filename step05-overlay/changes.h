@@ -15,8 +15,4 @@ struct overlay;
 /* "A /path", "C /path", "D /path", one a line, in order of names. 0 or −1. */
 int overlay_diff(const struct overlay *overlay, FILE *out);
 
-/* The same, handed to EACH('A', "/path", WITH), which gives 0 to go on. */
-int overlay_changes(const struct overlay *overlay,
-		    int (*each)(char kind, const char *path, void *with), void *with);
-
 #endif

@@ -51,7 +51,7 @@ image_kind(const char *media_type)
 
 /* ---- platform ---- */
 
-void
+static void
 platform_here(struct platform *platform)
 {
 	static const char *const names[][3] = {
@@ -298,7 +298,11 @@ image_manifest_parse(const char *text, size_t length, const char *media_type,
 		goto bad;
 	}
 	manifest->layer = calloc(count + 1, sizeof(*manifest->layer));
-	for (size_t i = 0; i < count && manifest->layer; i++, manifest->layers++)
+	if (!manifest->layer) {
+		fail(ENOMEM, "image manifest");
+		goto bad;
+	}
+	for (size_t i = 0; i < count; i++, manifest->layers++)
 		if (descriptor_parse(json_object_array_get_idx(layers, i), "layer",
 				     &manifest->layer[i]) < 0)
 			goto bad;

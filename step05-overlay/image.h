@@ -33,8 +33,6 @@ enum image_kind image_kind(const char *media_type);
 struct platform {
 	char os[32], architecture[32], variant[32]; /* "linux", "amd64", "" */
 };
-/* This machine's. */
-void platform_here(struct platform *platform);
 /* "linux/arm64/v8". 0, or −1 with EINVAL recorded. NULL: this machine's. */
 int platform_parse(const char *text, struct platform *platform);
 

@@ -22,27 +22,28 @@ enum { SHORTEST_ID = 4 }; /* digits by which an image may be called */
 
 /* ---- vectors of texts ---- */
 
-char **
-image_texts(char *const *texts, size_t count)
+static void
+texts_free(char **texts)
+{
+	for (size_t i = 0; texts && texts[i]; i++)
+		free(texts[i]);
+	free(texts);
+}
+
+/* A vector of COUNT copied texts with room for one more; NULL with ENOMEM recorded. */
+static char **
+texts_copy(char *const *texts, size_t count)
 {
 	char **copy = calloc(count + 2, sizeof(*copy));
 
 	for (size_t i = 0; copy && i < count; i++)
 		if (!(copy[i] = strdup(texts[i]))) {
-			image_texts_free(copy);
+			texts_free(copy);
 			copy = NULL;
 		}
 	if (!copy)
 		fail(ENOMEM, "image record");
 	return copy;
-}
-
-void
-image_texts_free(char **texts)
-{
-	for (size_t i = 0; texts && texts[i]; i++)
-		free(texts[i]);
-	free(texts);
 }
 
 static size_t
@@ -60,8 +61,8 @@ texts_count(char *const *texts)
 void
 image_record_free(struct image_record *record)
 {
-	image_texts_free(record->names);
-	image_texts_free(record->chain);
+	texts_free(record->names);
+	texts_free(record->chain);
 	free(record->source);
 	*record = (struct image_record){ 0 };
 }
@@ -72,7 +73,7 @@ read_texts(struct json_object *object, const char *key, bool *bad)
 	char **borrowed = json_vector(object, key, bad), **own = NULL;
 
 	if (!*bad)
-		own = image_texts(borrowed, texts_count(borrowed));
+		own = texts_copy(borrowed, texts_count(borrowed));
 	free(borrowed);
 	*bad |= !own;
 	return own;
@@ -146,8 +147,8 @@ record_copy(const struct image_record *from, struct image_record *to)
 {
 	*to = *from;
 	to->source = from->source ? strdup(from->source) : NULL;
-	to->names = image_texts(from->names, texts_count(from->names));
-	to->chain = image_texts(from->chain, texts_count(from->chain));
+	to->names = texts_copy(from->names, texts_count(from->names));
+	to->chain = texts_copy(from->chain, texts_count(from->chain));
 	if (to->names && to->chain && (to->source || !from->source))
 		return 0;
 	image_record_free(to);
@@ -210,8 +211,8 @@ images_save(const struct store *store, const struct image_list *list)
 	return result;
 }
 
-struct image_record *
-images_by_manifest(const struct image_list *list, const char *manifest)
+static struct image_record *
+by_manifest(const struct image_list *list, const char *manifest)
 {
 	for (size_t i = 0; i < list->count; i++)
 		if (strcmp(list->item[i].manifest, manifest) == 0)
@@ -246,10 +247,10 @@ take_name(struct image_list *list, struct image_record *record, const char *name
 	reference_format(&reference, full);
 	for (size_t i = 0; i < list->count; i++)
 		image_drop_name(&list->item[i], full);
-	names = image_texts(record->names, texts_count(record->names));
+	names = texts_copy(record->names, texts_count(record->names));
 	if (!names)
 		return -1;
-	image_texts_free(record->names);
+	texts_free(record->names);
 	record->names = names;
 	names[texts_count(names)] = strdup(full);
 	return 0;
@@ -259,12 +260,12 @@ take_name(struct image_list *list, struct image_record *record, const char *name
 static struct image_record *
 put_record(struct image_list *list, const struct image_record *record)
 {
-	struct image_record *old = images_by_manifest(list, record->manifest), new;
+	struct image_record *old = by_manifest(list, record->manifest), new;
 
 	if (record_copy(record, &new) < 0)
 		return NULL;
-	image_texts_free(new.names);
-	new.names = old ? image_texts(old->names, texts_count(old->names)) : image_texts(NULL, 0);
+	texts_free(new.names);
+	new.names = old ? texts_copy(old->names, texts_count(old->names)) : texts_copy(NULL, 0);
 	if (!new.names) {
 		image_record_free(&new);
 		return NULL;
@@ -306,7 +307,7 @@ store_tag(const struct store *store, const char *name, const char *manifest)
 	struct image_record *own;
 
 	if (lock >= 0 && store_images(store, &list) == 0) {
-		own = images_by_manifest(&list, manifest);
+		own = by_manifest(&list, manifest);
 		if (!own)
 			fail(ENOENT, "image %s", manifest);
 		else if (take_name(&list, own, name) == 0)

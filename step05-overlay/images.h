@@ -26,9 +26,6 @@ struct image_record {
 	char *source;		    /* the archive it came from (device, inode, times), or NULL */
 };
 void image_record_free(struct image_record *record);
-/* A vector of COUNT copied texts with room for one more; NULL with ENOMEM. */
-char **image_texts(char *const *texts, size_t count);
-void image_texts_free(char **texts);
 
 /*
  * Registers an image whose blobs and layers are here: writes the record, or updates it, and gives
@@ -59,7 +56,6 @@ void image_list_free(struct image_list *list);
 int images_save(const struct store *store, const struct image_list *list);
 /* The record that WORD means, as for store_image_find; NULL with the error recorded. */
 struct image_record *images_find(const struct image_list *list, const char *word);
-struct image_record *images_by_manifest(const struct image_list *list, const char *manifest);
 /* Whether WORD is one of the record's names; FULL gets it as it is written there. */
 bool image_named(const struct image_record *record, const char *word, char full[REFERENCE_TEXT]);
 bool image_drop_name(struct image_record *record, const char *name);

@@ -142,20 +142,6 @@ json_number(struct json_object *object, const char *key, bool *bad)
 	return 0;
 }
 
-int64_t
-json_number_in(struct json_object *object, const char *key, int64_t least, int64_t most, bool *bad)
-{
-	int64_t number = json_number(object, key, bad);
-	struct json_object *member;
-
-	if ((number >= least && number <= most) ||
-	    !json_object_object_get_ex(object, key, &member) || !member)
-		return number;
-	fail(EINVAL, "\"%s\" is not from %lld to %lld", key, (long long)least, (long long)most);
-	*bad = true;
-	return least;
-}
-
 struct json_object *
 json_array(struct json_object *object, const char *key, bool *bad)
 {

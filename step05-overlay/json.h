@@ -27,9 +27,6 @@ struct json_object *json_read_fd(int fd, const char *what);
  * recorded, and *BAD becomes true, so that a parser asks for all it wants and looks once. */
 const char *json_text(struct json_object *object, const char *key, bool *bad);
 int64_t json_number(struct json_object *object, const char *key, bool *bad);
-/* A number from LEAST to MOST: what is narrowed to fewer bits afterwards keeps its value. */
-int64_t json_number_in(struct json_object *object, const char *key, int64_t least, int64_t most,
-		       bool *bad);
 struct json_object *json_array(struct json_object *object, const char *key, bool *bad);
 struct json_object *json_member(struct json_object *object, const char *key, bool *bad);
 

@@ -298,13 +298,13 @@ bring_in(struct store *store, const char *source, const char *platform,
 	return store_image_find(store, manifest, &image->record);
 }
 
-int
-image_obtain_stored(struct store *store, const char *word, const struct idmap_options *maps,
-		    bool user_namespace, struct image *image)
+/* An image that the store has by name, id or digest; its layers may be missing. */
+static int
+obtain_stored(struct store *store, const char *word, const struct idmap_options *maps,
+	      bool user_namespace, struct image *image)
 {
 	char manifest[DIGEST_TEXT];
 
-	*image = (struct image){ 0 };
 	if (store_hold(store) < 0 || store_image_find(store, word, &image->record) < 0)
 		return -1;
 	strcpy(manifest, image->record.manifest);
@@ -326,7 +326,7 @@ image_obtain(struct store *store, const struct image_options *options, const cha
 	*image = (struct image){ 0 };
 	place_find(word, &place);
 	if (place.kind == PLACE_NONE) {
-		if (image_obtain_stored(store, word, maps, user_namespace, image) == 0)
+		if (obtain_stored(store, word, maps, user_namespace, image) == 0)
 			return 0;
 		return errno == ENOENT ? call_hint("it is no directory and no archive either") : -1;
 	}

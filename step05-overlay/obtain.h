@@ -37,9 +37,6 @@ struct image {
  */
 int image_obtain(struct store *store, const struct image_options *options, const char *word,
 		 const struct idmap_options *maps, bool user_namespace, struct image *image);
-/* The same for an image that the store has by name, id or digest (its layers may be missing). */
-int image_obtain_stored(struct store *store, const char *word, const struct idmap_options *maps,
-			bool user_namespace, struct image *image);
 void image_free(struct image *image);
 
 /* Adds the image's layers to an overlay, each locked shared for as long as it is open. */

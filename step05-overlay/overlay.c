@@ -442,6 +442,73 @@ open_all_again(const struct overlay *overlay, struct overlay *here)
 	return 0;
 }
 
+/* "lowerdir=12:13,upperdir=7,workdir=8": relative to /proc/self/fd a layer takes four bytes. */
+static int
+old_options(const struct overlay *overlay, char *text, size_t size)
+{
+	size_t used = (size_t)snprintf(text, size, "lowerdir=");
+
+	for (size_t i = 0; i < overlay->lowers && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%d", i ? ":" : "",
+					 overlay->lower[i]);
+	if (overlay->upper >= 0 && used < size)
+		used += (size_t)snprintf(text + used, size - used, ",upperdir=%d,workdir=%d",
+					 overlay->upper, overlay->work);
+	if (overlay->user && used < size)
+		used += (size_t)snprintf(text + used, size - used, ",userxattr");
+	if (overlay->throwaway && overlay->upper >= 0 && used < size)
+		used += (size_t)snprintf(text + used, size - used, ",volatile");
+	return used < size ? 0 : fail(E2BIG, "%zu layers: too many for one page", overlay->lowers);
+}
+
+/* A path, from /proc/self/fd, to the directory FD and on to what is mounted there: the link of
+ * FD alone always leads to the directory below the mount. */
+static int
+path_over(int fd, char *path, size_t size)
+{
+	char target[PATH_MAX];
+
+	if (path_of(fd, target, sizeof(target)) < 0)
+		return -1;
+	snprintf(path, size, "%d/../%s", fd, strrchr(target, '/') + 1);
+	return 0;
+}
+
+/* For kernels before 6.7: mount(2) with the layers as numbers relative to /proc/self/fd, because
+ * all options must fit into one page. Needs a mount namespace of one's own. */
+static int
+mount_old(const struct overlay *overlay)
+{
+	char options[4000], place[NAME_MAX + 32];
+	int here = open(".", O_PATH | O_CLOEXEC), mounted = -1, copy = -1;
+
+	/* mount(2) wants a place: over a lower directory, until the mount has been taken hold of */
+	if (path_over(overlay->lower[overlay->lowers - 1], place, sizeof(place)) < 0 ||
+	    old_options(overlay, options, sizeof(options)) < 0)
+		goto out;
+	if (here < 0 || chdir("/proc/self/fd") < 0) {
+		fail(errno, "chdir(\"/proc/self/fd\")");
+		goto out;
+	}
+	mounted = call(mount("overlay", place, "overlay", MS_NODEV, options),
+		       "mount(\"overlay\", \"%s\", \"overlay\", MS_NODEV, \"%s\")", place, options);
+	if (mounted < 0)
+		explain_failure(overlay, -1);
+	else
+		copy = call(open_tree(AT_FDCWD, place, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC),
+			    "open_tree(AT_FDCWD, \"%s\", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC)",
+			    place);
+	if (mounted == 0)
+		call(umount2(place, MNT_DETACH), "umount2(\"%s\", MNT_DETACH)", place);
+	if (fchdir(here) < 0 && copy >= 0) {
+		fail(errno, "fchdir");
+		close_one(&copy);
+	}
+out:
+	close_one(&here);
+	return copy;
+}
+
 static int
 mount_here(const struct overlay *overlay)
 {
@@ -449,7 +516,7 @@ mount_here(const struct overlay *overlay)
 
 	if (mount == NOT_HERE && kernel_at_least(6, 7))
 		return mount_new(overlay, false);
-	return mount == NOT_HERE ? overlay_mount_old(overlay) : mount;
+	return mount == NOT_HERE ? mount_old(overlay) : mount;
 }
 
 /* The id-mapped copies get a place, each over the directory that it shows. */
@@ -523,71 +590,6 @@ overlay_mount(const struct overlay *overlay)
 	overlay_close(&here);
 	errno = error;
 	return mount;
-}
-
-/* "lowerdir=12:13,upperdir=7,workdir=8": relative to /proc/self/fd a layer takes four bytes. */
-static int
-old_options(const struct overlay *overlay, char *text, size_t size)
-{
-	size_t used = (size_t)snprintf(text, size, "lowerdir=");
-
-	for (size_t i = 0; i < overlay->lowers && used < size; i++)
-		used += (size_t)snprintf(text + used, size - used, "%s%d", i ? ":" : "",
-					 overlay->lower[i]);
-	if (overlay->upper >= 0 && used < size)
-		used += (size_t)snprintf(text + used, size - used, ",upperdir=%d,workdir=%d",
-					 overlay->upper, overlay->work);
-	if (overlay->user && used < size)
-		used += (size_t)snprintf(text + used, size - used, ",userxattr");
-	if (overlay->throwaway && overlay->upper >= 0 && used < size)
-		used += (size_t)snprintf(text + used, size - used, ",volatile");
-	return used < size ? 0 : fail(E2BIG, "%zu layers: too many for one page", overlay->lowers);
-}
-
-/* A path, from /proc/self/fd, to the directory FD and on to what is mounted there: the link of
- * FD alone always leads to the directory below the mount. */
-static int
-path_over(int fd, char *path, size_t size)
-{
-	char target[PATH_MAX];
-
-	if (path_of(fd, target, sizeof(target)) < 0)
-		return -1;
-	snprintf(path, size, "%d/../%s", fd, strrchr(target, '/') + 1);
-	return 0;
-}
-
-int
-overlay_mount_old(const struct overlay *overlay)
-{
-	char options[4000], place[NAME_MAX + 32];
-	int here = open(".", O_PATH | O_CLOEXEC), mounted = -1, copy = -1;
-
-	/* mount(2) wants a place: over a lower directory, until the mount has been taken hold of */
-	if (path_over(overlay->lower[overlay->lowers - 1], place, sizeof(place)) < 0 ||
-	    old_options(overlay, options, sizeof(options)) < 0)
-		goto out;
-	if (here < 0 || chdir("/proc/self/fd") < 0) {
-		fail(errno, "chdir(\"/proc/self/fd\")");
-		goto out;
-	}
-	mounted = call(mount("overlay", place, "overlay", MS_NODEV, options),
-		       "mount(\"overlay\", \"%s\", \"overlay\", MS_NODEV, \"%s\")", place, options);
-	if (mounted < 0)
-		explain_failure(overlay, -1);
-	else
-		copy = call(open_tree(AT_FDCWD, place, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC),
-			    "open_tree(AT_FDCWD, \"%s\", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC)",
-			    place);
-	if (mounted == 0)
-		call(umount2(place, MNT_DETACH), "umount2(\"%s\", MNT_DETACH)", place);
-	if (fchdir(here) < 0 && copy >= 0) {
-		fail(errno, "fchdir");
-		close_one(&copy);
-	}
-out:
-	close_one(&here);
-	return copy;
 }
 
 /* ---- a user namespace made by root ---- */

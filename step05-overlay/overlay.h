@@ -71,14 +71,11 @@ int overlay_in_parent(const struct overlay *overlay);
  * Mounts it: a descriptor of a mount that has no place yet (fsmount(2)), for rootfs to move to.
  * Called in the container's own mount namespace, where it dies with it. Layers are handed over by
  * descriptor (since 6.13), else as /proc/self/fd/N (`lowerdir+`, since 6.7), else by
- * overlay_mount_old. Id-mapped layers need a place in the caller's mount namespace before 6.15, so
- * they get one, in a namespace that is left again. EINVAL for an upper directory on overlayfs: the
- * hint says so.
+ * mount(2). Id-mapped layers need a place in the caller's mount namespace
+ * before 6.15, so they get one, in a namespace that is left again. EINVAL for an upper directory on
+ * overlayfs: the hint says so.
  */
 int overlay_mount(const struct overlay *overlay);
-/* For kernels before 6.7: mount(2) with the layers as numbers relative to /proc/self/fd, because
- * all options must fit into one page. Needs a mount namespace of one's own. */
-int overlay_mount_old(const struct overlay *overlay);
 
 /* After the run: --diff to stderr; then removes what was made for it, or says where it is kept. */
 int overlay_finish(struct overlay *overlay, const struct overlay_options *options,

@@ -202,8 +202,9 @@ user_free(struct user *user)
 
 /* ---- becoming it ---- */
 
-const char *
-user_groups_text(const struct user *user)
+/* The supplementary groups as strace prints them: [10, 20]; in a static buffer. */
+static const char *
+groups_text(const struct user *user)
 {
 	static char text[512];
 	size_t used = 1;
@@ -224,7 +225,7 @@ user_become(const struct user *user)
 	const char *no_map = "the id has no map in this user namespace: --map-auto gives a range";
 
 	/* groups, then gid, then uid: each needs a right that the next takes away */
-	if (idmap_set_groups(user->count, user->groups, user_groups_text(user)) < 0)
+	if (idmap_set_groups(user->count, user->groups, groups_text(user)) < 0)
 		return call_hint("%s", no_map);
 	if (call(setresgid(user->gid, user->gid, user->gid), "setresgid(%u, %u, %u)", user->gid,
 		 user->gid, user->gid) < 0 ||

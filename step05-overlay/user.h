@@ -33,7 +33,4 @@ void user_free(struct user *user);
  * setgroups the supplementary groups stay as they are. EINVAL: the id has no map there. */
 int user_become(const struct user *user);
 
-/* The supplementary groups as strace prints them: [10, 20]; in a static buffer. */
-const char *user_groups_text(const struct user *user);
-
 #endif

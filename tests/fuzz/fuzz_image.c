@@ -17,7 +17,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct image_config config;
 	struct platform here;
 
-	platform_here(&here);
+	platform_parse(NULL, &here);
 	image_index_choose(text, size, NULL, "latest", &here, &chosen);
 	if (image_manifest_parse(text, size, NULL, &manifest) == 0)
 		image_manifest_free(&manifest);
