@@ -42,6 +42,7 @@ keys(struct json_object *object, const char *name, bool *bad)
 	return vector;
 }
 
+/* ANCHOR: rows */
 #define AT(field) JSON_AT(struct image_config, field)
 static const struct json_row config_rows[] = {
 	{ "created", JSON_TEXT, AT(created) },
@@ -58,6 +59,7 @@ static const struct json_row config_rows[] = {
 	{ "rootfs.diff_ids", JSON_VECTOR, AT(diff_id) },
 	{ 0 },
 };
+/* ANCHOR_END: rows */
 
 static int
 parse(struct image_config *config)
