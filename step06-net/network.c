@@ -352,6 +352,7 @@ number_addresses(struct network *network, const struct bridge *bridge)
 	network->relay.v6 = network->v6;
 }
 
+/* ANCHOR: attach */
 static int
 attach(struct network *network, const struct sockets *sockets, pid_t pid, int netns)
 {
@@ -374,6 +375,7 @@ attach(struct network *network, const struct sockets *sockets, pid_t pid, int ne
 		return -1;
 	return lease_hold_for(&network->lease, pid);
 }
+/* ANCHOR_END: attach */
 
 static int
 connect_bridge(struct network *network, pid_t pid)

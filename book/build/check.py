@@ -23,7 +23,7 @@ from chapter import BOOK, ROOT, Fault, chapters
 
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 NEAR = 40  # lines
-TOLD = ("step01-unshare/", "step02-pidns/", "step03-mounts/", "step05-overlay/")
+TOLD = ("step01-unshare/", "step02-pidns/", "step03-mounts/", "step05-overlay/", "step06-net/")
 ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|No|Fig|St|Dr|Mr|Ms)\.$")
 
 
