@@ -281,7 +281,8 @@ cgroup_kill(const struct cgroup *cgroup)
 
 /* ---- all of its processes ---- */
 
-/* Adds the pids of one cgroup to the array. */
+/* Adds the pids of one cgroup to the array. One outside of our PID namespace reads as 0: to kill(2)
+ * that is the caller's own group, so it is left out. */
 static int
 collect(const char *path, pid_t **pids, size_t *count)
 {
@@ -293,12 +294,12 @@ collect(const char *path, pid_t **pids, size_t *count)
 	snprintf(file, sizeof file, "%s/cgroup.procs", path);
 	list = fopen(file, "re");
 	while (list && result == 0 && fscanf(list, "%d", &pid) == 1) {
-		if (*count % 64 == 0) {
+		if (pid > 0 && *count % 64 == 0) {
 			grown = reallocarray(*pids, *count + 64, sizeof **pids);
 			result = grown ? 0 : fail(ENOMEM, "memory for %zu pids", *count);
 			*pids = grown ? grown : *pids;
 		}
-		if (result == 0)
+		if (result == 0 && pid > 0)
 			(*pids)[(*count)++] = pid;
 	}
 	if (list)
@@ -533,8 +534,10 @@ cgroup_create(const struct cgroup_options *options, const char *id, int needed, 
 	      "ls %s; cat %s/cgroup.procs", path, path);
 	if (make(options, mount, path, needed, wanted, cgroup) < 0)
 		return -1;
-	if (options->path && cgroup_populated(cgroup) == 1)
+	if (options->path && cgroup_populated(cgroup) == 1) {
+		cgroup_close(cgroup); /* somebody else's: no cleanup of ours may kill them */
 		return fail(EBUSY, "\"%s\" has processes already", path);
+	}
 	return 0;
 }
 /* ANCHOR_END: create */

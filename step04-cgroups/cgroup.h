@@ -45,7 +45,8 @@ struct cgroup {
  *
  * Where no cgroup can be made (no cgroup2 mount, no right to write) and nothing is NEEDED, gives 0
  * with CGROUP->fd −1: a container without a cgroup of its own still runs. Where something is
- * needed, −1 with the one sentence that says why. EEXIST when the id is in use.
+ * needed, −1 with the one sentence that says why. EEXIST when the id is in use, EBUSY when somebody
+ * is in the cgroup that the options name. After −1 CGROUP stands for none.
  */
 int cgroup_create(const struct cgroup_options *options, const char *id, int needed, int wanted,
 		  struct cgroup *cgroup);
@@ -83,7 +84,8 @@ int cgroup_kill(const struct cgroup *cgroup);
 /* 1 when a process is in it or below, 0 when none is, −1 with errno. */
 int cgroup_populated(const struct cgroup *cgroup);
 
-/* The pids in it and below, as the caller sees them; *PIDS by malloc, the caller frees it. */
+/* The pids in it and below that the caller's PID namespace shows; *PIDS by malloc, the caller frees
+ * it. */
 int cgroup_processes(const struct cgroup *cgroup, pid_t **pids, size_t *count);
 
 /* Sends a signal to all of them. They are frozen for the time, so that none can fork away. */

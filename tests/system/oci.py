@@ -1230,6 +1230,27 @@ def _():
         wait_for(lambda: not alive(second) and not alive(box.pid), "the end of both")
 
 
+@test("a cgroupsPath that somebody is in already is refused, and who is in it lives on", needs="root")
+def _():
+    top = f"{cgroup2_mount()}/boxstep-oci-others-{os.getpid()}"
+    other = start(["sleep", "60"])
+    with OCI("/bin/true") as box:
+        if not os.access(os.path.dirname(top), os.W_OK):
+            skip("no writable cgroup2 here")
+        os.mkdir(top)
+        with open(top + "/cgroup.procs", "w") as procs:
+            procs.write(str(other.pid))
+        box.linux["cgroupsPath"] = "/" + os.path.basename(top)
+        try:
+            r = box.run()
+            check(r.status != 0 and "has processes already" in r.err, f"{r.status}: {r.err}")
+            equal(read(top + "/cgroup.procs").split(), [str(other.pid)])
+        finally:
+            os.kill(other.pid, signal.SIGKILL)
+            other.wait()
+            os.rmdir(top)
+
+
 @test("the limits of linux.resources are written, v1's words and v2's own", needs="root cgroup2", timeout=60)
 def _():
     with OCI("/bin/sleep", "60") as box:

@@ -8,6 +8,7 @@
 #include "step04-cgroups/sweep.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -109,6 +110,45 @@ frozen_and_thawed_and_signalled(void **state)
 	assert_int_equal(ended_by(one), SIGKILL);
 }
 
+/* In a PID namespace from which the process in the cgroup cannot be seen. 0: all as it should be.
+ */
+static int
+signal_unseen(void)
+{
+	pid_t *pids;
+	size_t count;
+
+	if (setpgid(0, 0) < 0 || cgroup_processes(&group, &pids, &count) < 0 || count != 0)
+		return 1;
+	free(pids);
+	return cgroup_signal(&group, SIGUSR1) == 0 ? 0 : 2;
+}
+
+static void
+who_cannot_be_seen_is_not_signalled(void **state)
+{
+	pid_t one, child;
+	int status;
+
+	(void)state;
+	if (group.fd < 0 || geteuid() != 0)
+		skip();
+	one = waiter(&group);
+	if ((child = fork()) == 0) {
+		if (unshare(CLONE_NEWPID) < 0)
+			_exit(3);
+		if ((child = fork()) == 0)
+			_exit(signal_unseen());
+		_exit(waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status)
+									       : 4);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(waitpid(one, NULL, WNOHANG), 0);
+	kill(one, SIGKILL);
+	ended_by(one);
+}
+
 static void
 found_by_path_and_by_process(void **state)
 {
@@ -152,7 +192,7 @@ a_name_in_use_and_an_unusable_one_are_refused(void **state)
 	one = waiter(&group);
 	assert_int_equal(cgroup_create(&here, id, 0, 0, &other), -1);
 	assert_int_equal(errno, EBUSY);
-	cgroup_close(&other);
+	assert_int_equal(other.fd, -1); /* so that cgroup_remove, in a cleanup, leaves it alone */
 	kill(one, SIGKILL);
 	ended_by(one);
 	assert_int_equal(cgroup_create(&here, id, 0, 0, &other), 0);
@@ -244,6 +284,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_GROUP(frozen_and_thawed_and_signalled),
+		WITH_GROUP(who_cannot_be_seen_is_not_signalled),
 		WITH_GROUP(found_by_path_and_by_process),
 		WITH_GROUP(a_name_in_use_and_an_unusable_one_are_refused),
 		WITH_GROUP(removed_with_nested_ones_while_frozen),
