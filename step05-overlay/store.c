@@ -191,13 +191,12 @@ store_open(const struct store_options *options, struct store *store)
 		return -1;
 	if (tree_make(path, 0700) < 0 || !realpath(path, absolute) ||
 	    (store->fd = open(absolute, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
-	    make_directories(store) < 0) {
+	    make_directories(store) < 0 || !(store->path = strdup(absolute))) {
 		fail(errno, "the store \"%s\" cannot be opened", path);
 		call_hint("choose a directory for it with --root or $BOXSTEP_ROOT");
 		store_close(store);
 		return -1;
 	}
-	store->path = strdup(absolute);
 	sweep(store, "aside", true, 0);
 	sweep(store, "scratch", true, 0);
 	sweep(store, "partial", false, PARTIAL_KEPT);
