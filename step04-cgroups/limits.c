@@ -180,6 +180,10 @@ limits_check(const struct limits *l)
 		return fail(EINVAL, "cpuset.cpus \"%s\": not a list such as 0-2,7", l->cpuset_cpus);
 	if (l->cpuset_mems && *l->cpuset_mems && limits_check_list(l->cpuset_mems) < 0)
 		return fail(EINVAL, "cpuset.mems \"%s\": not a list such as 0-2,7", l->cpuset_mems);
+	for (size_t i = 0; i < l->hugetlb_count; i++)
+		if (!l->hugetlb[i].size || strchr(l->hugetlb[i].size, '/'))
+			return fail(EINVAL, "\"%s\" is no size of a huge page",
+				    l->hugetlb[i].size ? l->hugetlb[i].size : "");
 	for (size_t i = 0; i < l->unified_count; i++)
 		if (!is_setting(l->unified[i].file))
 			return fail(EINVAL, "\"%s\" is no file of a controller",
@@ -375,7 +379,7 @@ apply_devices(const struct limits *l, const struct cgroup *cgroup)
 		if (!has(cgroup, file))
 			snprintf(file, sizeof file, "hugetlb.%.16s.max", l->hugetlb[i].size);
 		snprintf(text, sizeof text, "%" PRId64, l->hugetlb[i].bytes);
-		if (strchr(file, '/') || cgroup_write(cgroup, file, text) < 0)
+		if (cgroup_write(cgroup, file, text) < 0)
 			return call_hint("page sizes of this host: ls /sys/kernel/mm/hugepages");
 	}
 	for (size_t i = 0; i < l->rdma_count; i++) {

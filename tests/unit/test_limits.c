@@ -227,6 +227,7 @@ what_cannot_hold_is_known_before_it_is_written(void **state)
 	struct unified slash = { "../memory.max", "1" }, core = { "cgroup.kill", "1" },
 		       bare = { "memory", "1" }, good = { "memory.high", "1" },
 		       own = { "cgroup.max.depth", "1" };
+	struct hugetlb_limit two = { "2MB", 0 }, away = { "2MB/../x", 0 }, none = { NULL, 0 };
 
 	(void)state;
 	assert_int_equal(check((struct limits){ 0 }), 0);
@@ -251,6 +252,9 @@ what_cannot_hold_is_known_before_it_is_written(void **state)
 	assert_int_equal(check((struct limits){ .unified = &bare, .unified_count = 1 }), EINVAL);
 	assert_int_equal(check((struct limits){ .unified = &good, .unified_count = 1 }), 0);
 	assert_int_equal(check((struct limits){ .unified = &own, .unified_count = 1 }), 0);
+	assert_int_equal(check((struct limits){ .hugetlb = &two, .hugetlb_count = 1 }), 0);
+	assert_int_equal(check((struct limits){ .hugetlb = &away, .hugetlb_count = 1 }), EINVAL);
+	assert_int_equal(check((struct limits){ .hugetlb = &none, .hugetlb_count = 1 }), EINVAL);
 	assert_int_equal(check((struct limits){ .cpu_shares = 1 }), 0);
 	assert_int_equal(check((struct limits){ .cpu_shares = INT64_MAX }), 0);
 	assert_int_equal(check((struct limits){ .cpu_shares = -1 }), EINVAL);
