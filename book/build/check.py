@@ -24,7 +24,7 @@ from chapter import BOOK, ROOT, Fault, chapters
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 NEAR = 40  # lines
 # whose every public function is told; one that is whole joins them
-TOLD = ("step01-unshare/", "step02-pidns/", "step03-mounts/", "step05-overlay/",
+TOLD = ("step01-unshare/", "step02-pidns/", "step03-mounts/", "step04-cgroups/", "step05-overlay/",
         "step06-net/", "step07-runtime/")
 ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|No|Fig|St|Dr|Mr|Ms)\.$")
 
