@@ -34,6 +34,7 @@ extern enum call_mode call_mode;
 /* The same for a call whose failure is an answer, not an error ("does this kernel have it?"). */
 #define call_try(made, ...) CALL_AND_TELL(made, false, __VA_ARGS__)
 
+/* ANCHOR: call */
 #define CALL_AND_TELL(made, matters, ...)                                                       \
 	({                                                                                      \
 		__typeof__(made) call_value_ = (made);                                          \
@@ -41,6 +42,7 @@ extern enum call_mode call_mode;
 			call_told(__FILE__, __LINE__, (long)call_value_, matters, __VA_ARGS__); \
 		call_value_;                                                                    \
 	})
+/* ANCHOR_END: call */
 
 /*
  * tell_exec(FORMAT, …): tells an execve before it is made, with "result":null, because success does
