@@ -314,7 +314,7 @@ ns_join_path(const char *path, int flag)
 			  "which "
 			  "this process has no rights",
 			  path);
-	close(fd);
+	close_fd(fd);
 	return done;
 }
 
@@ -355,7 +355,7 @@ ns_join(pid_t pid, int kinds)
 			  "add "
 			  "--user to join that one first");
 	}
-	close(pidfd);
+	close_fd(pidfd);
 	return done;
 }
 /* ANCHOR_END: join */

@@ -24,19 +24,14 @@ copy_file(int from, int to, const char *name)
 {
 	int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), out = -1;
 	ssize_t n = -1;
-	int number;
 
 	if (in >= 0)
 		out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (out >= 0)
 		while ((n = sendfile(out, in, NULL, 1 << 30)) > 0)
 			;
-	number = errno;
-	if (in >= 0)
-		close(in);
-	if (out >= 0)
-		close(out);
-	errno = number;
+	close_fd(in);
+	close_fd(out);
 	return (int)n;
 }
 
@@ -56,18 +51,14 @@ static int
 copy_below(int from, int to, const char *name, dev_t device, int depth)
 {
 	int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), out = -1;
-	int done = -1, number;
+	int done = -1;
 
 	if (in >= 0 && mkdirat(to, name, 0700) == 0)
 		out = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (out >= 0)
 		done = copy_directory(in, out, device, depth + 1);
-	number = errno;
-	if (in >= 0)
-		close(in);
-	if (out >= 0)
-		close(out);
-	errno = number;
+	close_fd(in);
+	close_fd(out);
 	return done;
 }
 

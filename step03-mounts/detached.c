@@ -13,15 +13,6 @@
 #include "step01-unshare/call.h"
 #include "step03-mounts/detached.h"
 
-static void
-close_keeping_errno(int fd)
-{
-	int number = errno;
-
-	close(fd);
-	errno = number;
-}
-
 /* A file system context can be read for what it has to say: "e tmpfs: Bad value for 'size'". */
 static int
 hint_from(int context)
@@ -82,7 +73,7 @@ detached_new(const char *type, const char *source, char *const data[], size_t co
 			     mount_attr_names(attributes));
 	if (mount < 0)
 		hint_from(context);
-	close_keeping_errno(context);
+	close_fd(context);
 	return mount;
 }
 /* ANCHOR_END: new */
@@ -103,7 +94,7 @@ detached_reconfigure(int mount, char *const data[], size_t count)
 		return -1;
 	if (done < 0)
 		hint_from(context);
-	close_keeping_errno(context);
+	close_fd(context);
 	return done;
 }
 

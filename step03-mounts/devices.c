@@ -66,16 +66,6 @@ const char *const devices_usual_read_only[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static void
-close_keeping_errno(int fd)
-{
-	int number = errno;
-
-	if (fd >= 0)
-		close(fd);
-	errno = number;
-}
-
 /* ---- nodes ---- */
 
 static mode_t
@@ -107,8 +97,8 @@ bind_node(const struct device_node *node, int root)
 		     node->major, node->minor);
 	else if ((target = inside_make(root, node->path, S_IFREG | 0644)) >= 0)
 		done = detached_attach(tree, target, node->path);
-	close_keeping_errno(target);
-	close_keeping_errno(tree);
+	close_fd(target);
+	close_fd(tree);
 	return done;
 }
 
@@ -142,7 +132,7 @@ make_node(const struct device_node *node, int root, int directory, const char *n
 			    node->type, node->major, node->minor);
 	else
 		done = 0;
-	close_keeping_errno(there);
+	close_fd(there);
 	return done;
 }
 /* ANCHOR_END: node */
@@ -154,7 +144,7 @@ make_node_of(const struct device_node *node, int root)
 	int directory = inside_parent(root, node->path, &name), done;
 
 	done = directory < 0 ? -1 : make_node(node, root, directory, name);
-	close_keeping_errno(directory);
+	close_fd(directory);
 	return done;
 }
 
@@ -185,7 +175,7 @@ is_hosts(const struct mount_list *list, int root)
 	bool same = inside >= 0 && fstat(inside, &ours) == 0 && stat("/dev", &hosts) == 0 &&
 		    ours.st_dev == hosts.st_dev && ours.st_ino == hosts.st_ino;
 
-	close_keeping_errno(inside);
+	close_fd(inside);
 	return same || (dev && mount_is_bind(dev));
 }
 
@@ -209,7 +199,7 @@ devices_make(const struct devices_options *options, const struct mount_list *lis
 	for (size_t i = 0; i < COUNT(usual_links) && done == 0; i++)
 		done = make_link(usual_links[i][0], usual_links[i][1], dev);
 	umask(mask);
-	close_keeping_errno(dev);
+	close_fd(dev);
 	return done;
 }
 
@@ -232,7 +222,7 @@ open_null(int root)
 	if (null >= 0 && is_device(null, S_IFCHR, 1, 3))
 		return null;
 	fail(null < 0 ? errno : ENODEV, "/dev/null inside the root: not the device 1:3");
-	close_keeping_errno(null);
+	close_fd(null);
 	return call_hint("files are masked with it");
 }
 /* ANCHOR_END: null */
@@ -274,8 +264,8 @@ mask_path(const char *path, struct covers *covers, int root)
 	} else if ((tree = detached_copy(S_ISDIR(status.st_mode) ? covers->empty : covers->null, "",
 					 false)) >= 0)
 		done = detached_attach(tree, target, path);
-	close_keeping_errno(tree);
-	close_keeping_errno(target);
+	close_fd(tree);
+	close_fd(target);
 	return done < 0 ? call_hint("masking %s", path) : 0;
 }
 /* ANCHOR_END: mask */
@@ -291,8 +281,8 @@ make_read_only(const char *path, int root)
 	tree = detached_copy(target, "", true);
 	if (tree >= 0 && detached_change(tree, read_only, 0, true) == 0)
 		done = detached_attach(tree, target, path);
-	close_keeping_errno(tree);
-	close_keeping_errno(target);
+	close_fd(tree);
+	close_fd(target);
 	return done < 0 ? call_hint("making %s read-only", path) : 0;
 }
 
@@ -316,8 +306,8 @@ devices_hide(const struct devices_options *options, int root)
 		done = make_read_only(devices_usual_read_only[i], root);
 	for (i = 0; i < options->read_only.count && done == 0; i++)
 		done = make_read_only(options->read_only.item[i], root);
-	close_keeping_errno(covers.null);
-	close_keeping_errno(covers.empty);
+	close_fd(covers.null);
+	close_fd(covers.empty);
 	return done;
 }
 
@@ -348,7 +338,7 @@ devices_pty(int root, int *master, int *terminal)
 		fail(errno, "ioctl(TIOCGPTPEER) for the container's terminal");
 	else
 		return 0;
-	close_keeping_errno(*master);
+	close_fd(*master);
 	*master = -1;
 	return -1;
 }
@@ -373,7 +363,7 @@ devices_console(int root, int terminal)
 		target = inside_make(root, "/dev/console", S_IFREG | 0600);
 	if (target >= 0 && (tree = detached_copy(terminal, "", false)) >= 0)
 		done = detached_attach(tree, target, "/dev/console");
-	close_keeping_errno(tree);
-	close_keeping_errno(target);
+	close_fd(tree);
+	close_fd(target);
 	return done;
 }

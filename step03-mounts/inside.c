@@ -131,13 +131,11 @@ make(int root, char *path, mode_t mode, int links)
 	if (made < 0 && fd >= 0) {
 		int behind = make_behind_link(root, directory, path, name, mode, links);
 		if (behind >= 0 || errno != EINVAL) { /* EINVAL: no link, somebody else made it */
-			close(fd);
+			close_fd(fd);
 			fd = behind;
 		}
 	}
-	number = errno;
-	close(directory);
-	errno = number;
+	close_fd(directory);
 	return fd;
 }
 /* ANCHOR_END: make */

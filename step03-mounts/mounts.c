@@ -22,16 +22,6 @@
 #include "step03-mounts/inside.h"
 #include "step03-mounts/mounts.h"
 
-static void
-close_keeping_errno(int fd)
-{
-	int number = errno;
-
-	if (fd >= 0)
-		close(fd);
-	errno = number;
-}
-
 /* ---- sources ---- */
 
 static bool
@@ -100,7 +90,7 @@ map_ids(struct mount_entry *entry, const struct idmap_options *containers)
 	if ((fd = mounts_id_namespace(maps)) < 0)
 		return -1;
 	done = detached_map_ids(entry->tree, fd, entry->flags.idmap_all);
-	close_keeping_errno(fd);
+	close_fd(fd);
 	return done;
 }
 
@@ -181,7 +171,7 @@ may_be_covered(int root, int target)
 	for (size_t i = 0; i < sizeof files / sizeof files[0] && !found; i++) {
 		int fd = inside_open_no_links(root, files[i], O_PATH);
 		found = fd >= 0 && same_file(fd, target);
-		close_keeping_errno(fd);
+		close_fd(fd);
 	}
 	return found;
 }
@@ -202,7 +192,7 @@ check_proc(const struct mount_entry *entry, int root, int target)
 			  !(mount_is_bind(entry) && is_procfs_root(entry->tree));
 	else if (is_procfs(target))
 		refused = !mount_is_bind(entry) || !may_be_covered(root, target);
-	close_keeping_errno(proc);
+	close_fd(proc);
 	if (!refused)
 		return 0;
 	fail(EPERM, "mount on %s inside the root", entry->spec.target);
@@ -243,7 +233,7 @@ open_target(const struct mount_entry *entry, int root)
 		return fail(EINVAL, "mount on %s: that is the root itself", path);
 	}
 	if (target >= 0 && check_proc(entry, root, target) < 0) {
-		close_keeping_errno(target);
+		close_fd(target);
 		return -1;
 	}
 	return target;
@@ -308,7 +298,7 @@ host_instead(const struct mount_entry *entry)
 	int tree = detached_copy(AT_FDCWD, path, true);
 
 	if (tree >= 0 && set_bits(tree, bits, true) < 0) {
-		close_keeping_errno(tree);
+		close_fd(tree);
 		return -1;
 	}
 	return tree;
@@ -376,7 +366,7 @@ covered_mode(const struct mount_entry *entry, int root, char word[16])
 	word[0] = '\0';
 	if (there >= 0 && fstat(there, &status) == 0)
 		snprintf(word, 16, "mode=%04o", status.st_mode & 07777U);
-	close_keeping_errno(there);
+	close_fd(there);
 }
 
 /* ANCHOR: new */
@@ -410,7 +400,7 @@ make_new(const struct mount_entry *entry, char *mode)
 	if (mount < 0)
 		mount = refused_in_user_namespace(entry);
 	if (mount >= 0 && set_spread(mount, flags) < 0) {
-		close_keeping_errno(mount);
+		close_fd(mount);
 		return -1;
 	}
 	return mount;
@@ -457,7 +447,7 @@ mount_classic(const struct mount_entry *entry, int root, int target)
 		return -1;
 	struct mount_bits bits = { .set = flags->one.set | flags->all.set };
 	int done = set_bits(mounted, bits, false) < 0 ? -1 : set_spread(mounted, flags);
-	close_keeping_errno(mounted);
+	close_fd(mounted);
 	return done;
 }
 
@@ -480,7 +470,7 @@ apply_change(const struct mount_entry *entry, int root)
 		done = set_bits(target, flags->all, true);
 	if (done == 0)
 		done = set_spread(target, flags);
-	close_keeping_errno(target);
+	close_fd(target);
 	return done;
 }
 
@@ -508,7 +498,7 @@ copy_up_from(const struct mount_entry *entry, int target)
 	if (from < 0)
 		return fail(errno, "opening what is to be copied from %s", entry->spec.target);
 	done = mount_is_bind(entry) && !is_empty(entry->tree) ? 0 : copyup(from, entry->tree);
-	close_keeping_errno(from);
+	close_fd(from);
 	return done;
 }
 
@@ -535,9 +525,9 @@ apply_entry(struct mount_entry *entry, int root)
 		goto out;
 	done = detached_attach(entry->tree, target, entry->spec.target);
 out:
-	close_keeping_errno(target);
+	close_fd(target);
 	if (entry->tree >= 0 && !is_sealed_later(entry)) {
-		close_keeping_errno(entry->tree);
+		close_fd(entry->tree);
 		entry->tree = -1;
 	}
 	return done < 0 ? call_hint("it was to be mounted on %s", entry->spec.target) : 0;
@@ -567,7 +557,7 @@ mounts_seal(struct mount_list *list)
 			continue;
 		if (done == 0)
 			done = detached_change(entry->tree, read_only, 0, false);
-		close_keeping_errno(entry->tree);
+		close_fd(entry->tree);
 		entry->tree = -1;
 	}
 	return done;

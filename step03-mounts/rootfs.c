@@ -95,7 +95,7 @@ rootfs_attach(const struct rootfs_options *options, int tree)
 		 place) == 0)
 		return root;
 	if (tree < 0)
-		close(root);
+		close_fd(root);
 	return -1;
 }
 /* ANCHOR_END: attach */

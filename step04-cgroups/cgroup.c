@@ -29,7 +29,7 @@ enum { PATIENCE_MS = 10000 }; /* for what the kernel does on its own time: exits
 int
 cgroup_read(const struct cgroup *cgroup, const char *file, char *buffer, size_t size)
 {
-	int fd = openat(cgroup->fd, file, O_RDONLY | O_CLOEXEC), number;
+	int fd = openat(cgroup->fd, file, O_RDONLY | O_CLOEXEC);
 	size_t used = 0;
 	ssize_t n = -1;
 
@@ -37,9 +37,7 @@ cgroup_read(const struct cgroup *cgroup, const char *file, char *buffer, size_t 
 		return -1;
 	while (used < size - 1 && (n = read(fd, buffer + used, size - 1 - used)) > 0)
 		used += (size_t)n;
-	number = errno;
-	close(fd);
-	errno = number;
+	close_fd(fd);
 	if (n < 0)
 		return -1;
 	if (used > 0 && buffer[used - 1] == '\n')

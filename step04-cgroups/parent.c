@@ -164,13 +164,10 @@ has_processes(const struct cgroup *cgroup)
 static ssize_t
 try_write(const struct cgroup *cgroup, const char *file, const char *value)
 {
-	int fd = openat(cgroup->fd, file, O_WRONLY | O_CLOEXEC), number;
+	int fd = openat(cgroup->fd, file, O_WRONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : write(fd, value, strlen(value));
 
-	number = errno;
-	if (fd >= 0)
-		close(fd);
-	errno = number;
+	close_fd(fd);
 	return call_try(n, "write(\"%s/%s\", \"%s\")", cgroup->path, file, value);
 }
 
