@@ -104,15 +104,32 @@ set_list(const struct option_row *row, const char *value, void *into)
 
 /* ---- io.max ---- */
 
+/* "8:0" as two numbers. */
+static bool
+two_numbers(const char *device, struct io_limit *limit)
+{
+	char first[16];
+	const char *colon = strchr(device, ':');
+	int64_t high, low;
+
+	if (!colon || colon - device >= (ptrdiff_t)sizeof first)
+		return false;
+	snprintf(first, sizeof first, "%.*s", (int)(colon - device), device);
+	if (number_parse(first, 0, UINT32_MAX, &high) < 0 ||
+	    number_parse(colon + 1, 0, UINT32_MAX, &low) < 0)
+		return false;
+	limit->major = (unsigned)high;
+	limit->minor = (unsigned)low;
+	return true;
+}
+
 /* The numbers of a device: 8:0, or those of the block device at a path. */
 static int
 device_numbers(const char *device, struct io_limit *limit)
 {
 	struct stat node;
-	int end = 0;
 
-	if (sscanf(device, "%u:%u%n", &limit->major, &limit->minor, &end) == 2 && !device[end] &&
-	    device[0] >= '0' && device[0] <= '9')
+	if (two_numbers(device, limit))
 		return 0;
 	if (stat(device, &node) < 0)
 		return fail(errno, "stat(\"%s\")", device);

@@ -64,6 +64,19 @@ add_number(struct text_list *words, const char *name, int64_t value)
 	return add(words, name, text);
 }
 
+/* Swap alone, as in limits.c; 0 is none of it, and no missing limit. */
+static int
+add_swap(struct text_list *words, const struct limits *l)
+{
+	char text[24] = "infinity";
+
+	if (!l->memory_swap)
+		return 0;
+	if (l->memory_swap != LIMIT_MAX)
+		snprintf(text, sizeof text, "%" PRId64, l->memory_swap - l->memory);
+	return add(words, "MemorySwapMax", text);
+}
+
 static int
 add_limits(struct text_list *words, const struct limits *l)
 {
@@ -71,12 +84,12 @@ add_limits(struct text_list *words, const struct limits *l)
 	int64_t weight = l->cpu_weight || !l->cpu_shares ? l->cpu_weight
 							 : limits_shares_to_weight(l->cpu_shares);
 
-	if (quota > 0) /* of each second */
+	if (quota > INT64_MAX / 1000000) /* more CPUs than there are */
+		quota = LIMIT_MAX;
+	else if (quota > 0) /* of each second */
 		quota = quota * 1000000 / period;
 	if (add_number(words, "MemoryMax", l->memory) < 0 ||
-	    add_number(words, "MemoryLow", l->memory_reservation) < 0 ||
-	    add_number(words, "MemorySwapMax",
-		       l->memory_swap > 0 ? l->memory_swap - l->memory : l->memory_swap) < 0 ||
+	    add_number(words, "MemoryLow", l->memory_reservation) < 0 || add_swap(words, l) < 0 ||
 	    add_number(words, "CPUWeight", weight) < 0 ||
 	    add_number(words, "CPUQuotaPeriodUSec", l->cpu_period) < 0 ||
 	    add_number(words, "CPUQuotaPerSecUSec", quota) < 0 ||

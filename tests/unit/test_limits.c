@@ -1,9 +1,11 @@
 /*
  * Limits as people write them and as cgroup v1 counted them; what is refused before anything is
- * made. Tests step04-cgroups/limits.c, limit_flags.c, hierarchy.c, explained in book/04-cgroups.md.
+ * made. Tests step04-cgroups/limits.c, limit_flags.c, hierarchy.c, scope.c, explained in
+ * book/04-cgroups.md.
  */
 #include "step01-unshare/call.h"
 #include "step04-cgroups/limit_flags.h"
+#include "step04-cgroups/scope.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -132,7 +134,11 @@ what_is_no_rate_of_a_disk_is_refused(void **state)
 					   "/nosuch:rbps=1",
 					   "8:rbps=1",
 					   "-8:0:rbps=1",
-					   "8:0x:rbps=1" };
+					   "8:0x:rbps=1",
+					   "8:-1:rbps=1",
+					   "8: 0:rbps=1",
+					   "8:+0:rbps=1",
+					   "8:4294967296:rbps=1" };
 	char longest[700];
 	struct io_limit io;
 
@@ -322,6 +328,38 @@ no_swap_where_none_is_counted_is_no_error(void **state)
 	rmdir(name);
 }
 
+/* What boxstep-scope would be told: echo(1) in its place says it, and is no answer of systemd's. */
+static void
+told_to_systemd(const struct limits *limits, const char *wanted)
+{
+	struct scope scope = { .program = "/bin/echo" };
+	struct device_rule null = { true, 'c', 1, 3, DEVICE_READ | DEVICE_WRITE };
+
+	call_forget();
+	assert_int_equal(scope_name(&scope, "a.slice:b:c", "id"), 0);
+	assert_int_equal(scope_set(&scope, limits, &null, 1), -1);
+	if (!strstr(call_error()->what, wanted))
+		fail_msg("%s: not in %s", wanted, call_error()->what);
+}
+
+static void
+limits_are_properties_of_a_scope(void **state)
+{
+	(void)state;
+	told_to_systemd(&(struct limits){ .memory = 100, .memory_swap = 100, .pids = LIMIT_MAX },
+			": set b-c.scope a.slice MemoryMax=100 MemorySwapMax=0 TasksMax=infinity "
+			"DevicePolicy=strict DeviceAllow=/dev/char/1:3 rw");
+	told_to_systemd(&(struct limits){ .memory = 100, .memory_swap = LIMIT_MAX },
+			" MemoryMax=100 MemorySwapMax=infinity Device");
+	told_to_systemd(&(struct limits){ .memory = 100, .memory_swap = 150 },
+			" MemorySwapMax=50 ");
+	told_to_systemd(&(struct limits){ .cpu_quota = 50000, .cpu_shares = 1024 },
+			" CPUWeight=100 CPUQuotaPerSecUSec=500000 ");
+	told_to_systemd(&(struct limits){ .cpu_quota = INT64_MAX },
+			" CPUQuotaPerSecUSec=infinity ");
+	told_to_systemd(&(struct limits){ .cpuset_cpus = "0-2" }, " AllowedCPUs=0-2 ");
+}
+
 int
 main(void)
 {
@@ -333,6 +371,7 @@ main(void)
 		cmocka_unit_test(lists_of_cpus_are_taken_strictly),
 		cmocka_unit_test(rates_of_a_disk_are_read),
 		cmocka_unit_test(what_is_no_rate_of_a_disk_is_refused),
+		cmocka_unit_test(limits_are_properties_of_a_scope),
 		cmocka_unit_test(flags_fill_the_fields),
 		cmocka_unit_test(bad_flags_are_refused_and_named),
 		cmocka_unit_test(what_cannot_hold_is_known_before_it_is_written),
