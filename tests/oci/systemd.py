@@ -87,10 +87,10 @@ def create(lab, box):
 @test("slice:prefix:name is a scope that systemd delegates, with the limits as its properties", needs="root cgroup2", timeout=200)
 def _():
     with Lab() as lab:
-        box = bundle(memory={"limit": 64 << 20}, pids={"limit": 30}, cpu={"quota": 50000, "period": 100000, "shares": 512, "cpus": "0-1"})
+        box = bundle(memory={"limit": 64 << 20, "swap": 64 << 20}, pids={"limit": 30}, cpu={"quota": 50000, "period": 100000, "shares": 512, "cpus": "0-1"})
         r = create(lab, box)
         equal((r.status, r.out), (0, ""))
-        wanted = {"ActiveState": "active", "Slice": "lab-one.slice", "Delegate": "yes", "MemoryMax": str(64 << 20),
+        wanted = {"ActiveState": "active", "Slice": "lab-one.slice", "Delegate": "yes", "MemoryMax": str(64 << 20), "MemorySwapMax": "0",
                   "TasksMax": "30", "CPUQuotaPerSecUSec": "500ms", "DevicePolicy": "strict", "AllowedCPUs": "0-1",
                   "ControlGroup": "/lab.slice/lab-one.slice/pre-web.scope"}
         equal(lab.show("pre-web.scope", *wanted), wanted)
