@@ -3,8 +3,8 @@
 A block ```` ```console ```` is one shell session from the project's root. Lines that begin with `$ `
 are commands, lines that begin with `> ` straight below continue one; the rest is output, and is
 written by this tool. Tags: `user` (as an ordinary user), `vm` (in the VM lab, where cgroup v2 is),
-`needs=a,b` (commands, or net, nft, cgroup2), `norun="reason"` (shown, not run), `apart="reason"`
-(run with BOOK_APART=1 only, as make callers does).
+`cpus=2` (with two processors there), `needs=a,b` (commands, or net, nft, cgroup2), `norun="reason"`
+(shown, not run), `apart="reason"` (run with BOOK_APART=1 only, as make callers does).
 """
 import fcntl
 import os
@@ -260,10 +260,20 @@ def run_native(session):
         pass
 
 
+def in_vm(session):
+    """The lines of shell that run a block; the machine's second processor sleeps (tests/vm/guest.sh)
+    unless the block asks for two."""
+    line = f"{' '.join(UNSHARE)} bash {session.directory}/run.sh\n"
+    if session.fence.settings.get("cpus") != "2":
+        return line
+    cpu = "/sys/devices/system/cpu/cpu1/online"
+    return f"old=$(cat {cpu}); echo 1 >{cpu}\n{line}echo $old >{cpu}\n"
+
+
 def run_vm(list_):
     """All blocks for the VM in one boot of it."""
     script = WORK / "vm.sh"
-    script.write_text("".join(f"{' '.join(UNSHARE)} bash {s.directory}/run.sh\n" for s in list_))
+    script.write_text("".join(in_vm(s) for s in list_))
     seconds = 60 + LIMIT["vm"] * len(list_)
     subprocess.run([VM / "setup.sh", VM_DIR], check=True, stdout=subprocess.DEVNULL)
     done = subprocess.run([VM / "run.sh", "-d", VM_DIR, "-t", str(seconds), "-w", ROOT, "--",

@@ -84,7 +84,7 @@ def create(lab, box):
     return lab.run("sh", "-c", text, "sh", *argv)
 
 
-@test("slice:prefix:name is a scope that systemd delegates, with the limits as its properties", needs="root cgroup2", timeout=200)
+@test("slice:prefix:name is a scope that systemd delegates, with the limits as its properties", needs="root cgroup2 cpus", timeout=200)
 def _():
     with Lab() as lab:
         box = bundle(memory={"limit": 64 << 20, "swap": 64 << 20}, pids={"limit": 30}, cpu={"quota": 50000, "period": 100000, "shares": 512, "cpus": "0-1"})

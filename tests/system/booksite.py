@@ -160,15 +160,17 @@ def _():
     check(len(chapters) >= 9, "chapters")
     with Browser() as b:
         for page in dict.fromkeys([*SEEN, *chapters]):
+            b.go(page)
+            shades = set()
             for scheme in ("light", "dark"):
                 b.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-                b.go(page)
+                shades.add(b.js("return getComputedStyle(document.body).backgroundColor"))
                 equal(b.js(CONTRAST), [], f"{page} {scheme}: contrast")
+            equal(len(shades), 2, f"{page}: backgrounds of light and dark")
             levels = b.js(HEADINGS)
             equal(levels.count(1), 1, f"{page}: first headings")
             check(all(after <= before + 1 for before, after in zip(levels, levels[1:])), f"{page}: {levels}")
             b.devtools("Emulation.setDeviceMetricsOverride", width=PHONE[0], height=PHONE[1], deviceScaleFactor=1, mobile=True)
-            b.go(page, PHONE)
             equal(b.js("return document.documentElement.scrollWidth"), PHONE[0], f"{page}: width on a phone")
             b.devtools("Emulation.clearDeviceMetricsOverride")
         equal(b.complaints(), [])

@@ -79,8 +79,8 @@ _running = False
 
 
 def test(name, needs="root", steps=None, timeout=120):
-    """Marks a function as a test. NEEDS: words of root, user, cgroup2, nft, net, vm, cmd:PROGRAM,
-    kernel:6.13, step:N. What cannot be had natively but in the VM lab is run there. STEPS=(2, 7):
+    """Marks a function as a test. NEEDS: words of root, user, cgroup2, nft, net, vm, cpus (two),
+    cmd:PROGRAM, kernel:6.13, step:N. What cannot be had natively but in the VM lab is run there. STEPS=(2, 7):
     called once for each of these programs, with its Step."""
 
     def register(function):

@@ -47,7 +47,7 @@ cp "$here/guest.sh" "$dir/initrd/guest.sh"
 chmod 755 "$dir/initrd/init"
 printf '%q ' "$@" >"$dir/initrd/command.sh"
 {
-    printf 'work=%q version=%q interactive=%q\n' "$work" "$version" "$interactive"
+    printf 'work=%q version=%q interactive=%q accel=%q\n' "$work" "$version" "$interactive" "${accel%%,*}"
     [ -z "$interactive" ] || printf 'size=%q term=%q\n' "$(stty size | sed 's/^0 0$/24 80/')" "${TERM:-linux}"
 } >"$dir/initrd/settings"
 {
@@ -59,7 +59,7 @@ share() { # NAME PATH [,readonly=on]
     machine+=(-fsdev "local,id=$1,path=${2//,/,,},security_model=none,multidevs=remap${3:-}")
     machine+=(-device "virtio-9p-pci,fsdev=$1,mount_tag=$1")
 }
-machine=(-M q35 -accel "$accel" -cpu "$cpu" -smp "${VM_SMP:-2}" -m "$memory" -nodefaults -no-user-config -display none -no-reboot)
+machine=(-M q35 -accel "$accel" -cpu "$cpu" -smp 2 -m "$memory" -nodefaults -no-user-config -display none -no-reboot)
 machine+=(-kernel "$vm/vmlinux" -initrd "$dir/initrd.cpio")
 machine+=(-append "console=ttyS0 quiet loglevel=4 panic=-1 nokaslr mitigations=off init_on_alloc=0 hardened_usercopy=off \
 randomize_kstack_offset=off rcupdate.rcu_expedited=1 random.trust_cpu=on no_timer_check tsc=reliable cgroup_no_v1=all \
