@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
@@ -84,6 +85,20 @@ json_read_fd(int fd, const char *what)
 	else
 		object = json_read(text, (size_t)got, what);
 	free(text);
+	return object;
+}
+
+struct json_object *
+json_read_at(int dirfd, const char *path, const char *what)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct json_object *object = NULL;
+
+	if (fd < 0)
+		fail(errno, "open(\"%s\")", path);
+	else
+		object = json_read_fd(fd, what);
+	close_fd(fd);
 	return object;
 }
 
@@ -473,6 +488,20 @@ void
 json_put_flag(struct json_object *object, const char *key, bool flag)
 {
 	json_object_object_add(object, key, json_object_new_boolean(flag));
+}
+
+void
+json_put_now(struct json_object *object, const char *key)
+{
+	struct timespec now;
+	struct tm parts;
+	char text[40];
+	size_t used;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	used = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", gmtime_r(&now.tv_sec, &parts));
+	snprintf(text + used, sizeof text - used, ".%09ldZ", now.tv_nsec);
+	json_put_text(object, key, text);
 }
 
 struct json_object *

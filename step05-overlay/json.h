@@ -22,6 +22,9 @@ struct json_object *json_read(const char *text, size_t length, const char *what)
 
 /* The same from an open file, read from its beginning. */
 struct json_object *json_read_fd(int fd, const char *what);
+/* The same from the file PATH below DIRFD, or AT_FDCWD; it must be a regular one, and a FIFO of
+ * that name holds nobody up. */
+struct json_object *json_read_at(int dirfd, const char *path, const char *what);
 
 /* Members of an object: NULL (0, false) when absent or null. A member of another type is an error,
  * recorded, and *BAD becomes true, so that a parser asks for all it wants and looks once. */
@@ -92,6 +95,8 @@ struct json_object *json_at(struct json_object *object, const char *path);
 void json_put_text(struct json_object *object, const char *key, const char *text);
 void json_put_number(struct json_object *object, const char *key, int64_t number);
 void json_put_flag(struct json_object *object, const char *key, bool flag);
+/* The time as RFC 3339 has it, in UTC: "2026-01-31T12:00:00.123456789Z". */
+void json_put_now(struct json_object *object, const char *key);
 /* A new object, or a new list, as the member KEY, which owns it. */
 struct json_object *json_put_object(struct json_object *object, const char *key);
 struct json_object *json_put_list(struct json_object *object, const char *key);

@@ -361,19 +361,13 @@ put_seccomp(struct json_object *config, struct json_object *annotations,
 {
 	const char *profile = options->seccomp.profile;
 	struct json_object *json;
-	int fd;
 
 	if (!profile || strcmp(profile, "unconfined") == 0) {
 		if (!profile && !options->caps.privileged)
 			json_put_text(annotations, "boxstep.seccomp", "default");
 		return 0;
 	}
-	fd = open(profile, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return fail(errno, "open(\"%s\") for --seccomp", profile);
-	json = json_read_fd(fd, profile);
-	close(fd);
-	if (!json)
+	if (!(json = json_read_at(AT_FDCWD, profile, profile)))
 		return -1;
 	put(json_object_object_get(config, "linux"), "seccomp", json);
 	return 0;

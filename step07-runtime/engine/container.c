@@ -63,38 +63,6 @@ container_number(const struct container *container, const char *key)
 		       : 0;
 }
 
-void
-container_set_text(struct container *container, const char *key, const char *value)
-{
-	json_object_object_add(container->json, key, json_object_new_string(value));
-}
-
-void
-container_set_number(struct container *container, const char *key, int64_t value)
-{
-	json_object_object_add(container->json, key, json_object_new_int64(value));
-}
-
-void
-container_set_flag(struct container *container, const char *key, bool value)
-{
-	json_object_object_add(container->json, key, json_object_new_boolean(value));
-}
-
-void
-container_set_now(struct container *container, const char *key)
-{
-	struct timespec now;
-	struct tm parts;
-	char text[40];
-	size_t used;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	used = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", gmtime_r(&now.tv_sec, &parts));
-	snprintf(text + used, sizeof text - used, ".%09ldZ", now.tv_nsec);
-	container_set_text(container, key, text);
-}
-
 int
 container_save(const struct container *container)
 {
@@ -185,11 +153,11 @@ bury(int all, struct container *container)
 		return false;
 	if (container_status(container) != CONTAINER_EXITED) {
 		leftover_clear(id, container_text(container, "cgroup"));
-		container_set_text(container, "status", "exited");
-		container_set_number(container, "pid", 0);
-		container_set_number(container, "exitCode", 137);
-		container_set_text(container, "error", "the monitor was killed");
-		container_set_now(container, "finishedAt");
+		json_put_text(container->json, "status", "exited");
+		json_put_number(container->json, "pid", 0);
+		json_put_number(container->json, "exitCode", 137);
+		json_put_text(container->json, "error", "the monitor was killed");
+		json_put_now(container->json, "finishedAt");
 		container_save(container);
 		call_forget(); /* on a full disk the next command tries again */
 	}
@@ -454,10 +422,10 @@ container_make(const struct store *store, const char *name, struct container *co
 		fail(errno, "making of the record of %s", container->name);
 		goto out;
 	}
-	container_set_text(container, "id", container->id);
-	container_set_text(container, "name", container->name);
-	container_set_text(container, "status", "created");
-	container_set_now(container, "created");
+	json_put_text(container->json, "id", container->id);
+	json_put_text(container->json, "name", container->name);
+	json_put_text(container->json, "status", "created");
+	json_put_now(container->json, "created");
 	done = container_save(container);
 out:
 	if (done < 0 && container->dir >= 0)

@@ -60,12 +60,7 @@ int container_save(const struct container *container);
 /* Members; "" or 0 when absent. */
 const char *container_text(const struct container *container, const char *key);
 int64_t container_number(const struct container *container, const char *key);
-/* Sets one; VALUE is copied. */
-void container_set_text(struct container *container, const char *key, const char *value);
-void container_set_number(struct container *container, const char *key, int64_t value);
-void container_set_flag(struct container *container, const char *key, bool value);
-/* Sets KEY to now, RFC 3339. */
-void container_set_now(struct container *container, const char *key);
+/* They are set in JSON, by json_put_text and its kin. */
 
 /* "created", "running", "exited": as the lock and the record say. */
 enum container_status container_status(const struct container *container);

@@ -292,17 +292,13 @@ add_inspected(const struct store *store, const char *word, struct json_object *l
 {
 	struct container container;
 	struct json_object *config;
-	int fd;
 
 	if (container_find(store, word, &container) < 0)
 		return -1;
-	fd = openat(container.dir, "config.json", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		config = json_read_fd(fd, "config.json");
-		close(fd);
-		if (config)
-			json_object_object_add(container.json, "config", config);
-	}
+	if ((config = json_read_at(container.dir, "config.json", "config.json")))
+		json_object_object_add(container.json, "config", config);
+	else
+		call_forget(); /* the record is told all the same */
 	json_object_array_add(list, json_object_get(container.json));
 	container_close(&container);
 	return 0;

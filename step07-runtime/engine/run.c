@@ -18,6 +18,7 @@
 
 #include "step01-unshare/call.h"
 #include "step04-cgroups/limit_flags.h"
+#include "step05-overlay/json.h"
 #include "step07-runtime/engine/commands.h"
 #include "step07-runtime/engine/enforce.h"
 #include "step07-runtime/engine/ids.h"
@@ -140,19 +141,19 @@ record(struct container *container, const struct run_options *options, const str
 		used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? " " : "",
 					 argv[i]);
 	free(argv);
-	container_set_text(container, "image", word);
-	container_set_text(container, "manifest", image->record.manifest);
-	container_set_text(container, "imageId", image->record.config);
-	container_set_text(container, "command", text);
-	container_set_text(container, "network",
-			   options->network.mode ? options->network.mode
-			   : geteuid() == 0	 ? "bridge"
-						 : "none");
-	container_set_flag(container, "tty", options->tty);
-	container_set_flag(container, "remove", options->remove);
-	container_set_number(container, "stopSignal",
-			     options->stop_signal ? signal_parse(options->stop_signal)
-						  : image_stop_signal(&image->config));
+	json_put_text(container->json, "image", word);
+	json_put_text(container->json, "manifest", image->record.manifest);
+	json_put_text(container->json, "imageId", image->record.config);
+	json_put_text(container->json, "command", text);
+	json_put_text(container->json, "network",
+		      options->network.mode ? options->network.mode
+		      : geteuid() == 0	    ? "bridge"
+					    : "none");
+	json_put_flag(container->json, "tty", options->tty);
+	json_put_flag(container->json, "remove", options->remove);
+	json_put_number(container->json, "stopSignal",
+			options->stop_signal ? signal_parse(options->stop_signal)
+					     : image_stop_signal(&image->config));
 	for (size_t i = 0; i < options->label.count; i++) {
 		const char *label = options->label.item[i], *equals = strchrnul(label, '=');
 		char *key = strndup(label, (size_t)(equals - label));

@@ -15,6 +15,7 @@
 #include "step01-unshare/call.h"
 #include "step04-cgroups/oom.h"
 #include "step04-cgroups/process.h"
+#include "step05-overlay/json.h"
 #include "step05-overlay/overlay.h"
 #include "step07-runtime/engine/supervise.h"
 #include "step07-runtime/monitor.h"
@@ -191,12 +192,12 @@ record_start(const struct supervise *s, const struct running *r)
 				      json_object_new_string(port_text(r->network.ports.item + i)));
 	json_object_object_add(c->json, "ports", ports);
 	if (r->network.v4.family)
-		container_set_text(c, "ip", address_text(&r->network.v4));
-	container_set_text(c, "status", "running");
-	container_set_number(c, "pid", r->launch.child.pid);
-	container_set_text(c, "cgroup", r->launch.cgroup.fd >= 0 ? r->launch.cgroup.path : "");
-	container_set_number(c, "startTime", (int64_t)process_start_time(r->launch.child.pid));
-	container_set_now(c, "startedAt");
+		json_put_text(c->json, "ip", address_text(&r->network.v4));
+	json_put_text(c->json, "status", "running");
+	json_put_number(c->json, "pid", r->launch.child.pid);
+	json_put_text(c->json, "cgroup", r->launch.cgroup.fd >= 0 ? r->launch.cgroup.path : "");
+	json_put_number(c->json, "startTime", (int64_t)process_start_time(r->launch.child.pid));
+	json_put_now(c->json, "startedAt");
 	return container_save(c);
 }
 
@@ -209,15 +210,15 @@ record_end(const struct supervise *s, const struct running *r, const siginfo_t *
 
 	if (oom_happened(&r->launch.cgroup, &r->before, info, &report)) {
 		oom_text(&report, text, sizeof text);
-		container_set_flag(c, "oomKilled", report.init_killed);
-		container_set_text(c, "error", text);
+		json_put_flag(c->json, "oomKilled", report.init_killed);
+		json_put_text(c->json, "error", text);
 		if (!s->options->detach)
 			fprintf(stderr, "boxstep: %s\n", text);
 	}
-	container_set_text(c, "status", "exited");
-	container_set_number(c, "pid", 0);
-	container_set_number(c, "exitCode", spawn_status(info));
-	container_set_now(c, "finishedAt");
+	json_put_text(c->json, "status", "exited");
+	json_put_number(c->json, "pid", 0);
+	json_put_number(c->json, "exitCode", spawn_status(info));
+	json_put_now(c->json, "finishedAt");
 }
 
 /* ---- the end ---- */

@@ -178,6 +178,19 @@ build_world(struct launch *launch, int proc)
 
 /* ---- what it may do ---- */
 
+/* Of the root that is `/` now. */
+static int
+look_up(const char *name, struct user *user)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), done;
+
+	if (root < 0)
+		return fail(errno, "open(\"/\")");
+	done = user_resolve(root, name, user);
+	close(root);
+	return done;
+}
+
 /* HOME is not the image's to say: it is in the passwd of the container, for the user it runs as. */
 static int
 set_home(struct oci_process *process)
@@ -185,18 +198,15 @@ set_home(struct oci_process *process)
 	static char home[sizeof((struct user *)NULL)->home + sizeof "HOME="];
 	char number[32];
 	struct user user;
-	int root;
 
 	for (size_t i = 0; process->env[i]; i++)
 		if (strncmp(process->env[i], "HOME=", 5) == 0)
 			return 0;
 	snprintf(number, sizeof number, "%u", process->user.uid);
-	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0 || user_resolve(root, number, &user) < 0) {
+	if (look_up(number, &user) < 0) {
 		call_forget(); /* a damaged passwd is the image's own business */
 		snprintf(user.home, sizeof user.home, "/");
 	}
-	close_fd(root);
 	snprintf(home, sizeof home, "HOME=%s", user.home);
 	return oci_process_set(process, home);
 }
@@ -277,20 +287,14 @@ int
 child_resolve_user(const char *name, struct oci_process *process)
 {
 	struct user user;
-	int root, done;
 
 	if (!name || !name[0])
 		return 0;
-	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return fail(errno, "open(\"/\")");
-	done = user_resolve(root, name, &user);
-	close(root);
-	if (done == 0) {
-		user_free(&process->user);
-		process->user = user;
-	}
-	return done;
+	if (look_up(name, &user) < 0)
+		return -1;
+	user_free(&process->user);
+	process->user = user;
+	return 0;
 }
 
 /* ---- from GO to exec ---- */

@@ -56,6 +56,9 @@ struct cgroup;
 int open_running(const struct globals *globals, const char *id, struct oci_state *state,
 		 struct cgroup *cgroup);
 
+/* Sets the int64_t field of a row for --preserve-fds. */
+int option_preserve_fds(const struct option_row *row, const char *value, void *into);
+
 /* The directory of --pid-file (PATH or NULL), while paths are the caller's; then the file in it,
  * with PID as text, there all at once. Closes DIR; −1: nothing is to be written. */
 int pid_file_open(const char *path);

@@ -448,14 +448,10 @@ raw_free(struct raw *raw)
 int
 oci_config_read(int bundle, const char *bundle_path, struct oci_config *config)
 {
-	int fd = openat(bundle, "config.json", O_RDONLY | O_CLOEXEC | O_NONBLOCK), done = -1;
 	struct raw raw = { 0 };
+	int done = -1;
 
-	*config = (struct oci_config){ 0 };
-	if (fd < 0)
-		return fail(errno, "open(\"%s/config.json\")", bundle_path);
-	config->json = json_read_fd(fd, "config.json");
-	close(fd);
+	*config = (struct oci_config){ .json = json_read_at(bundle, "config.json", "config.json") };
 	if (config->json)
 		done = read_all(config->json, bundle_path, &raw, config);
 	raw_free(&raw);

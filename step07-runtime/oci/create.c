@@ -25,8 +25,8 @@ struct create_options {
 	bool no_pivot, old_keyring, detach, keep, ignored;
 };
 
-static int
-set_preserved(const struct option_row *row, const char *value, void *into)
+int
+option_preserve_fds(const struct option_row *row, const char *value, void *into)
 {
 	int64_t *field = (int64_t *)((char *)into + row->offset);
 
@@ -43,8 +43,8 @@ static const struct option_row create_rows[] = {
 	  AT(pid_file), 0 },
 	{ "console-socket", 0, "SOCKET", "unix(7)", "send the pty's master there", option_text,
 	  AT(console), 0 },
-	{ "preserve-fds", 0, "N", "close_range(2)", "keep N descriptors after 2", set_preserved,
-	  AT(preserve_fds), 0 },
+	{ "preserve-fds", 0, "N", "close_range(2)", "keep N descriptors after 2",
+	  option_preserve_fds, AT(preserve_fds), 0 },
 	{ "no-pivot", 0, NULL, "chroot(2)", "no pivot_root, for a host on a ramdisk", option_flag,
 	  AT(no_pivot), 0 },
 	{ "no-new-keyring", 0, NULL, "keyrings(7)", "keep the caller's session keyring",

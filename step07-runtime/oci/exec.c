@@ -53,8 +53,8 @@ static const struct option_row exec_rows[] = {
 	  "a cgroup that the container has made, below its own", option_text, AT(cgroup), 0 },
 	{ "ignore-paused", 0, NULL, "cgroup.freeze", "wait for a paused container to be resumed",
 	  option_flag, AT(ignore_paused), 0 },
-	{ "preserve-fds", 0, "N", "close_range(2)", "keep N descriptors after 2", option_count,
-	  AT(preserve_fds), 0 },
+	{ "preserve-fds", 0, "N", "close_range(2)", "keep N descriptors after 2",
+	  option_preserve_fds, AT(preserve_fds), 0 },
 	{ "no-subreaper", 0, NULL, "-", "accepted: orphans go to the caller's reaper anyway",
 	  option_flag, AT(ignored), 0 },
 	{ 0 },
@@ -164,28 +164,14 @@ apply(const struct exec_options *options, char *const command[], struct oci_proc
 	return oci_process_check(process);
 }
 
-static struct json_object *
-process_of_file(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct json_object *json;
-
-	if (fd < 0) {
-		fail(errno, "open(\"%s\") for --process", path);
-		return NULL;
-	}
-	json = json_read_fd(fd, path);
-	close(fd);
-	return json;
-}
-
 /* Of a file, or the container's own with another command; and what the options say of it. */
 static int
 read_process(const struct exec_options *options, const struct oci_config *config,
 	     char *const command[], struct oci_process *process)
 {
-	struct json_object *json = options->process ? process_of_file(options->process)
-						    : json_object_get(config->process.json);
+	struct json_object *json =
+		options->process ? json_read_at(AT_FDCWD, options->process, options->process)
+				 : json_object_get(config->process.json);
 
 	return !json || oci_process_read(json, process) < 0 ? -1 : apply(options, command, process);
 }

@@ -120,16 +120,14 @@ make_cgroup(struct launch *launch, int needed)
 }
 
 static int
-prepare_scope(struct launch *launch)
+make_scope(struct launch *launch)
 {
 	const struct oci_config *config = launch->config;
 
-	if (limits_check(&config->limits) < 0 ||
-	    program_beside("boxstep-scope", launch->scope.program) < 0 ||
-	    scope_start(&launch->scope, &config->limits, config->device_rules,
-			config->device_rule_count, &launch->cgroup) < 0)
+	if (program_beside("boxstep-scope", launch->scope.program) < 0)
 		return -1;
-	return limits_apply(&config->limits, &launch->cgroup) < 0 ? -1 : prepare_devices(launch);
+	return scope_start(&launch->scope, &config->limits, config->device_rules,
+			   config->device_rule_count, &launch->cgroup);
 }
 
 static int
@@ -137,13 +135,13 @@ prepare_cgroup(struct launch *launch)
 {
 	struct limits *limits = &launch->config->limits;
 
-	if (launch->no_cgroup)
-		return prepare_devices(launch);
-	if (launch->systemd)
-		return prepare_scope(launch);
-	if (limits_check(limits) < 0 || make_cgroup(launch, limits_controllers(limits)) < 0)
+	if (!launch->no_cgroup &&
+	    (limits_check(limits) < 0 ||
+	     (launch->systemd ? make_scope(launch)
+			      : make_cgroup(launch, limits_controllers(limits))) < 0 ||
+	     limits_apply(limits, &launch->cgroup) < 0))
 		return -1;
-	return limits_apply(limits, &launch->cgroup) < 0 ? -1 : prepare_devices(launch);
+	return prepare_devices(launch);
 }
 
 /* The user namespace comes first, because it gives the rights over the others; ns_kinds has the

@@ -12,7 +12,6 @@
 #include <sys/file.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
@@ -335,35 +334,22 @@ oci_state_each(const char *root, const char *pattern, int (*see)(const char *id,
 	return done;
 }
 
-static void
-now(char text[40])
-{
-	struct timespec time;
-	struct tm parts;
-
-	clock_gettime(CLOCK_REALTIME, &time);
-	gmtime_r(&time.tv_sec, &parts);
-	snprintf(text + strftime(text, 24, "%Y-%m-%dT%H:%M:%S", &parts), 16, ".%09ldZ",
-		 time.tv_nsec);
-}
-
 int
 oci_state_write(struct oci_state *state, const struct oci_config *config, const char *bundle,
 		const struct cgroup *cgroup, pid_t pid)
 {
 	struct json_object *json = json_object_new_object();
-	char created[40], owner[16];
+	char owner[16];
 
 	if (!json)
 		return fail(ENOMEM, "memory for state.json");
-	now(created);
 	json_put_text(json, "ociVersion", OCI_VERSION);
 	json_put_text(json, "id", state->id);
 	json_put_number(json, "pid", pid);
 	json_put_number(json, "startTime", pid ? (int64_t)process_start_time(pid) : 0);
 	json_put_text(json, "bundle", bundle);
 	json_put_text(json, "rootfs", config->root.path);
-	json_put_text(json, "created", created);
+	json_put_now(json, "created");
 	json_put_text(json, "cgroup", cgroup->fd >= 0 || !pid ? cgroup->path : "");
 	json_put_number(json, "cgroupMadeFrom", (int64_t)cgroup->made_from);
 	json_put_text(json, "scope", state->scope);

@@ -24,7 +24,7 @@ struct update_options {
 };
 
 /* Where a flag's value goes in linux.resources. */
-enum kind { BYTES, NUMBER, TEXT, IGNORED, REFUSED };
+enum kind { BYTES, NUMBER, TEXT, IGNORED };
 static const struct place {
 	const char *section, *key;
 	enum kind kind;
@@ -44,7 +44,6 @@ static const struct place {
 	{ "pids", "limit", NUMBER },
 	{ "blockIO", "weight", NUMBER },
 	{ "memory", "kernel", IGNORED },
-	{ "intelRdt", "", REFUSED },
 };
 
 static int
@@ -54,8 +53,6 @@ set_value(const struct option_row *row, const char *value, void *into)
 	const struct place *place = &places[row->bits];
 	int64_t number = -1;
 
-	if (place->kind == REFUSED)
-		return fail(ENOTSUP, "--%s: this runtime does not set resctrl(5)", row->name);
 	if (place->kind == TEXT)
 		made = json_object_new_string(value);
 	else if (place->kind == BYTES && strcmp(value, "-1") != 0 &&
@@ -99,9 +96,6 @@ static const struct option_row update_rows[] = {
 	{ "kernel-memory", 0, "BYTES", "-", "accepted: cgroup v2 counts it as memory", set_value, 0,
 	  14 },
 	{ "kernel-memory-tcp", 0, "BYTES", "-", "accepted: the same", set_value, 0, 14 },
-	{ "l3-cache-schema", 0, "SCHEMA", "-", "refused: resctrl is not set here", set_value, 0,
-	  15 },
-	{ "mem-bw-schema", 0, "SCHEMA", "-", "refused: resctrl is not set here", set_value, 0, 15 },
 	{ 0 },
 };
 

@@ -439,19 +439,13 @@ profile_from_json(struct json_object *object, const char *name, uint64_t caps,
 int
 profile_read(const char *path, uint64_t caps, struct profile *profile)
 {
-	/* O_NONBLOCK: a FIFO by this name must not hold us */
-	int fd = call(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK),
-		      "openat(AT_FDCWD, \"%s\", O_RDONLY|O_NONBLOCK|O_CLOEXEC)", path);
 	struct json_object *object;
 	char what[300];
 	int done;
 
 	*profile = (struct profile){ 0 };
-	if (fd < 0)
-		return -1;
 	snprintf(what, sizeof what, "seccomp profile %s", path);
-	object = json_read_fd(fd, what);
-	close(fd);
+	object = json_read_at(AT_FDCWD, path, what);
 	done = object ? profile_from_json(object, path, caps, profile) : -1;
 	json_object_put(object);
 	return done;

@@ -561,6 +561,17 @@ def listening(pid=None, names="web"):
     return ["sh", "-c", f'LISTEN_PID={pid or "$$"} LISTEN_FDS=2 LISTEN_FDNAMES={names} exec "$@"', "sh"]
 
 
+@test("exec and run take the same numbers for --preserve-fds: 0 to 1024")
+def _():
+    with sleeper() as box:
+        box.created().ok("start")
+        for number, status in (("0", 0), ("2", 0), ("1025", 1), ("-1", 1), ("x", 1)):
+            r = run([*box.argv("exec", "--preserve-fds", number), "true"])
+            equal(r.status, status, number)
+            if status:
+                contains(r.err, f"--preserve-fds {number}: not a number from 0 to 1024")
+
+
 @test("LISTEN_FDS: the descriptors are there, after them those of --preserve-fds, and the pid is that inside")
 def _():
     box = OCI("/bin/sh", "-c", "echo $LISTEN_FDS $LISTEN_PID $$ $LISTEN_FDNAMES; exec /bin/probe fds").write()
