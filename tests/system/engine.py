@@ -1171,6 +1171,16 @@ for words, named in (
         gone()
 
 
+@test("a profile of --seccomp that is a FIFO is refused, and not waited for")
+def _():
+    os.mkfifo(TMP + "/profile")
+    r = box("run", "--network", "none", "--seccomp", TMP + "/profile", IMAGE, "/bin/true")
+    os.unlink(TMP + "/profile")
+    equal((r.status, r.out), (125, ""))
+    contains(r.err, "/profile: not a regular file")
+    gone()
+
+
 # In a mount namespace of its own, which ends with the script: nothing of it is the host's.
 LATER = """set -e
 mount --make-rprivate /
