@@ -33,6 +33,20 @@ make_parents(char *path)
 	return mkdir(path, 0755) < 0 && errno != EEXIST && errno != ENOENT ? -1 : 0;
 }
 
+/* Anybody may make anything in /tmp: a directory of ours there that is somebody else's is a trap.
+ * One that is ours stays ours, because /tmp is sticky. */
+static bool
+is_trap(const char *path)
+{
+	char own[LEASE_PATH];
+	struct stat st;
+
+	if (strncmp(path, "/tmp/boxstep-", strlen("/tmp/boxstep-")) != 0)
+		return false;
+	snprintf(own, sizeof own, "/tmp/%.*s", (int)strcspn(path + 5, "/"), path + 5);
+	return lstat(own, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid();
+}
+
 int
 lease_book_open(struct lease_book *book, const char *state, bool make)
 {
@@ -57,6 +71,12 @@ lease_book_open(struct lease_book *book, const char *state, bool make)
 		while (flock(book->dir, LOCK_EX) < 0)
 			if (errno != EINTR)
 				return -1;
+		if (is_trap(book->path)) {
+			close(book->dir);
+			book->dir = -1;
+			errno = EPERM;
+			return -1;
+		}
 		/* The lock is worth something only on the directory that has the name now. */
 		if (fstat(book->dir, &opened) == 0 && stat(book->path, &named) == 0 &&
 		    opened.st_ino == named.st_ino && opened.st_dev == named.st_dev)

@@ -28,7 +28,8 @@ struct lease {
 };
 
 /* Opens and locks the book of the caller's network namespace below STATE; MAKE makes it, with its
- * parents. −1, nothing recorded, with ENOENT when there is none. */
+ * parents. −1, nothing recorded, with ENOENT when there is none, EPERM when it is in a directory in
+ * /tmp that has a name of ours and is somebody else's. */
 int lease_book_open(struct lease_book *book, const char *state, bool make);
 
 /* Unlocks it; removes its directory, and STATE, if nothing is left in them. Keeps errno. */

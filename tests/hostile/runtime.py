@@ -339,6 +339,21 @@ def _():
             shutil.rmtree(root)
 
 
+@test("a directory of addresses that somebody else has laid out in /tmp is not used", steps=for_steps(6, 7))
+def _(s):
+    top = f"/tmp/boxstep-{os.getpid()}"
+    os.makedirs(top + "/net")
+    try:
+        for owner, status in ((1000, 125), (0, 0)):
+            os.chown(top, owner, owner)
+            r = run(["env", f"BOXSTEP_NET={top}/net", *s.argv("--network", "none", cmd=["/bin/true"])])
+            equal(r.status, status, r.err)
+            equal("EPERM" in r.err, owner != 0, r.err)
+            equal([files for _, _, files in os.walk(top) if files], [], "no lease is left")
+    finally:
+        shutil.rmtree(top)
+
+
 @test("a caller that ignores SIGCHLD gets the command's status, not a hang", steps=for_steps(2, 7))
 def _(s):
     r = run(s.argv(cmd=[s.probe, "exit", "7"]), prepare=ignoring_children, timeout=20)
