@@ -34,11 +34,15 @@ handshake_open(struct handshake *shake)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return fail(errno, "socketpair for the handshake of parent and child");
 	/* every message then arrives with its sender's pid, translated by the kernel, unix(7) */
-	if (setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &(int){ 1 }, sizeof(int)) < 0)
+	if (setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &(int){ 1 }, sizeof(int)) < 0) {
 		fail(errno, "setsockopt(SO_PASSCRED)");
+		close_fd(ends[0]);
+		close_fd(ends[1]);
+		return -1;
+	}
 	shake->parent = ends[0];
 	shake->child = ends[1];
-	return call_error()->number ? -1 : 0;
+	return 0;
 }
 
 void

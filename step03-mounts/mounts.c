@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step02-pidns/handshake.h"
 #include "step02-pidns/spawn.h"
 #include "step03-mounts/copyup.h"
 #include "step03-mounts/detached.h"
@@ -49,27 +50,31 @@ open_source(struct mount_entry *entry)
 
 /*
  * A map of ids is handed to the kernel as a user namespace that has it; a process holds that
- * namespace just long enough for it to be opened.
+ * namespace just long enough for it to be opened. Should this one be killed meanwhile, the end of
+ * the handshake ends that one, at whatever instant.
  */
 int
 mounts_id_namespace(const struct idmap_options *maps)
 {
 	struct spawn holder = { 0, -1 };
+	struct handshake shake;
 	char path[64];
 	int fd = -1;
-	pid_t pid = spawn_clone(CLONE_NEWUSER, -1, &holder);
 
-	if (pid == 0) {
-		spawn_die_with_parent();
-		for (;;)
-			pause();
-	}
-	if (pid < 0)
+	if (handshake_open(&shake) < 0)
 		return -1;
-	snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
-	if (idmap_write(maps, pid) == 0 && (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+	if (spawn_clone(CLONE_NEWUSER, -1, &holder) == 0) {
+		handshake_in_child(&shake);
+		handshake_wait_go(&shake); /* never said */
+		_exit(0);
+	}
+	handshake_in_parent(&shake);
+	snprintf(path, sizeof path, "/proc/%d/ns/user", holder.pid);
+	if (holder.pidfd >= 0 && idmap_write(maps, holder.pid) == 0 &&
+	    (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
 		fail(errno, "open(\"%s\")", path);
 	spawn_end(&holder);
+	handshake_close(&shake);
 	return fd;
 }
 

@@ -497,7 +497,7 @@ cgroup_plan(const struct cgroup_options *options, const char *id, struct cgroup 
 	*planned = (struct cgroup)CGROUP_NONE;
 	if (hierarchy_find(mount) < 0 || parent_choose(options, mount, id, planned->path) < 0) {
 		planned->path[0] = '\0';
-		return call_error()->number ? -1 : 0;
+		return errno == EINVAL ? -1 : 0; /* a name that cannot be; else there is none */
 	}
 	strcpy(there, planned->path);
 	while (there[0] && faccessat(AT_FDCWD, there, F_OK, AT_EACCESS) < 0)
