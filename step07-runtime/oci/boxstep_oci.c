@@ -240,7 +240,7 @@ main(int argc, char **argv)
 	}
 	globals.root = oci_root_default();
 	list_verbs();
-	oci_warn = warn;
+	oci_warning = warn;
 	first = seal_self(argv);
 	if (first == 0)
 		first = options_parse(&program, argc, argv);

@@ -340,8 +340,7 @@ launch_child(struct launch *launch)
 
 	handshake_in_child(&launch->shake);
 	hooks_forget();
-	if (launch->scope.hold >= 0) /* of which this is a copy */
-		close(launch->scope.hold);
+	close_fd(launch->scope.hold); /* a copy of the parent's */
 	if (let_go_of_lock(launch) < 0 || handshake_wait_go(&launch->shake) < 0 ||
 	    (proc = procfs_open()) < 0 || build_world(launch, proc) < 0 ||
 	    (!launch->old_keyring && keyring_join(launch->id) < 0) ||

@@ -15,7 +15,15 @@
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/resources.h"
 
-void (*oci_warn)(void);
+void (*oci_warning)(void);
+
+void
+oci_warn(void)
+{
+	if (oci_warning)
+		oci_warning();
+	call_forget();
+}
 
 #define AT(field)	       JSON_AT(struct oci_config, field)
 #define IN(field, least, most) JSON_IN(struct oci_config, field, least, most)

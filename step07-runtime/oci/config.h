@@ -83,9 +83,10 @@ struct oci_config {
 	const char *user_name; /* boxstep.user=NAME[:GROUP]: looked up in the root; NULL: none */
 };
 
-/* Tells the recorded error as a warning: something goes on without what was asked for. NULL: nobody
- * listens. */
-extern void (*oci_warn)(void);
+/* Tells the recorded error as a warning, by oci_warning (NULL: nobody listens), and forgets it:
+ * something goes on without what was asked for. */
+void oci_warn(void);
+extern void (*oci_warning)(void);
 
 /* Reads config.json below the directory BUNDLE; relative root paths are taken from BUNDLE_PATH.
  * What this runtime does not do is refused by name (ENOTSUP), never left out silently. */

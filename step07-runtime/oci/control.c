@@ -314,9 +314,7 @@ discard(const struct globals *globals, const char *id)
 		return -1;
 	fail(EINVAL, "what was known of %s was damaged: its processes, if there are any, go on%s%s",
 	     id, planned.path[0] ? "; they may be in " : "", planned.path);
-	if (oci_warn)
-		oci_warn();
-	call_forget();
+	oci_warn();
 	return 0;
 }
 /* ANCHOR_END: discard */

@@ -232,9 +232,7 @@ run_here(const struct oci_config *config, enum hook_stage stage, const struct ho
 	for (size_t i = 0; done == 0 && i < json_object_array_length(list); i++) {
 		done = run_one(json_object_array_get_idx(list, i), stage, i, state);
 		if (done < 0 && stage == HOOK_POSTSTOP) {
-			if (oci_warn)
-				oci_warn();
-			call_forget();
+			oci_warn();
 			done = 0;
 		}
 	}

@@ -64,16 +64,16 @@ launch_restrict_caps(struct oci_process *process, bool new_user)
 {
 	uint64_t missing = caps_restrict(&process->caps, caps_available(new_user));
 
-	if (process->unknown_cap)
+	if (process->unknown_cap) {
 		fail(EINVAL, "process.capabilities: %s is not known here, and left out",
 		     process->unknown_cap);
-	else if (missing)
+		oci_warn();
+	}
+	if (missing) {
 		fail(EINVAL, "process.capabilities: this host does not grant %s",
 		     caps_text(missing));
-	if (call_error()->number && oci_warn)
 		oci_warn();
-	if (process->unknown_cap || missing)
-		call_forget();
+	}
 }
 
 /* Without rules in force, CAP_MKNOD would be a way to the host's disks: then it goes. In a user

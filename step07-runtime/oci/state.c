@@ -413,12 +413,9 @@ oci_state_release(const struct oci_state *state)
 int
 oci_state_remove(const char *root, struct oci_state *state)
 {
-	int fd = open_root(root), done = -1;
+	int fd = open_root(root), done = fd < 0 ? -1 : tree_remove(fd, state->id);
 
-	if (fd >= 0) {
-		done = tree_remove(fd, state->id);
-		close(fd);
-	}
+	close_fd(fd);
 	oci_state_close(state);
 	return done;
 }

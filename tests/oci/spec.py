@@ -472,6 +472,18 @@ def _():
         contains(warning["msg"], "CAP_NO_SUCH")
 
 
+@test("one that is not known and one that this host does not grant are each told", needs="root")
+def _():
+    with asked("caps") as box:
+        caps = box.process["capabilities"]
+        for kind in caps:
+            caps[kind] = [*caps[kind], "CAP_NO_SUCH", "CAP_SYS_TIME"]
+        r = run(["setpriv", "--bounding-set", "-sys_time", *box.write().argv("run", "--bundle", box.bundle)])
+        equal(r.status, 0, r.err)
+        matches(r.err, r"warning: process.capabilities: CAP_NO_SUCH is not known here")
+        matches(r.err, r"warning: process.capabilities: this host does not grant CAP_SYS_TIME")
+
+
 @test("oomScoreAdj below the caller's works in a user namespace: the parent writes it", needs="root cgroup2")
 def _():
     with OCI("/bin/sleep", "60") as box:
