@@ -41,6 +41,24 @@ monitor_init(struct monitor *monitor)
 				     .window = -1 };
 }
 
+/*
+ * The O_NONBLOCK of the caller's descriptor would be the caller's as well. poll(2) is no promise
+ * for a terminal that translates: its room is counted in chunks of 256 bytes, the last of which is
+ * spent when it is begun, and a line's end then waits for room of two, in a write that has been let
+ * in. Who may not open it (another user's, after su) can be held up by it.
+ */
+void
+monitor_show(struct monitor *monitor, int stream, int fd)
+{
+	char path[32];
+	int own;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	own = isatty(fd) ? open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
+	monitor->owed[stream].own = own >= 0;
+	monitor->to[stream] = own >= 0 ? own : fd;
+}
+
 int
 monitor_pipes(struct monitor *monitor, int ends[2])
 {
@@ -68,9 +86,8 @@ stop(int *fd)
 #define MOST (2U << 20) /* so many are kept of one stream after the end: more than a pipe holds */
 
 /*
- * Gives TO what it can take now. The descriptor is the caller's, and so would be O_NONBLOCK; but
- * what poll(2) has found room for does not block: PIPE_BUF bytes of a pipe, and of a terminal half
- * of the 256 that it counts its room in (a line's end may become two bytes). True: all is gone.
+ * Gives TO what it can take now. What poll(2) has found room for does not block: PIPE_BUF bytes of
+ * a pipe, and of a terminal that translates nothing, a pty's master among them, 128.
  */
 static bool
 deliver(struct owed *owed, int *to)
@@ -317,8 +334,11 @@ monitor_flush(struct monitor *monitor)
 	}
 	if (signals >= 0)
 		close(signals);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
+		if (monitor->owed[i].own)
+			stop(monitor->to + i);
 		free(monitor->owed[i].bytes);
+	}
 	memset(monitor->owed, 0, sizeof monitor->owed);
 }
 
@@ -397,10 +417,8 @@ open_log(struct monitor *monitor)
 	}
 	if (!monitor->options.log && !monitor->options.detach)
 		return 0; /* the command writes where the caller does */
-	if (!monitor->options.detach) {
-		monitor->to[0] = STDOUT_FILENO;
-		monitor->to[1] = STDERR_FILENO;
-	}
+	for (int i = 0; i < 2 && !monitor->options.detach; i++)
+		monitor_show(monitor, i, STDOUT_FILENO + i);
 	return monitor_pipes(monitor, monitor->ends);
 }
 

@@ -22,6 +22,7 @@ extern const struct option_row monitor_options[];
 struct owed {
 	char *bytes;
 	size_t at, count, size; /* COUNT of them from AT on; room for SIZE */
+	bool own;		/* where they go was opened by monitor_show */
 };
 
 struct monitor {
@@ -44,6 +45,13 @@ struct monitor {
 
 /* Nothing is carried: all −1. */
 void monitor_init(struct monitor *monitor);
+
+/*
+ * What comes of STREAM (0 or 1) is shown on FD as well. A terminal is opened anew, so that a write
+ * never waits for its reader: by a path in /proc, so before this process joins the namespaces of a
+ * container, whose /proc does not know it.
+ */
+void monitor_show(struct monitor *monitor, int stream, int fd);
 
 /* Pipes for the command's stdout and stderr: FROM is set, and their other ends given, both
  * close-on-exec. 0 or −1. */

@@ -104,8 +104,8 @@ prepare_stdio(const struct exec_options *options, struct enter *enter, struct mo
 	if (options->detach)
 		enter->stdio[1] = enter->stdio[2] = null;
 	else if (isatty(STDOUT_FILENO) || isatty(STDERR_FILENO)) {
-		monitor->to[0] = STDOUT_FILENO;
-		monitor->to[1] = STDERR_FILENO;
+		monitor_show(monitor, 0, STDOUT_FILENO);
+		monitor_show(monitor, 1, STDERR_FILENO);
 		return monitor_pipes(monitor, enter->stdio + 1);
 	}
 	return 0;
@@ -122,7 +122,6 @@ attend(const struct exec_options *options, struct enter *enter, struct monitor *
 			close(enter->stdio[i]);
 	if (socket >= 0) {
 		monitor->from[0] = terminal_receive(socket);
-		monitor->to[0] = STDOUT_FILENO;
 		monitor->window = STDIN_FILENO;
 		if (monitor->from[0] < 0)
 			return -1;
@@ -162,6 +161,8 @@ run(const struct exec_options *options, const struct container *container, struc
 	enter_init(&enter, state, &config, &process);
 	enter.user_name = options->user ? options->user : config.user_name;
 	monitor_init(&monitor);
+	if (options->tty)
+		monitor_show(&monitor, 0, STDOUT_FILENO);
 	if ((options->tty ? terminal_sockets(console) : prepare_stdio(options, &enter, &monitor)) <
 	    0)
 		goto out;

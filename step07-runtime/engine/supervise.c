@@ -94,8 +94,8 @@ prepare_stdio(const struct supervise *s, struct running *r)
 		return -1;
 	r->monitor.log = &r->log;
 	if (!options->detach) {
-		r->monitor.to[0] = STDOUT_FILENO;
-		r->monitor.to[1] = STDERR_FILENO;
+		monitor_show(&r->monitor, 0, STDOUT_FILENO);
+		monitor_show(&r->monitor, 1, STDERR_FILENO);
 		r->monitor.control = s->report;
 	}
 	if (options->tty) {

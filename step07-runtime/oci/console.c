@@ -28,6 +28,8 @@ console_open(const char *path, bool foreground, struct oci_process *process,
 		return -1;
 	console->receive = ends[0];
 	console->socket = ends[1];
+	monitor_init(&console->monitor);
+	monitor_show(&console->monitor, 0, STDOUT_FILENO);
 	if (!process->rows) {
 		process->rows = size.ws_row;
 		process->columns = size.ws_col;
@@ -42,7 +44,6 @@ console_show(struct console *console)
 
 	if (console->receive < 0)
 		return 0;
-	monitor_init(monitor);
 	close(console->socket);
 	monitor->from[0] = terminal_receive(console->receive);
 	close(console->receive);
@@ -50,7 +51,6 @@ console_show(struct console *console)
 		return -1;
 	monitor->input = monitor->window = STDIN_FILENO;
 	monitor->input_to = monitor->from[0];
-	monitor->to[0] = STDOUT_FILENO;
 	return 0;
 }
 

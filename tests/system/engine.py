@@ -870,11 +870,36 @@ def typed(terminal):
     return False
 
 
+def wrote(pid):
+    """The bytes that a process has handed to write(2), so far."""
+    return int(re.search(r"^wchar: (\d+)", read(f"/proc/{pid}/io"), re.M)[1])
+
+
+def stands_still(pid):
+    """Waits until the process is held up by whoever should read it."""
+    written = []
+    wait_for(lambda: written.append(wrote(pid)) or len(written) > 9 and len(set(written[-9:])) == 1, "a full terminal", 30)
+
+
+@test("run whose terminal nobody reads is stopped all the same")
+def _():
+    p = on_pty("run", "--rm", "--name", "web", "--network", "none", IMAGE, "yes")
+    try:
+        p.read_until("y")
+        stands_still(json.loads(ok("inspect", "web").out)[0]["pid"])
+        ok("stop", "-t", "0", "web")
+    finally:
+        box("rm", "-f", "web")
+    equal(p.wait().status, 137)
+    gone()
+
+
 @test("exec -t whose terminal nobody reads ends by a signal")
 def _():
     with Container():
         p = on_pty("exec", "-t", "web", "yes")
         p.read_until("y")
+        stands_still(p.pid)
         wait_for(lambda: p.send(signal.SIGTERM) or not p.alive(), "the end of exec", 30)
 
 

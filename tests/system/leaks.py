@@ -100,16 +100,18 @@ def cgroup2_mounts():
 
 
 def cgroups():
-    """Cgroups are seen by everybody: one that names a living process which is not ours is not ours."""
-    found = {folder for top in cgroup2_mounts() for folder, _, _ in os.walk(top)}
-    parent = parents() if any(re.search(r"-\d", folder) for folder in found) else {}
+    """Cgroups are seen by everybody: one that names or holds a living process which is not ours is not
+    ours."""
+    tops = cgroup2_mounts()
+    found = {folder for top in tops for folder, _, _ in os.walk(top)} - set(tops)
+    parent = parents() if found else {}
     return {folder for folder in found if not foreign(folder, parent)}
 
 
 def foreign(folder, parent):
     top = runner()
-    named = [int(word) for word in re.findall(r"-(\d+)", folder)]
-    return any(pid in parent and top not in (pid, *ancestors(pid, parent)) for pid in named)
+    named = re.findall(r"-(\d+)", folder) + lines(folder + "/cgroup.procs")
+    return any(pid in parent and top not in (pid, *ancestors(pid, parent)) for pid in map(int, named))
 
 
 def runner():
