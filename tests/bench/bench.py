@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 
+from copies import copies
+
 HERE = os.path.dirname(os.path.realpath(__file__))
 BUILD = os.environ.get("BUILD") or os.path.realpath(HERE + "/../../build")
 LIMIT = 1.5  # a start costs at most so many times the floor
@@ -31,8 +33,8 @@ def measure(argv, env):
     return int(r.stdout.splitlines()[-1].split()[0]) / 1e6 if r.returncode == 0 and r.stdout else None
 
 
-def step_argv(n, build=BUILD):
-    program = f"{build}/step{n:02d}"
+def step_argv(n, folder):
+    program = f"{folder}/step{n:02d}"
     if n == 1:
         return [program, "--uts", "--", BUILD + "/probe"]
     if n == 2:
@@ -43,14 +45,14 @@ def step_argv(n, build=BUILD):
     return [*words, "--rootfs", ROOTFS, "--", COMMAND]
 
 
-def floor_argv(n, scratch, layers):
+def floor_argv(n, folder, scratch, layers):
     command = COMMAND if n >= 3 else BUILD + "/probe"
-    return [BUILD + "/bench/floor", str(n), layers if n >= 5 else ROOTFS, scratch, command]
+    return [folder + "/floor", str(n), layers if n >= 5 else ROOTFS, scratch, command]
 
 
-def layers_of(env):
+def layers_of(folder, env):
     """The image's layers as lowerdir takes them, the topmost first; a first run has unpacked them."""
-    subprocess.run(step_argv(5), env=env, check=True)
+    subprocess.run(step_argv(5, folder), env=env, check=True)
     with open(env["BOXSTEP_ROOT"] + "/images.json") as file:
         chain = json.load(file)["images"][-1]["layers"]
     return ":".join(f"{env['BOXSTEP_ROOT']}/layers/{digest[7:]}/diff" for digest in reversed(chain))
@@ -86,12 +88,12 @@ def cgroup_parent():
     return None
 
 
-def contenders(scratch, env):
-    found, layers = {}, layers_of(env)
+def contenders(folder, scratch, env):
+    found, layers = {}, layers_of(folder, env)
     for n in range(1, 8):
-        if os.path.exists(f"{BUILD}/step{n:02d}"):
-            found[f"floor {n}"] = floor_argv(n, scratch + "/floor", layers)
-            found[f"step{n:02d}"] = step_argv(n)
+        if os.path.exists(f"{folder}/step{n:02d}"):
+            found[f"floor {n}"] = floor_argv(n, folder, scratch + "/floor", layers)
+            found[f"step{n:02d}"] = step_argv(n, folder)
     found["bubblewrap"] = bubblewrap()
     found["crun"] = crun(scratch)
     return found
@@ -124,10 +126,10 @@ def table(medians):
     print(f"steps above {LIMIT} times their floor: {over}")
 
 
-def explain_off(rounds, env):
+def explain_off(rounds, folder, silent, env):
     """Step 3, which makes most of the told calls and no network (whose teardown by the kernel
     disturbs the next run), with and without its telling: in pairs, in turns, the best of each."""
-    pair = {"with": step_argv(3), "without": step_argv(3, BUILD + "/silent")}
+    pair = {"with": step_argv(3, folder), "without": step_argv(3, silent)}
     ratios = []
     for _ in range(rounds):
         best = {}
@@ -152,8 +154,10 @@ def main(rounds):
     if cgroup_parent():
         env["CGROUP"] = cgroup_parent()
     try:
-        table(race(contenders(scratch, env), rounds, env))
-        explain_off(rounds, env)
+        folder = copies(BUILD, scratch + "/bin")
+        table(race(contenders(folder, scratch, env), rounds, env))
+        if os.path.isdir(BUILD + "/silent"):
+            explain_off(rounds, folder, copies(BUILD + "/silent", scratch + "/silent"), env)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         shutil.rmtree(state, ignore_errors=True)

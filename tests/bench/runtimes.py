@@ -25,6 +25,8 @@ import sys
 import tempfile
 import time
 
+from copies import copies
+
 HERE = os.path.dirname(os.path.realpath(__file__))
 BUILD = os.environ.get("BUILD") or os.path.realpath(HERE + "/../../build")
 ROOTFS, CGROUPS = BUILD + "/rootfs", "/sys/fs/cgroup"
@@ -43,8 +45,9 @@ def private_cgroups():
 class Bench:
     def __init__(self, scratch, state):
         self.scratch, self.state, self.notes = scratch, state, []
+        self.folder = copies(BUILD, scratch + "/bin")
         self.env = {"PATH": os.environ["PATH"], "CGROUP": CGROUPS}
-        self.programs = {"boxstep-oci": BUILD + "/boxstep-oci", "crun": shutil.which("crun"), "runc": shutil.which("runc")}
+        self.programs = {"boxstep-oci": self.folder + "/boxstep-oci", "crun": shutil.which("crun"), "runc": shutil.which("runc")}
         self.count = 0
         for profile in (True, False):
             self.bundle(profile)
@@ -129,7 +132,7 @@ class Bench:
         return self.clock(self.argv(name, "run", "--bundle", self.bundle(profile), self.new_id()))
 
     def floor(self):
-        return self.clock([BUILD + "/bench/floor", "8", ROOTFS, self.scratch, "/bin/probe"])
+        return self.clock([self.folder + "/floor", "8", ROOTFS, self.scratch, "/bin/probe"])
 
     def create(self, name, bundle, id_):
         pid_file = self.scratch + "/pid"
@@ -188,7 +191,7 @@ class Bench:
         return int(words[3])
 
     def counts(self):
-        found = {"floor": self.system_calls([BUILD + "/bench/floor", "8", ROOTFS, self.scratch, "/bin/probe"])}
+        found = {"floor": self.system_calls([self.folder + "/floor", "8", ROOTFS, self.scratch, "/bin/probe"])}
         for name in self.programs:
             found[name] = self.system_calls(self.argv(name, "run", "--bundle", self.bundle(True), self.new_id()))
         return found
