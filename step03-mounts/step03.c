@@ -58,7 +58,7 @@ child(char **argv, int tree, struct handshake *shake)
 	/* the maps are written by the parent, from outside: until then this process is nobody */
 	if (handshake_wait_go(shake) < 0 || (idmap_kind(&idmap) && idmap_become_root() < 0) ||
 	    /* in a user namespace the right to a time namespace begins here */
-	    ((ns.kinds & CLONE_NEWUSER) && ns_prepare_time(&ns) < 0) ||
+	    ((ns.kinds & CLONE_NEWUSER) && ns_enter_time(&ns) < 0) ||
 	    /* sources first, while mounts spread as they do on the host */
 	    mounts_open(&list) < 0 || (root = rootfs_attach(&rootfs, tree)) < 0 ||
 	    /* while the host's /proc is in sight, without which a user namespace gets no own */

@@ -143,6 +143,26 @@ def check_contents(_list, whole):
             yield f"book/SUMMARY.md: {path.name} is missing"
 
 
+PARTS = {"a box of the shorthand": r"Common shorthand, and what the kernel does",
+         "what real engines do differently": r"^## What real engines do differently$",
+         "what goes wrong": r"^## What goes wrong$",
+         "the exercises": r"^## Exercises$.*\(exercises/0\d\.md\)"}
+
+
+def check_parts(list_, _whole):
+    """A chapter of a step has the parts that a reader looks for in each, and the difference from the step before."""
+    for chapter in list_:
+        step = re.match(r"book/0([1-7])-", chapter.name)
+        if not step:
+            continue
+        for part, mark in PARTS.items():
+            if not re.search(mark, chapter.text, re.M | re.S):
+                yield f"{chapter.name}: it does not have {part}"
+        before = int(step[1]) - 1
+        if before and not re.search(rf"^## From step {before} to step {step[1]}$.*^\$ diff -u step0{before}-", chapter.text, re.M | re.S):
+            yield f"{chapter.name}: it does not show the difference from step {before}"
+
+
 def check_sentences(list_, _whole):
     """One sentence a line, so that a change and its translation can be read line by line."""
     for chapter in list_:
@@ -198,7 +218,7 @@ def check_norun(list_, whole):
 
 
 CHECKS = (check_listings, check_anchors, check_coverage, check_spoken, check_told,
-          check_links, check_contents, check_sentences, check_spelling, check_generated, check_figures, check_norun)
+          check_links, check_contents, check_parts, check_sentences, check_spelling, check_generated, check_figures, check_norun)
 
 
 # ---- results: `ok NAME`, `FAIL NAME: why` (more lines of it are indented), `skip NAME: why` ----

@@ -93,6 +93,21 @@ def _():
         equal(len(found), faults, f"faults in {content!r}")
 
 
+@test("a chapter of a step without one of its parts is told", needs="")
+def _():
+    os.makedirs(f"{TMP}/book", exist_ok=True)
+    parts = ["## From step 1 to step 2\n\n```console\n$ diff -u step01-a/a.c step02-b/b.c\n```\n", "## What real engines do differently\n",
+             "> **Common shorthand, and what the kernel does.**\n", "## What goes wrong\n", "## Exercises\n\n[Here](exercises/02.md).\n"]
+    for name, content, faults in (
+        ("book/02-t.md", parts, 0),
+        ("book/01-t.md", parts[1:], 0),
+        ("book/08-t.md", [], 0),
+        *(("book/02-t.md", parts[:i] + parts[i + 1:], 1) for i in range(len(parts))),
+    ):
+        found = list(book_check.check_parts([text(name, "\n".join(content))], False))
+        equal(len(found), faults, f"{name}: {found}")
+
+
 @test("a public function that no sentence names, where its file is explained, is told", needs="")
 def _():
     for folder in ("book", "step01-unshare"):
