@@ -208,7 +208,7 @@ TESTS   ?=
 JOBS     = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc) -Otarget)
 C_FILES  = $(sort $(wildcard step0*/*.[ch] step0*/*/*.[ch] tests/*.[ch] tests/*/*.[ch]))
 
-.PHONY: help units ready rootfs images vm test check unit-test fuzz fuzzers coverage bench bench-book bench-ready demo install reset \
+.PHONY: help units ready rootfs images vm test check callers unit-test fuzz fuzzers coverage bench bench-book bench-ready demo install reset \
 	format clean distclean check-structure book book-sync book-run book-check figures grade starter export
 
 help: ## this list

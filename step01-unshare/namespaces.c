@@ -416,8 +416,6 @@ ns_show(pid_t pid)
 {
 	bool any = false;
 
-	printf("%-7s %-12s %-14s %-14s %s\n", "kind", "inode", "beside mine", "beside PID 1",
-	       "owner (user namespace)");
 	for (size_t i = 0; i < NS_KINDS; i++) {
 		unsigned long inode, mine, first, owner, ignored;
 		char owned[32];
@@ -430,6 +428,9 @@ ns_show(pid_t pid)
 							 : "process %d is another user's",
 					 pid);
 		}
+		if (!any)
+			printf("%-7s %-12s %-14s %-14s %s\n", "kind", "inode", "beside mine",
+			       "beside PID 1", "owner (user namespace)");
 		look(getpid(), ns_kinds[i].name, &mine, &ignored);
 		look(1, ns_kinds[i].name, &first, &ignored);
 		snprintf(owned, sizeof owned,

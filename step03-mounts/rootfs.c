@@ -46,13 +46,13 @@ check_directory(const char *path)
 				 "build/rootfs");
 	}
 	if (stat(path, &status) < 0) {
-		fail(errno, "the root %s", path);
+		fail(errno, "stat(\"%s\") for the root", path);
 		return errno == EACCES ? call_hint("every directory above it has to be enterable "
 						   "(x) for uid %u",
 						   geteuid())
 				       : -1;
 	}
-	return S_ISDIR(status.st_mode) ? 0 : fail(ENOTDIR, "the root %s", path);
+	return S_ISDIR(status.st_mode) ? 0 : fail(ENOTDIR, "stat(\"%s\") for the root", path);
 }
 
 int

@@ -1,6 +1,6 @@
 #!/bin/sh
 # install.sh GOAL: the Debian packages that a goal of the Makefile needs, by name; what is there is left alone.
-# Goals: build rootfs vm test fuzz coverage bench demo book site ci. Services that a package brings are not started.
+# Goals: build rootfs vm test callers fuzz coverage bench demo book site ci. Services that a package brings are not started.
 set -eu
 
 build="gcc make libc6-dev libjson-c-dev libarchive-dev libssl-dev libcurl4-openssl-dev libsystemd-dev"
@@ -27,7 +27,7 @@ book) want=$book ;;
 site) want=$site ;;
 ci) want="$test $fuzz clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
 *)
-    echo "usage: $0 build|rootfs|vm|test|fuzz|coverage|bench|demo|book|site|ci" >&2
+    echo "usage: $0 build|rootfs|vm|test|callers|fuzz|coverage|bench|demo|book|site|ci" >&2
     exit 2
     ;;
 esac

@@ -285,14 +285,6 @@ def no_word_that_does_not_belong():
 
 
 @rule
-def no_mark_of_a_merge():
-    for name in tracked():
-        found = re.search(r"^(<{7}|\|{7}|>{7}) .*$", text_of(name), re.M) if plain(name) else None
-        if found:
-            yield f"{name}:{line_at(text_of(name), found.start())}: {found[0]}"
-
-
-@rule
 def lines_end_and_fit():
     for name in tracked():
         # what a fuzzer begins with is as broken as it is meant to be

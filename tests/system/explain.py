@@ -118,8 +118,6 @@ def canonical(text):
         return f"netlink({netlink_type(text)})"
     if name == "prctl":
         return re.sub(r"(, (0|NULL))+\)$", ")", text)
-    if name == "capset":
-        return re.sub(r"0x[0-9a-f]+", "…", re.sub(r"\b1<<CAP_\w+(\|1<<CAP_\w+)*", "…", text)) and "capset()"
     if name == "close_range":
         text = text.replace("4294967295", "-1").replace("~0U", "-1")
     return flags_sorted(text)

@@ -142,6 +142,18 @@ def archive(layout, path, packed=""):
     return path
 
 
+def unclosed(path):
+    """The archive PATH as some tools leave it: without the two blocks of zeros at its end."""
+    with tarfile.open(path) as tar:
+        end = max(member.offset_data + -(-member.size // 512) * 512 for member in tar)
+    opened = gzip.open if path.endswith("gz") else open
+    with opened(path, "rb") as file:
+        data = file.read()[:end]
+    with opened(path, "wb") as file:
+        file.write(data)
+    return path
+
+
 def docker_archive(path, layers, config=None, names=("demo:1",), packed=""):
     """What `docker save` writes. LAYERS: plain tarballs."""
     document = json.dumps(

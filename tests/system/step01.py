@@ -166,13 +166,24 @@ def _():
     p = start([step(1), "--uts", "--", PROBE, "catch", "1"])
     p.read_until("ready")
     r = run([step(1), "--show", p.pid])
-    rows = {line.split()[0]: line.split() for line in r.lines[1:]}
+    rows = {line.split()[0]: re.split(r" {2,}", line) for line in r.lines[1:]}
     equal(sorted(rows), ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"])
     for kind, row in rows.items():
         equal(f"{kind}:[{row[1]}]", os.readlink(f"/proc/{p.pid}/ns/{kind}"))
         equal(row[2], "different" if kind == "uts" else "same", kind)
+        equal(row[3], beside_first(kind, row[1]), f"{kind} beside PID 1's")
         if kind != "user":
             equal(row[-1], re.search(r"\d+", HOST_NS["user"]).group())
+    own = [line.split() for line in run([step(1), "--show"]).lines[1:]]
+    equal([(row[0], row[2]) for row in own], [(kind, "same") for kind in rows], "without a pid: one's own")
+
+
+def beside_first(kind, inode):
+    try:
+        link = os.readlink(f"/proc/1/ns/{kind}")
+    except PermissionError:  # the first process of a machine that is itself a container may be out of sight
+        return "not readable"
+    return "same" if link == f"{kind}:[{inode}]" else "different"
 
 
 # ---- exec ----------------------------------------------------------------------------------------
@@ -285,6 +296,9 @@ bad("a host name without a UTS namespace", lambda: [step(1), "--hostname", "x", 
 bad("offsets without a time namespace", lambda: [step(1), "--boottime", "5", "true"], call="--boottime")
 bad("a pid that is none", lambda: [step(1), "--join", "4x", "true"], call="--join", names="4x")
 bad("a process that is not there", lambda: [step(1), "--join", "4194304", "true"], call="pidfd_open", names="4194304")
+bad("a process to show that is not there", lambda: [step(1), "--show", "4194303"], call="open(", names="/proc/4194303/ns/user")
+bad("a process to show that is another user's", lambda: [step(1), "--show", str(os.getpid())], call="open(", names="another user's", needs="user root", user=True)
+bad("a word to show that is no number", lambda: [step(1), "--show", "4x"], call="--show", names="4x")
 bad("a mode of narration that is none", lambda: [step(1), "--explain=loud", "true"], call="--explain", names="loud")
 bad("a clock before the beginning", lambda: [step(1), "--time", "--boottime", "-2000000000", "true"], call="timens_offsets", names="-2000000000")
 bad(

@@ -85,7 +85,7 @@ def _():
     equal(r.out, "gzip\ngzip\nzstd\nzstd\n\n\n", r.err)
 
 
-@test("an archive, gzip'd or not, as skopeo or as docker writes it, is an image too", steps=STEPS)
+@test("an archive, gzip'd or not, as skopeo or as docker writes it, closed by zeros or not, is an image too", steps=STEPS)
 def _(s):
     base, top = busybox_layer().bytes(), Layer().file("hello", "from an archive\n").bytes()
     layout = Layout(TMP + "/image")
@@ -97,6 +97,10 @@ def _(s):
         archive(layout.path, TMP + "/tagged.tar") + ":1",
         docker_archive(TMP + "/docker.tar", [base, top], config),
         docker_archive(TMP + "/docker.tgz", [base, top], config, packed="gz") + ":1",
+        unclosed(archive(layout.path, TMP + "/open.tar")),
+        unclosed(archive(layout.path, TMP + "/open.tar.gz", "gz")),
+        unclosed(docker_archive(TMP + "/docker-open.tar", [base, top], config)),
+        unclosed(docker_archive(TMP + "/docker-open.tgz", [base, top], config, packed="gz")),
     ):
         r = run(argv(s, image=path), env=here())
         equal((r.status, r.out), (0, "from an archive\n"), path)
