@@ -257,6 +257,9 @@ explain_failure(const struct overlay *overlay, int fs)
 	    on.f_type == OVERLAYFS_SUPER_MAGIC)
 		return call_hint("upperdir is itself on overlayfs; set --root to a directory on "
 				 "ext4, xfs or tmpfs");
+	if (error == ELOOP)
+		return call_hint("of the directories that are put on top of each other one lies "
+				 "inside another");
 	if (overlay->user && error == EPERM)
 		return call_hint("overlayfs in a user namespace needs Linux 5.11, and ids that "
 				 "are mapped");

@@ -64,8 +64,9 @@ awk '/ - cgroup2 / { print $5 }' /proc/self/mountinfo | sort -u |
 if command -v ip >/dev/null; then
     ip -o link show group 6451064 2>/dev/null | sed 's/^[0-9]*: \([^:@]*\).*/\1/' | while read -r link; do
         say "interface $link"
-        # A bridge's alias says what stood in the host's switches before (step06-net/forwarding.h).
-        tr ' ' '\n' <"/sys/class/net/$link/ifalias" | grep '^net/ipv[46]/.*=[0-9]$' | while IFS='=' read -r switch was; do
+        # A bridge's alias says what stood in the host's switches before (step06-net/forwarding.h). It is asked of
+        # `ip`: the /sys that is mounted may be another network namespace's.
+        ip -o link show dev "$link" | sed -n 's/.*\\ *alias //p' | tr ' ' '\n' | grep '^net/ipv[46]/.*=[0-9]$' | while IFS='=' read -r switch was; do
             echo "$was" >"/proc/sys/$switch"
         done
         ip link del "$link" 2>/dev/null || true

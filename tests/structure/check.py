@@ -300,6 +300,15 @@ def lines_end_and_fit():
 
 
 @rule
+def no_mark_of_a_merge_is_left():
+    mark = re.compile(r"(?:<{7}|\|{7}|>{7})(?: |$)")
+    for name in tracked():
+        for number, line in enumerate(text_of(name).split("\n") if plain(name) else [], 1):
+            if mark.match(line):
+                yield f"{name}:{number}: {line}"
+
+
+@rule
 def nothing_else_at_the_top():
     for name in sorted({name.split("/")[0] for name in tracked()}):
         if name not in TOP:

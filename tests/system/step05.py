@@ -572,6 +572,7 @@ bad("a tag that is not there", lambda: [step(5), IMAGE_DIR + ":nosuch", "true"],
 bad("no image at all", lambda: [step(5)], names="IMAGE")
 bad("no command with --lower", lambda: [step(5), "--lower", ROOTFS], names="IMAGE")
 bad("a lower directory that is not there", lambda: [step(5), "--lower", f"{ROOTFS}:/nosuch", "true"], call="--lower", names="/nosuch")
+bad("a lower directory inside another", lambda: [step(5), "--lower", f"{ROOTFS}:{ROOTFS}/bin", "true"], call="fsconfig(", names="one lies inside another")
 bad("an upper directory that is not there", lambda: [step(5), "--lower", ROOTFS, "--upper", "/nosuch", "true"], call="--upper", names="/nosuch")
 bad("a store that cannot be made", lambda: [step(5), "--root", "/proc/nosuch", IMAGE, "true"], names="/proc/nosuch")
 bad("a blob that is missing", lambda: broken(lambda l, b: os.unlink(blob_path(l, b))), names="blob sha256:")

@@ -394,6 +394,21 @@ def _(s):
     equal(read("/proc/sys/net/ipv4/ip_forward"), before)
 
 
+@test("what a killed run leaves is cleared away by make reset too", needs=NEEDS + " vm", steps=STEPS)
+def _(s):
+    before = read("/proc/sys/net/ipv4/ip_forward")
+    dead = Container(s, "-p", "7002:80")
+    dead.process.send(signal.SIGKILL)
+    dead.process.wait()
+    contains(links(), BRIDGE)
+    contains(table(), "7002")
+    equal(run([ROOT + "/tests/reset.sh"], env={"BUILD": STAGE + "/bin"}).status, 0)
+    absent(links(), BRIDGE)
+    equal(table(), "")
+    equal(read("/proc/sys/net/ipv4/ip_forward"), before)
+    check(not os.path.exists(STAGE + "/home/run"), "the state of the run is left")
+
+
 @test("a neighbour's network is joined by the number of a process, and by a path", needs=NEEDS, steps=STEPS)
 def _(s):
     box = Container(s)
