@@ -27,6 +27,7 @@
 #include "step07-runtime/engine/container.h"
 #include "step07-runtime/engine/leftover.h"
 #include "step07-runtime/engine/names.h"
+#include "step07-runtime/oci/state.h"
 
 static int
 open_all(const struct store *store)
@@ -88,6 +89,37 @@ take_lock(struct container *container, int create)
 	return -1;
 }
 
+/*
+ * In place of a record that somebody has damaged: what the runtime's own state says. The container
+ * is listed, and `rm -f` removes it, by its id; a monitor that lives writes its record anew at the
+ * end.
+ */
+static struct json_object *
+substitute(const char *id)
+{
+	struct json_object *json = json_object_new_object();
+	struct oci_state state;
+	char name[13];
+
+	call_forget();
+	if (!json)
+		return NULL;
+	snprintf(name, sizeof name, "%s", id);
+	json_put_text(json, "id", id);
+	json_put_text(json, "name", name);
+	json_put_text(json, "status", "created");
+	json_put_text(json, "error", "container.json was damaged");
+	if (oci_state_look(oci_root_default(), id, &state) == 0) {
+		json_put_text(json, "status", "running");
+		json_put_number(json, "pid", state.pid);
+		json_put_number(json, "startTime", (int64_t)state.start_time);
+		json_put_text(json, "cgroup", state.cgroup);
+		oci_state_close(&state);
+	}
+	call_forget();
+	return json;
+}
+
 /* Reads ID's record. −1 with ENOENT, nothing recorded, while it is being made. */
 static int
 load(int all, const char *id, struct container *container)
@@ -104,7 +136,12 @@ load(int all, const char *id, struct container *container)
 				: openat(container->dir, "container.json", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
 		container->json = json_read_fd(fd, "container.json");
-		close(fd);
+		if (container->json ? strcmp(container_text(container, "id"), id) != 0
+				    : errno == EINVAL || errno == EFBIG) {
+			json_object_put(container->json);
+			container->json = substitute(id);
+		}
+		close_fd(fd);
 	}
 	if (!container->json) {
 		error = errno;
@@ -156,7 +193,8 @@ bury(int all, struct container *container)
 		json_put_text(container->json, "status", "exited");
 		json_put_number(container->json, "pid", 0);
 		json_put_number(container->json, "exitCode", 137);
-		json_put_text(container->json, "error", "the monitor was killed");
+		if (!container_text(container, "error")[0])
+			json_put_text(container->json, "error", "the monitor was killed");
 		json_put_now(container->json, "finishedAt");
 		container_save(container);
 		call_forget(); /* on a full disk the next command tries again */

@@ -979,6 +979,27 @@ def _():
     gone()
 
 
+@test("a container whose record was damaged is listed and removed by its id, whether it runs or has ended")
+def _():
+    for text, running in (("{", True), ("{", False), ("{}", True), (" " * (5 << 20), True)):
+        with Container() as c:
+            record, pid = f"{STAGE}/home/store/containers/{c.id}/container.json", c.record()["pid"]
+            if not running:
+                ok("stop", "-t", "0", "web")
+            with open(record, "w") as file:
+                file.write(text)
+            equal(ok("ps", "-aq", "--no-trunc").out, c.id + "\n")
+            contains(ok("inspect", c.id[:12]).out, "container.json was damaged")
+            r = box("rm", c.id[:12])
+            equal(r.status, 1 if running else 0)
+            if running:
+                contains(r.err, "is running")
+                ok("rm", "-f", c.id[:12])
+            check(not os.path.exists(f"/proc/{pid}"), "its process lives")
+            check(not os.path.exists(os.path.dirname(record)), "its directory is there")
+    gone()
+
+
 @test("rm -f, stop and kill work while state.json is damaged; rm does when the monitor is gone too")
 def _():
     def damage(c, text):
