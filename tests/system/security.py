@@ -290,6 +290,25 @@ def _():
     equal([read(f"/proc/sys/{key}") for key in keys], before, "on the host")
 
 
+# ---- the log -------------------------------------------------------------------------------------
+
+
+@test("-d prints the monitor's number and returns; it keeps both streams in the log until the command's end", needs="user")
+def _():
+    script = "trap 'echo bye; exit 4' TERM; echo out; echo err >&2; while :; do sleep 0.1; done"
+    for go, home, own in ((run, "home", []), (run_as_user, "user", ["--user", "--map-root"])):
+        log = f"{STAGE}/{home}/log.json"
+        r = go(SEVEN.argv("-d", "--log", log, *own, cmd=["/bin/sh", "-c", script]))
+        equal((r.status, r.err), (0, ""))
+        said = lambda: [(line["stream"], line["log"]) for line in map(json.loads, read(log).splitlines())]
+        wait_for(lambda: len(said()) == 2, "what the command says")
+        equal(sorted(said()), [("stderr", "err\n"), ("stdout", "out\n")])
+        os.kill(int(r.out), signal.SIGTERM)
+        wait_for(lambda: said()[-1] == ("stdout", "bye\n"), "its last word")
+    r = wall("-d", cmd=["/nosuch"])
+    equal((r.status, r.out), (127, ""), "a command that is not there is said before it returns")
+
+
 # ---- told ----------------------------------------------------------------------------------------
 
 
