@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Figures: draws what is in book/figures as NAME.svg: NAME.txt, a drawing in box characters; NAME.seq, a sequence
-as sequence.py prints it; and NAME.dot, by Graphviz.
+"""Figures: draws what is in book/figures as NAME.svg: NAME.seq, a sequence as sequence.py prints it, and NAME.dot,
+by Graphviz.
 
 What Graphviz draws has the digest of its source in it, so that a stale one is known without Graphviz, and
 does not depend on its version. Run without arguments it draws what is stale: make figures.
@@ -19,64 +19,13 @@ from chapter import BOOK
 
 WIDE, HIGH, MARGIN = 9, 20, 12
 LANE = 92  # of a process in a sequence
-ARMS = {"─": "lr", "│": "ud", "┌": "rd", "┐": "ld", "└": "ru", "┘": "lu", "├": "udr", "┤": "udl",
-        "┬": "lrd", "┴": "lru", "┼": "lrud", "▼": "u", "▲": "d", "▶": "l", "◀": "r"}
-ARROWS = {"▼": "-4,-4 4,-4 0,4", "▲": "-4,4 4,4 0,-4", "▶": "-4,-4 -4,4 4,0", "◀": "4,-4 4,4 -4,0"}
+ARROWS = {"▶": "-4,-4 -4,4 4,0", "◀": "4,-4 4,4 -4,0"}
 STYLE = ("text{font:14px ui-monospace,monospace;fill:#222}path{stroke:#222;fill:none}"
-         "polygon{fill:#222}rect{fill:#468;fill-opacity:.07}"
-         "@media(prefers-color-scheme:dark){text{fill:#ddd}path{stroke:#ddd}polygon{fill:#ddd}"
-         "rect{fill:#8bf}}")
+         "polygon{fill:#222}"
+         "@media(prefers-color-scheme:dark){text{fill:#ddd}path{stroke:#ddd}polygon{fill:#ddd}}")
 SEQUENCE = ("path.life{stroke-dasharray:2 4;opacity:.6}circle{fill:#222}.stage{font-weight:bold}"
             "@media(prefers-color-scheme:dark){circle{fill:#ddd}}")
 THEME = "svg{color:#222}@media(prefers-color-scheme:dark){svg{color:#ddd}}"
-
-
-def middle(row, column):
-    return MARGIN + column * WIDE + WIDE / 2, MARGIN + row * HIGH + HIGH / 2
-
-
-def boxes(lines):
-    """(row, column, row, column) of every closed box, found from its upper left corner."""
-    def at(r, c):
-        return lines[r][c] if 0 <= r < len(lines) and c < len(lines[r]) else " "
-
-    for row, line in enumerate(lines):
-        for left in (i for i, x in enumerate(line) if x == "┌"):
-            right = left + 1
-            while "l" in ARMS.get(at(row, right), "") and at(row, right) != "┐":
-                right += 1
-            below = row + 1
-            while "u" in ARMS.get(at(below, left), "") and at(below, left) != "└":
-                below += 1
-            if at(row, right) == "┐" and at(below, left) == "└" and at(below, right) == "┘":
-                yield row, left, below, right
-
-
-def draw(name, text):
-    lines = text.rstrip("\n").split("\n")
-    width = 2 * MARGIN + WIDE * max(map(len, lines))
-    height = 2 * MARGIN + HIGH * len(lines)
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-           f'width="{width}" height="{height}" role="img"><title>{name}</title>',
-           f"<style>{STYLE}</style>"]
-    for top, left, bottom, right in boxes(lines):
-        (x, y), (x2, y2) = middle(top, left), middle(bottom, right)
-        out.append(f'<rect x="{x:g}" y="{y:g}" width="{x2 - x:g}" height="{y2 - y:g}"/>')
-    path = []
-    for row, line in enumerate(lines):
-        for column, mark in enumerate(line):
-            x, y = middle(row, column)
-            for arm in ARMS.get(mark, ""):
-                dx, dy = {"l": (-1, 0), "r": (1, 0), "u": (0, -1), "d": (0, 1)}[arm]
-                path.append(f"M{x:g} {y:g}l{dx * WIDE / 2:g} {dy * HIGH / 2:g}")
-            if mark in ARROWS:
-                out.append(f'<polygon transform="translate({x:g},{y:g})" points="{ARROWS[mark]}"/>')
-        drawn = "".join(ARMS)
-        for run in re.finditer(rf"[^\s{drawn}]+(?: [^\s{drawn}]+)*", line):
-            x, y = middle(row, run.start())
-            out.append(f'<text x="{x - WIDE / 2:g}" y="{y + 5:g}" textLength="{len(run[0]) * WIDE}" '
-                       f'lengthAdjust="spacingAndGlyphs">{html.escape(run[0])}</text>')
-    return "\n".join([*out, f'<path d="{"".join(path)}"/>', "</svg>", ""])
 
 
 def draw_sequence(name, text):
@@ -122,9 +71,8 @@ def by_graphviz(source):
 
 def stale():
     """(path, how to draw it) of the figures that are not what their source says."""
-    for source in sorted([*(BOOK / "figures").glob("*.txt"), *(BOOK / "figures").glob("*.seq")]):
-        drawn = draw if source.suffix == ".txt" else draw_sequence
-        path, svg = source.with_suffix(".svg"), drawn(source.stem, source.read_text(encoding="utf-8"))
+    for source in sorted((BOOK / "figures").glob("*.seq")):
+        path, svg = source.with_suffix(".svg"), draw_sequence(source.stem, source.read_text(encoding="utf-8"))
         if not path.exists() or path.read_text(encoding="utf-8") != svg:
             yield path, lambda svg=svg: svg
     for source in sorted((BOOK / "figures").glob("*.dot")):

@@ -29,7 +29,7 @@ def main(names):
         if chapter.write():
             print(f"{chapter.name}: changed")
     for path, drawing in figures.stale():
-        path.write_text(drawing, encoding="utf-8")
+        path.write_text(drawing(), encoding="utf-8")
         print(f"figures/{path.name}: drawn")
     return 1 if faults else 0
 
