@@ -66,9 +66,18 @@ const struct option_row ns_options[] = {
 	{ 0 },
 };
 
+static int
+set_show(const struct option_row *row, const char *value, void *into)
+{
+	struct ns_options *options = into;
+
+	options->show = -1;
+	return value ? option_pid(row, value, into) : 0;
+}
+
 const struct option_row ns_view_options[] = {
-	{ "show", 0, NULL, "/proc/PID/ns", "show the namespaces of process PID (or one's own)",
-	  option_flag, offsetof(struct ns_options, show), 0 },
+	{ "show", 0, "[=PID]", "/proc/PID/ns", "show the namespaces of a process, else one's own",
+	  set_show, offsetof(struct ns_options, show), 0 },
 	{ "join", 0, "PID", "setns(2)", "join the kinds given (or all that differ) of process PID",
 	  option_pid, offsetof(struct ns_options, join), 0 },
 	{ 0 },
@@ -446,11 +455,11 @@ ns_show(pid_t pid)
 }
 
 int
-ns_show_words(char *const words[])
+ns_show_words(pid_t pid, char *const words[])
 {
-	int64_t pid = getpid();
+	int64_t number = pid > 0 ? pid : getpid();
 
-	if (words[0] && (number_parse(words[0], 1, 1 << 22, &pid) < 0 || words[1]))
+	if (words[0] && (pid > 0 || number_parse(words[0], 1, 1 << 22, &number) < 0 || words[1]))
 		return fail(EINVAL, "--show %s: not the number of one process", words[0]);
-	return ns_show((pid_t)pid);
+	return ns_show((pid_t)number);
 }

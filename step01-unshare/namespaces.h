@@ -21,7 +21,7 @@ struct ns_options {
 	int64_t boottime;     /* seconds added to CLOCK_BOOTTIME */
 	uint32_t monotonic_ns, boottime_ns; /* and nanoseconds, below a second */
 	pid_t join; /* join the namespaces of this process instead of making any; 0: no */
-	bool show;
+	pid_t show; /* show those of this process; −1: of the one that the words name; 0: no */
 };
 
 #define NS_KINDS 8
@@ -88,8 +88,9 @@ int ns_join_path(const char *path, int flag);
 /* Prints a table: the namespaces of PID beside the caller's own and PID 1's. Gives 0 or −1. */
 int ns_show(pid_t pid);
 
-/* The same for the words of a command line: one number, or none for the caller itself. */
-int ns_show_words(char *const words[]);
+/* The same for a command line: --show=PID and no words; or PID −1, and WORDS one number, or none
+ * for the caller itself. */
+int ns_show_words(pid_t pid, char *const words[]);
 
 /* Adds the hint that fits an errno of EPERM, EACCES or ENOSPC from a call that makes KINDS. Gives
  * −1. */

@@ -82,7 +82,7 @@ run(char **words)
 {
 	ns.kinds |= idmap_kind(&idmap); /* a map makes sense in a user namespace only */
 	if (ns.show)
-		return ns_show_words(words);
+		return ns_show_words(ns.show, words);
 	if (!words[0])
 		return fail(EINVAL, "no COMMAND: step01 [OPTIONS] -- COMMAND");
 	if ((ns.join ? join() : create()) < 0)

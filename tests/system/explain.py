@@ -327,3 +327,17 @@ def _(s):
 def _(s):
     compare(s.argv("--cap-add", "NET_ADMIN", "--cap-drop", "CHOWN", cmd=["/bin/true"]))
     compare(s.argv("--privileged", cmd=["/bin/true"]))
+
+
+@test("--explain=pause waits for Enter at each stage, and goes on", steps=(1, 7))
+def _(s):
+    p = start(s.argv("--explain=pause", cmd=["/bin/sh", "-c", "echo it runs"]), pty=True)
+    stages = 0
+    while wait_for(lambda: p.pump(0.1) or p.out.count("Enter goes on") > stages or not p.streams, "a stage") and p.streams:
+        stages += 1
+        time.sleep(0.1)  # so that one that does not wait is seen to go on
+        equal(p.pump(0) or p.out.count("Enter goes on"), stages, "stages until now")
+        p.write(b"\n")
+    equal(p.wait().status, 0)
+    contains(p.out, "it runs")
+    check(stages >= 2, f"{stages} stages")

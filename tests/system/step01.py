@@ -174,6 +174,7 @@ def _():
         equal(row[3], beside_first(kind, row[1]), f"{kind} beside PID 1's")
         if kind != "user":
             equal(row[-1], re.search(r"\d+", HOST_NS["user"]).group())
+    equal(run([step(1), f"--show={p.pid}"]).out, r.out, "the other spelling")
     own = [line.split() for line in run([step(1), "--show"]).lines[1:]]
     equal([(row[0], row[2]) for row in own], [(kind, "same") for kind in rows], "without a pid: one's own")
 
@@ -298,6 +299,8 @@ bad("a pid that is none", lambda: [step(1), "--join", "4x", "true"], call="--joi
 bad("a process that is not there", lambda: [step(1), "--join", "4194304", "true"], call="pidfd_open", names="4194304")
 bad("a process to show that is not there", lambda: [step(1), "--show", "4194303"], call="open(", names="/proc/4194303/ns/user")
 bad("a process to show that is another user's", lambda: [step(1), "--show", str(os.getpid())], call="open(", names="another user's", needs="user root", user=True)
+bad("a value of --show that is no number", lambda: [step(1), "--show=4x"], call="--show", names="4x")
+bad("two processes to show", lambda: [step(1), "--show=1", "2"], call="--show", names="2")
 bad("a word to show that is no number", lambda: [step(1), "--show", "4x"], call="--show", names="4x")
 bad("a mode of narration that is none", lambda: [step(1), "--explain=loud", "true"], call="--explain", names="loud")
 bad("a clock before the beginning", lambda: [step(1), "--time", "--boottime", "-2000000000", "true"], call="timens_offsets", names="-2000000000")
@@ -361,3 +364,17 @@ def _(s):
             r = run(["unshare", "--mount", "sh", "-c", script, "sh", *confined, *s.argv("--user", "--map-root", cmd=["/bin/true"])])
             equal(r.status, 125)
             contains(r.err, "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0")
+
+
+# ---- a terminal ----------------------------------------------------------------------------------
+
+
+@test("Ctrl-C reaches the command once, and its own status comes back", steps=(1, 7))
+def _(s):
+    catches = "trap 'echo caught; exit 3' INT; echo on; while :; do sleep 0.1; done"
+    for options in ([], ["--no-init"]) if s.n > 1 else ([],):
+        p = start(s.argv(*options, cmd=["/bin/sh", "-c", catches]), pty=True)
+        p.read_until("on\r\n")
+        p.write(b"\x03")
+        r = p.wait()
+        equal((r.status, r.out.count("caught")), (3, 1), f"with {options}")
