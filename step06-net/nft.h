@@ -3,7 +3,7 @@
  *
  * Changes travel as one batch that the kernel takes whole or not at all. `nft --debug=netlink`
  * shows the same programs for rules in text. By hand, because Debian has no static libmnl, and
- * nft(8) costs 15 ms a call where this takes one. Follows nft(8), Linux's nf_tables.h, nfnetlink.h.
+ * nft(8) has to be started for each change. Follows nft(8), Linux's nf_tables.h, nfnetlink.h.
  * Explained in book/06-net.md.
  */
 #ifndef BOXSTEP_NFT_H
