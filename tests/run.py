@@ -44,15 +44,16 @@ import leaks  # noqa: E402
 libc = ctypes.CDLL(None, use_errno=True)
 MUST_WORK = os.environ.get("MUST_WORK") == "1"
 counts = {"passed": 0, "failed": 0, "skipped": 0}
-machine = None  # the VM lab, while it works
+runners = []  # what works beside the tests here: the VM lab, and those that can be alone
 beside = {}  # pid → what else runs beside the tests, and is not theirs to be waited for
 COUNTERS = "/var/tmp/counters"
 APART = ("podman", "containerd", "dockerd")  # five minutes in the VM: only when they are named
+ALONE = ("booksite",)  # touches no mount, cgroup or network: a runner of its own works beside the others
 MARK = {"passed": "ok  ", "failed": "FAIL", "skipped": "skip"}
 
 
 def result(name, outcome, detail="", seconds=0.0, where=""):
-    """Counts and prints one test. In the VM the line is data for the runner outside."""
+    """Counts and prints one test. For another runner the line is data."""
     if options.inside:
         print(json.dumps([name, outcome, detail, seconds]), flush=True)
         return
@@ -307,8 +308,9 @@ def run_tests(tests):
         else:
             for test in some:
                 run_test(test)
-        if machine:
-            machine.results()
+        for runner in runners:
+            runner.results()
+        if not options.inside:
             book_in_vm()
 
 
@@ -401,7 +403,7 @@ def sweep(before):
             pass
 
 
-# ---- the VM lab ----------------------------------------------------------------------------------
+# ---- other runners, and the VM lab ---------------------------------------------------------------
 
 
 def start_beside(argv, name):
@@ -420,31 +422,22 @@ def stop_beside():
             process.wait()
 
 
-class Machine:
-    """The VM lab, booted once with TESTS in it. It works beside the tests here: emulated, it keeps one
-    processor busy and waits for the other. Its output goes to a file; results are lines of JSON in it."""
+class Runner:
+    """TESTS in another runner, beside those here: its output goes to a file, results are lines of JSON."""
 
-    def __init__(self, tests):
+    where = ""
+
+    def __init__(self, tests, name="runner"):
         self.names = [str(t) for t in tests]
         self.process, self.text, self.said = None, "", []
-        for t in tests:
-            getattr(t, "prepare", lambda: None)()
-        vm = os.environ.get("VM_DIR") or harness.ROOT + "/build/vm"
-        setup = subprocess.run([f"{HERE}/vm/setup.sh", vm], capture_output=True, text=True, check=False)
-        if setup.returncode:
-            for name in self.names:
-                result(name, "skipped", "no VM: " + (setup.stderr.strip().splitlines() or ["?"])[-1])
-        else:
-            self.start(vm, 600 + 60 * len(tests))
-
-    def start(self, vm, limit):
-        listing = harness.BUILD + "/vm-tests"
-        with open(listing, "w") as file:
+        self.listing = f"{harness.BUILD}/{name}-tests"
+        with open(self.listing, "w") as file:
             file.write("\n".join(self.names))
-        argv = [f"{HERE}/vm/run.sh", "-d", vm, "-t", str(limit), "-w", harness.ROOT, "--"]
-        argv += ["env", "-u", "BOXSTEP_STAGE", f"BUILD={harness.BUILD}", "IN_VM=1", *passed_on()]
-        argv += ["python3", "tests/run.py", "--inside", listing]
-        self.process, self.output = start_beside(argv, "vm-output")
+        self.start(tests, name)
+
+    def start(self, _tests, name):
+        argv = ["env", "-u", "BOXSTEP_STAGE", sys.executable, HERE + "/run.py", "--inside", self.listing]
+        self.process, self.output = start_beside(argv, name + "-output")
 
     def running(self):
         return self.process and self.process.poll() is None
@@ -461,7 +454,7 @@ class Machine:
                 continue
             if name in self.names:  # what a service leaves is told too, under a name of its own
                 self.names.remove(name)
-            result(name, outcome, detail, seconds, ", VM")
+            result(name, outcome, detail, seconds, self.where)
 
     def finish(self):
         """Waits for the end; a test without a result by then has failed."""
@@ -470,8 +463,28 @@ class Machine:
             time.sleep(0.2)
         self.results()
         for name in self.names if self.process else []:
-            why = f"the VM gave no result (status {self.process.returncode})\n"
+            why = f"no result came from its runner{self.where} (status {self.process.returncode})\n"
             result(name, "failed", why + "".join(self.said[-20:]))
+
+
+class Machine(Runner):
+    """The VM lab, booted once for its tests. Emulated, it keeps a good half of one processor busy."""
+
+    where = ", VM"
+
+    def start(self, tests, name):
+        for t in tests:
+            getattr(t, "prepare", lambda: None)()
+        vm = os.environ.get("VM_DIR") or harness.ROOT + "/build/vm"
+        setup = subprocess.run([f"{HERE}/vm/setup.sh", vm], capture_output=True, text=True, check=False)
+        if setup.returncode:
+            for test in self.names:
+                result(test, "skipped", "no VM: " + (setup.stderr.strip().splitlines() or ["?"])[-1])
+            return
+        argv = [f"{HERE}/vm/run.sh", "-d", vm, "-t", str(600 + 60 * len(tests)), "-w", harness.ROOT, "--"]
+        argv += ["env", "-u", "BOXSTEP_STAGE", f"BUILD={harness.BUILD}", "IN_VM=1", *passed_on()]
+        argv += ["python3", "tests/run.py", "--inside", self.listing]
+        self.process, self.output = start_beside(argv, name + "-output")
 
 
 def passed_on():
@@ -541,7 +554,8 @@ def wanted_check(group):
 def book_in_vm():
     """Begins with the transcripts that need the VM lab when the tests in it are through."""
     global book
-    if wanted_check("book") and not book and not (machine and machine.running()) and not options.no_vm:
+    busy = any(runner.running() for runner in runners if runner.where)
+    if wanted_check("book") and not book and not busy and not options.no_vm:
         book = start_beside([BOOK, "--in-vm"], "book-output")
 
 
@@ -582,15 +596,16 @@ def arguments():
 
 
 def inside(tests):
-    """In the VM: the tests whose names are in the file."""
+    """For another runner: the tests whose names are in the file."""
     chosen = set(leaks.lines(options.inside))
-    os.makedirs(COUNTERS, exist_ok=True)
-    os.chmod(COUNTERS, 0o1777)
+    if harness.IN_VM:
+        os.makedirs(COUNTERS, exist_ok=True)
+        os.chmod(COUNTERS, 0o1777)
     able = []
     for test in tests:
         if str(test) in chosen:
             why = reason(test)
-            result(str(test), "skipped", "in the VM: " + why[0]) if why else able.append(test)
+            result(str(test), "skipped", "in another runner: " + why[0]) if why else able.append(test)
     for _, some in itertools.groupby(able, key=lambda test: test.group):
         run_tests(list(some))
         counters()  # after each file: a VM that is killed has not run for nothing
@@ -606,11 +621,15 @@ def system(tests):
             later.append(test)
         else:
             result(str(test), "skipped", why[0])
-    global machine
-    machine = Machine(later) if later else None
+    if later:
+        runners.append(Machine(later, "vm"))
+    alone = [test for test in able if test.group in ALONE]
+    if alone and len(alone) < len(able):
+        runners.append(Runner(alone))
+        able = [test for test in able if test.group not in ALONE]
     run_tests(able)
-    if machine:
-        machine.finish()
+    for runner in runners:
+        runner.finish()
 
 
 def main():
