@@ -108,6 +108,18 @@ def check_told(list_, whole):
             yield f"{file}:{number}: no sentence of its chapter says what {name} is for"
 
 
+def check_tests(list_, _whole):
+    """A test that a table names, `FILE`: its sentence, is in that file, by that sentence."""
+    for chapter in list_:
+        for number, line in chapter.prose():
+            for file, name in re.findall(r"\| `(tests/[\w/]+\.py)`: ([^|]+?) \|", line):
+                path = ROOT / file
+                text = path.read_text(encoding="utf-8") if path.exists() else ""
+                sentence = re.escape(name.replace("`", ""))
+                if not re.search(rf'"{sentence}(?: \(CVE-[\d-]+\))?"', text):
+                    yield f"{chapter.name}:{number}: {file} has no test “{name}”"
+
+
 def check_links(list_, _whole):
     headings = {}
 
@@ -217,7 +229,7 @@ def check_norun(list_, whole):
         yield f"{len(norun)} of {len(norun) + len(sessions)} transcripts are not run: one in ten may be"
 
 
-CHECKS = (check_listings, check_anchors, check_coverage, check_spoken, check_told,
+CHECKS = (check_listings, check_anchors, check_coverage, check_spoken, check_told, check_tests,
           check_links, check_contents, check_parts, check_sentences, check_spelling, check_generated, check_figures, check_norun)
 
 

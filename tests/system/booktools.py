@@ -134,6 +134,14 @@ def _():
         check(not faults or "a.c:3" in found[0] and "a_make" in found[0], f"{found} names the place")
 
 
+@test("a test that a table names and that is not there is told", needs="")
+def _():
+    here, file = "a test that a table names and that is not there is told", "tests/system/booktools.py"
+    for cell, faults in ((f"`{file}`: {here}", 0), (f"`{file}`: {here[:-3]}", 1), (f"`tests/no.py`: {here}", 1), (file, 0)):
+        found = list(book_check.check_tests([text("t.md", f"# T\n\n| a | b |\n|---|---|\n| x | {cell} |\n")], True))
+        equal(len(found), faults, f"faults of {cell}: {found}")
+
+
 @test("a transcript that is apart is run when it is asked for, and gives its reason otherwise", needs="")
 def _():
     one = text("t.md", 'Text.\n\n```console apart="it is slow"\n$ true\n```\n\n```console norun="never"\n$ false\n```\n')
