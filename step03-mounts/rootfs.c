@@ -50,7 +50,7 @@ check_directory(const char *path)
 		return errno == EACCES ? call_hint("every directory above it has to be enterable "
 						   "(x) for uid %u",
 						   geteuid())
-				       : -1;
+				       : call_hint("make rootfs builds one: build/rootfs");
 	}
 	return S_ISDIR(status.st_mode) ? 0 : fail(ENOTDIR, "stat(\"%s\") for the root", path);
 }

@@ -196,7 +196,9 @@ open_given_upper(struct overlay *overlay, const char *path)
 	snprintf(work, sizeof(work), "%.4000s.work", overlay->upper_path);
 	overlay->work = make_directory(overlay, AT_FDCWD, work);
 	if (overlay->work < 0)
-		return -1;
+		return call_hint("overlayfs works in DIR.work: the directory above both has to be "
+				 "writable for uid %u",
+				 geteuid());
 	if (overlay->mapped && fchown(overlay->upper, overlay->uid, overlay->gid) < 0)
 		return fail(errno, "chown(\"%s\", %u)", path, overlay->uid);
 	if (flock(overlay->work, LOCK_EX | LOCK_NB) < 0) {

@@ -19,9 +19,10 @@ log_open(struct log *log, int dirfd, const char *name)
 {
 	log->part[0].used = log->part[1].used = 0;
 	log->fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-	if (log->fd < 0)
-		return fail(errno, "open(\"%s\") for the log", name);
-	return 0;
+	if (log->fd >= 0)
+		return 0;
+	fail(errno, "open(\"%s\") for the log", name);
+	return call_hint("its directory has to be there, and writable for uid %u", geteuid());
 }
 
 /* ANCHOR: append */

@@ -362,3 +362,7 @@ def _():
     with open(f"{TMP}/broken.json", "w") as out:
         out.write("{")
     bad("no JSON", SEVEN.argv("--seccomp", f"{TMP}/broken.json", cmd=["true"]), "seccomp profile", "broken.json")
+
+
+bad("a log in a directory that is not there", lambda: [step(7), "--log", "/no/such/log", "--rootfs", ROOTFS, "--network", "none", "--", "true"],
+    call='open("/no/such/log")', names="has to be there")

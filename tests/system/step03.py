@@ -371,7 +371,7 @@ def _():
 
 bad("no root given", lambda: [step(3), "--", "true"], names="--rootfs")
 bad("no command", lambda: [step(3), "--rootfs", ROOTFS], names="no COMMAND")
-bad("a root that is not there", lambda: [step(3), "--rootfs", "/nosuch", "--", "true"], call="stat(", names="/nosuch")
+bad("a root that is not there", lambda: [step(3), "--rootfs", "/nosuch", "--", "true"], call='stat("/nosuch")', names="make rootfs")
 bad("a root that is a file", lambda: [step(3), "--rootfs", "/etc/passwd", "--", "true"], call="stat(", names="/etc/passwd")
 bad("a source that is not there", lambda: [step(3), "--rootfs", ROOTFS, "--bind", "/nosuch:/mnt", "--", "true"], call="open_tree(", names="/nosuch")
 bad("a bind without a place", lambda: [step(3), "--rootfs", ROOTFS, "--bind", "/tmp", "--", "true"], names="--bind /tmp")

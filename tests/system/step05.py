@@ -565,6 +565,15 @@ def spoil_manifest(layout, _):
         file.write(text.replace("linux", "Linux", 1)[:-1] + " ")
 
 
+def own_upper():
+    """A directory of the user's, in one that is not."""
+    os.makedirs(TMP + "/upper")
+    os.chown(TMP + "/upper", USER_ID, USER_ID)
+    return TMP + "/upper"
+
+
+bad("an upper directory beside which no other can be made", lambda: [step(5), "--user", "--map-root", "--lower", ROOTFS, "--upper", own_upper(), "true"],
+    call='upper.work"', names="writable for uid", needs="user root", user=True)
 bad("an image that is not there", lambda: [step(5), "nosuch:1", "true"], names="nosuch:1")
 bad("a directory that is no layout", lambda: [step(5), TMP, "true"], names="index.json")
 bad("a file that is no archive", lambda: [step(5), ROOTFS + "/etc/passwd", "true"], names="archive")
