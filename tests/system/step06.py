@@ -381,31 +381,28 @@ def _(s):
     equal(table(), "")
 
 
-@test("a run that was killed alone is cleared away by the next, even one without a network", needs=NEEDS, steps=STEPS)
-def _(s):
-    before = read("/proc/sys/net/ipv4/ip_forward")
-    dead = Container(s, "-p", "7002:80")
-    dead.process.send(signal.SIGKILL)
-    dead.process.wait()
-    contains(links(), BRIDGE)
-    equal(run(s.argv("--network=none", cmd=["/bin/true"])).status, 0)
-    absent(links(), BRIDGE)
-    equal(table(), "")
-    equal(read("/proc/sys/net/ipv4/ip_forward"), before)
-
-
-@test("what a killed run leaves is cleared away by make reset too", needs=NEEDS + " vm", steps=STEPS)
-def _(s):
+def killed_run(s, clear):
+    """CLEAR() takes away all that a killed run has left on the host."""
     before = read("/proc/sys/net/ipv4/ip_forward")
     dead = Container(s, "-p", "7002:80")
     dead.process.send(signal.SIGKILL)
     dead.process.wait()
     contains(links(), BRIDGE)
     contains(table(), "7002")
-    equal(run([ROOT + "/tests/reset.sh"], env={"BUILD": STAGE + "/bin"}).status, 0)
+    equal(clear().status, 0)
     absent(links(), BRIDGE)
     equal(table(), "")
     equal(read("/proc/sys/net/ipv4/ip_forward"), before)
+
+
+@test("a run that was killed alone is cleared away by the next, even one without a network", needs=NEEDS, steps=STEPS)
+def _(s):
+    killed_run(s, lambda: run(s.argv("--network=none", cmd=["/bin/true"])))
+
+
+@test("what a killed run leaves is cleared away by make reset too", needs=NEEDS + " vm", steps=STEPS)
+def _(s):
+    killed_run(s, lambda: run([ROOT + "/tests/reset.sh"], env={"BUILD": STAGE + "/bin"}))
     check(not os.path.exists(STAGE + "/home/run"), "the state of the run is left")
 
 
