@@ -87,7 +87,8 @@ stop(int *fd)
 
 /*
  * Gives TO what it can take now. What poll(2) has found room for does not block: PIPE_BUF bytes of
- * a pipe, and of a terminal that translates nothing, a pty's master among them, 128.
+ * a pipe, and of a pty's master, which translates nothing, half of the 256 that it counts its room
+ * in. Of any other terminal see monitor_show. True: all is gone, or nobody wants it.
  */
 static bool
 deliver(struct owed *owed, int *to)

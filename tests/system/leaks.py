@@ -136,9 +136,9 @@ def ancestors(pid, parent):
         yield pid
 
 
-def processes(top=None):
+def processes():
     """The descendants of the runner, zombies included; orphans come back to it (a subreaper)."""
-    top, parent, found = top or runner(), parents(), set()
+    top, parent, found = runner(), parents(), set()
     for pid in parent:
         above = [pid, *ancestors(pid, parent)]
         if top in above[1:] and pid != os.getpid() and beside.isdisjoint(above):
