@@ -85,6 +85,15 @@ parse_id(const char *text, uint32_t *id)
 	return true;
 }
 
+/* What is written as a number is one or is refused, and is never looked up as a name: an image
+ * could give that name to root (CVE-2026-46680). */
+static bool
+written_as_number(const char *text)
+{
+	text += *text == '-' || *text == '+';
+	return *text && !text[strspn(text, "0123456789")];
+}
+
 /* ---- the user ---- */
 
 /* Finds NAME, or the number UID, in passwd: fills uid, gid, home, and NAME's own spelling for
@@ -114,17 +123,16 @@ static int
 resolve_user(int root, const char *name, struct user *user, char login[256])
 {
 	bool numeric = parse_id(name, &user->uid), found;
-	char *passwd = read_inside(root, "/etc/passwd");
+	char *passwd;
 
-	if (!passwd)
+	if (!numeric && written_as_number(name))
+		return fail(EINVAL, "user %s: not a number from 0 to %d", name, INT32_MAX);
+	if (!(passwd = read_inside(root, "/etc/passwd")))
 		return -1;
 	found = find_user(passwd, name, numeric, user, login);
 	free(passwd);
 	if (found || numeric)
 		return 0;
-	if (name[0] >= '0' && name[0] <= '9')
-		return fail(EINVAL, "user %s: neither a name of /etc/passwd nor a number up to %d",
-			    name, INT32_MAX);
 	return fail(EINVAL, "user %s is not in /etc/passwd of the container", name);
 }
 
@@ -151,6 +159,8 @@ resolve_groups(int root, const char *group, const char *login, struct user *user
 
 	if (found)
 		return 0;
+	if (group && written_as_number(group))
+		return fail(EINVAL, "group %s: not a number from 0 to %d", group, INT32_MAX);
 	rest = text = read_inside(root, "/etc/group");
 	user->groups = calloc(GROUPS_MAX, sizeof *user->groups);
 	if (!text || !user->groups) {

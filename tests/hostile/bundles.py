@@ -269,6 +269,18 @@ def _():
         check(r.status == 125 and not r.out, f"{user!r}: {r}")
 
 
+@test("what is written as a number is never a name of the image's passwd or group, which could be root's (CVE-2026-46680)")
+def _():
+    root = make_rootfs()
+    for file in ("passwd", "group"):
+        with open(f"{root}/etc/{file}", "w") as text:
+            text.writelines(f"{name}:x:0:0::/:/bin/sh\n" for name in ("2147483648", "4294967296", "-1", "+7"))
+    for user in ("2147483648", "4294967296", "-1", "+7", "5:4294967296"):
+        r = run([step(5), "--lower", root, f"--run-as={user}", "--", "/bin/probe", "ids"])
+        equal((r.status, r.out), (125, ""), user)
+        contains(r.err, "not a number from 0 to 2147483647")
+
+
 @test("a process object of wrong kinds is refused, not asserted")
 def _():
     with OCI("/bin/probe", "sleep", "60") as box:
