@@ -176,7 +176,7 @@ bridge_remove(int rtnl, int nfnl, const char *name)
 		return 0;
 	/* the reverse of make: what guards goes after what it guarded against */
 	result |= forwarding_restore(link.alias);
-	result |= link_remove_group(rtnl, LINK_GROUP, name);
+	result |= link_remove_group(rtnl, LINK_GROUP);
 	result |= nat_remove(nfnl, name);
 	return result ? -1 : 0;
 }

@@ -352,11 +352,11 @@ link_hairpin(int rtnl, const char *name)
 
 /* A namespace that is being torn down may take its end of a cable, and so ours, just now. */
 static int
-remove_told(int rtnl, struct nl_buffer *message, const char *name)
+remove_told(int rtnl, struct nl_buffer *message, const char *what)
 {
-	if (call_try(nl_talk(rtnl, message), "sendto(%d, RTM_DELLINK, \"%s\")", rtnl, name) < 0 &&
+	if (call_try(nl_talk(rtnl, message), "sendto(%d, RTM_DELLINK, \"%s\")", rtnl, what) < 0 &&
 	    errno != ENODEV)
-		return fail(errno, "sendto(%d, RTM_DELLINK, \"%s\")", rtnl, name);
+		return fail(errno, "sendto(%d, RTM_DELLINK, \"%s\")", rtnl, what);
 	return 0;
 }
 
@@ -374,16 +374,18 @@ link_remove(int rtnl, const char *name)
 }
 
 int
-link_remove_group(int rtnl, uint32_t group, const char *name)
+link_remove_group(int rtnl, uint32_t group)
 {
 	const struct ifinfomsg info = { 0 };
 	_Alignas(struct nlmsghdr) uint8_t bytes[NL_ROOM];
 	struct nl_buffer message;
+	char what[32];
 
+	snprintf(what, sizeof what, "group %u", group);
 	nl_start(&message, bytes, sizeof bytes);
 	nl_message(&message, RTM_DELLINK, NLM_F_ACK, &info, sizeof info);
 	nl_put_u32(&message, IFLA_GROUP, group);
-	return remove_told(rtnl, &message, name);
+	return remove_told(rtnl, &message, what);
 }
 
 int

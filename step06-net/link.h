@@ -69,8 +69,8 @@ int link_hairpin(int rtnl, const char *name);
 int link_remove(int rtnl, const char *name);
 
 /* Removes every interface of GROUP in one go, for which the kernel waits but once: with a bridge
- * and a veth that takes 40 ms instead of 70. NAME is for the telling. None there is no error. */
-int link_remove_group(int rtnl, uint32_t group, const char *name);
+ * and a veth that takes 40 ms instead of 70. None there is no error. */
+int link_remove_group(int rtnl, uint32_t group);
 
 /* Gives interface NAME an address at once: without duplicate address detection, which would
  * keep an IPv6 address unusable for its first second. */

@@ -46,7 +46,7 @@ MUST_WORK = os.environ.get("MUST_WORK") == "1"
 counts = {"passed": 0, "failed": 0, "skipped": 0}
 runners = []  # what works beside the tests here: the VM lab, and those that can be alone
 beside = {}  # pid → what else runs beside the tests, and is not theirs to be waited for
-COUNTERS = "/var/tmp/counters"
+COUNTERS = "/var/lib/counters"
 APART = ("podman", "containerd", "dockerd")  # five minutes in the VM: only when they are named
 ALONE = ("booksite",)  # touches no mount, cgroup or network: a runner of its own works beside the others
 MARK = {"passed": "ok  ", "failed": "FAIL", "skipped": "skip"}
@@ -94,9 +94,33 @@ def own_host():
     add_user()
 
 
-def mount(source, target, kind, flags):
+def own_scratch(place):
+    """An empty file system on PLACE, where anybody may write, so that every file there is ours. What
+    the tests themselves have there stays, where it was."""
+    if not harness.AS_ROOT or os.environ.get("ON_HOST") == "1" or not os.path.isdir(place):
+        return
+    used = [harness.STAGE, harness.ROOT, harness.BUILD, os.environ.get("VM_DIR", "")]
+    used += [os.path.dirname(os.environ.get("LLVM_PROFILE_FILE", "")), os.environ.get("TMPDIR", "")]
+    kept = {path: os.open(path, os.O_PATH) for path in used if path.startswith(place + "/") and os.path.isdir(path)}
+    mount("tmpfs", place, "tmpfs", 0, "mode=1777")
+    for path in sorted(kept):  # what is inside of another one is there with it
+        if not any(path.startswith(other + "/") for other in kept):
+            os.makedirs(path)
+            mount(f"/proc/self/fd/{kept[path]}", path, None, 0x1000 | 0x4000)  # MS_BIND MS_REC
+            leaks.ours.add(path)
+        os.close(kept[path])
+    leaks.watched.append(place)
+
+
+def own_scratch_ends():
+    """The files of the stage can be removed again: no mount is on them."""
+    for place in leaks.watched:
+        libc.umount2(place.encode(), 2)  # MNT_DETACH
+
+
+def mount(source, target, kind, flags, data=None):
     words = [w.encode() if w else None for w in (source, target, kind)]
-    if libc.mount(*words, ctypes.c_ulong(flags), None) < 0:
+    if libc.mount(*words, ctypes.c_ulong(flags), data and data.encode()) < 0:
         sys.exit(f"tests/run.py: mount {target}: {os.strerror(ctypes.get_errno())}")
 
 
@@ -396,6 +420,8 @@ def sweep(before):
         reap()
     for item in sorted(leaks.mounts() - before["mount"], reverse=True):
         libc.umount2(item.split()[0].encode(), 2)
+    for path in sorted(leaks.scratch_files() - before["file"], reverse=True):
+        remove(path)
     for group in sorted(leaks.cgroups() - before["cgroup"], reverse=True):
         try:
             os.rmdir(group)
@@ -436,7 +462,7 @@ class Runner:
         self.start(tests, name)
 
     def start(self, _tests, name):
-        argv = ["env", "-u", "BOXSTEP_STAGE", sys.executable, HERE + "/run.py", "--inside", self.listing]
+        argv = ["env", f"BOXSTEP_STAGE={harness.STAGE}/{name}", sys.executable, HERE + "/run.py", "--inside", self.listing]
         self.process, self.output = start_beside(argv, name + "-output")
 
     def running(self):
@@ -513,6 +539,7 @@ def run_units():
             continue
         env = {**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP", "TMPDIR": harness.TMP}
         fresh()
+        before = leaks.snapshot()
         began = time.monotonic()
         try:
             r = subprocess.run(
@@ -522,7 +549,10 @@ def run_units():
             result(f"unit: {module}", "failed", "not done after 300 s")
             continue
         unit_results(module, r, time.monotonic() - began)
-        reap()
+        left = linger(before)
+        if left:
+            sweep(before)
+            result(f"unit: {module}: leaves nothing", "failed", "\n".join(left))
 
 
 def unit_results(module, r, seconds):
@@ -640,6 +670,8 @@ def main():
     stage()
     try:
         own_host()
+        for place in leaks.SCRATCH:
+            own_scratch(place)
         if options.inside:
             inside(tests)
             return 0
@@ -655,6 +687,7 @@ def main():
             run_check("book", BOOK, "--no-vm")
     finally:
         stop_beside()
+        own_scratch_ends()
         shutil.rmtree(harness.STAGE, ignore_errors=True)
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     return 1 if counts["failed"] else 0

@@ -162,7 +162,7 @@ def clean(before, cgroups):
             os.rmdir(folder)
         except OSError:
             pass
-    for item in sorted(leaks.state_files() - before["file"], reverse=True):
+    for item in sorted(leaks.files() - before["file"], reverse=True):
         if os.path.isfile(item):
             os.unlink(item)
 

@@ -5,6 +5,9 @@ once each, in order, with the same arguments and the same result, failed ones to
 and nobody has to tell is listed in EXEMPT, with the reason.
 """
 
+import socket
+import struct
+
 from harness import *
 
 # Calls that have to be told whenever the program makes them.
@@ -115,7 +118,7 @@ def canonical(text):
     if name == "seccomp":
         return re.sub(r"filter=\w+", "filter=…", flags_sorted(text))
     if name in ("sendto", "sendmsg") and ("nlmsg_type" in text or re.search(r"\b(RTM|NFNL)_", text)):
-        return f"netlink({netlink_type(text)})"
+        return f"netlink({re.search(r'[(](-?[0-9]+)', text)[1]}, {netlink_type(text)})"
     if name == "prctl":
         return re.sub(r"(, (0|NULL))+\)$", ")", text)
     if name == "close_range":
@@ -142,6 +145,43 @@ def netlink_type(text):
     return named[0] if named else NETLINK.get(int(number[1], 0), "RTM_GET") if number else "?"
 
 
+def netlink_object(text):
+    """The object that a told change names: its last argument."""
+    return re.search(r', "([^"]*)"\)$', text)[1]
+
+
+def unnamed(what, text):
+    """The words of a told object which the message, as strace shows it, does not have: as text, as the bytes
+    of an address or of a number, or as the interface that strace found for an index."""
+    strings = re.findall(r'"((?:\\.|[^"\\])*)"', text)
+    held = b"\n".join(string.encode().decode("unicode_escape").encode("latin-1") for string in strings)
+    plain = "\n".join([*strings, *re.findall(r"\b\d+\b", text)]).split("\n")
+    missing = []
+    # "MAP: N for OWNER" are new elements, with the owner as their comment; "MAP: N of OWNER" are old ones,
+    # of which a message that removes them has the keys only
+    words = re.sub(r": \d+ for ", " ", re.sub(r": \d+ of .*", "", what)).removeprefix("group ")
+    for word in words.split():
+        forms = [word.encode()]
+        for family in (socket.AF_INET, socket.AF_INET6):
+            try:
+                forms.append(socket.inet_pton(family, word))
+            except OSError:
+                pass
+        if word.isdecimal():
+            forms.append(struct.pack("=I", int(word)))
+        if word not in plain and not any(form in held for form in forms):
+            missing.append(word)
+    return missing
+
+
+def is_netlink(text):
+    return canonical(text).startswith("netlink(")
+
+
+def netlink_changes(calls):
+    return [text for text, *_ in calls if is_netlink(text) and "RTM_GET" not in canonical(text)]
+
+
 def control_write(text, path):
     """write("PATH", "VALUE") as it is told; the path as far as both sides can know it: a private
     procfs has no name, a cgroup namespace another root, and self is a number to others."""
@@ -162,9 +202,9 @@ def made(calls):
             size = re.search(r", (\d+)\)$", text)
             whole = value is not None and size and value == int(size[1])
             found.append((control_write(text, path), None if whole else value, error))
-        elif canonical(text).startswith("netlink("):
+        elif is_netlink(text):
             if "RTM_GET" not in canonical(text):
-                found.append((canonical(text), None, None))
+                found.append((canonical(text), value, None))
         elif name in TOLD:
             found.append((canonical(text), value if name != "execve" or error else None, error))
     return found
@@ -179,11 +219,11 @@ def told(events):
         if name == "write":
             path = re.match(r'write\("(.*?)", "', text)
             entry = (control_write(text, path[1]), None if error is None else value, error)
-        elif canonical(text).startswith("netlink("):
-            entry = (canonical(text), None, None)  # the result is the kernel's answer, a second message
+        elif is_netlink(text):  # an error is the kernel's answer, a second message: this one was sent
+            entry = (canonical(text), None if error else value, None)
         else:
             entry = (canonical(text), value if name != "execve" or error else None, error)
-        (found if name in TOLD or name == "write" or entry[0].startswith("netlink(") else more).append(entry)
+        (found if name in TOLD or name == "write" or is_netlink(text) else more).append(entry)
     return found, more
 
 
@@ -195,6 +235,8 @@ def aligned(said, did):
     for number in range(max(len(said), len(did))):
         one = said[number] if number < len(said) else None
         other = did[number] if number < len(did) else None
+        if one and other and one[0] == other[0] and one[0].startswith("netlink(") and one[1] is None:
+            continue  # refused: how many bytes the refused message had is not told
         if one != other:
             around = "\n".join(f"    both {entry}" for entry in said[max(0, number - 2) : number])
             return f"{around}\n    told {one}\n    made {other}"
@@ -222,6 +264,9 @@ def compare(argv, status=0, **options):
         said, more = told([event for event in events if event["who"] == pid])
         difference = aligned(said, made(calls[pid]))
         check(not difference, f"process {pid}:\n{difference}")
+        changes = [event["call"] for event in events if event["who"] == pid and is_netlink(event["call"])]
+        for text, message in zip(changes, netlink_changes(calls[pid]), strict=True):
+            check(not unnamed(netlink_object(text), message), f"process {pid}: told {text}, the message is {message}")
         everything = [canonical(uncommented(text)) for text, _, _, _ in calls[pid]]
         for text, _, _ in more:
             if text.split("(")[0] in ALSO:
@@ -239,6 +284,9 @@ def _():
     r = run([step(1), "--uts", "--hostname", "box", "--explain=json", "--explain-to", TMP + "/story", "--", "true"])
     equal(r.status, 0)
     said, _more = told([json.loads(line) for line in read(TMP + "/story").splitlines()])
+    address = 'sendto(3, [{nlmsg_len=40, nlmsg_type=0x14}, "\\x02\\x16\\x0a\\xd4\\x02\\xd0\\x65\\x74\\x68\\x30"], 40, 0, NULL, 0)'
+    equal([unnamed(what, address) for what in ("10.212.2.208", "eth0", "10.212.2.209", "group 7", "eth1: 1 for eth0")],
+          [[], [], ["10.212.2.209"], ["7"], ["eth1"]])  # fmt: skip
     equal(len(said), 3, "unshare, sethostname, execve")
     check(aligned(said, said) is None)
     one, two, three = said

@@ -107,18 +107,20 @@ def for_steps(first, last):
 
 
 def bad(what, argv, call=None, names=None, status=125, needs="root", **options):
-    """Bad use: the status, the call named, the object named, and nothing on stdout; that the host is
-    unchanged is asserted after every test. ARGV: a list, or a function that gives one. As a
-    statement of a file it registers a test, in a test it checks at once."""
+    """Bad use: the status, the call named where there is one, the object named, and nothing on stdout;
+    that the host is unchanged is asserted after every test. ARGV: a list, or a function that gives
+    one. As a statement of a file it registers a test, in a test it checks at once."""
 
     def body():
         r = run(argv() if callable(argv) else argv, **options)
         equal(r.status, status, "status")
         equal(r.out, "", "stdout")
-        for text in (call, names):
+        for text in (call, *([names] if isinstance(names, str) else names or [])):
             if text is not None:
                 contains(r.err, text)
         matches(r.err, r"^(step\d\d|boxstep[-a-z]*): ", "the program's name")
+        named = re.search(r"^(?:step\d\d|boxstep[-a-z]*): (\w+\()", r.err, re.M)
+        check(not named or named[1].rstrip("(") in (call or ""), f"the message names {named and named[1]}), the test does not")
 
     if _running:
         return body()

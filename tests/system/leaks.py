@@ -17,6 +17,9 @@ SYSCTLS = """net/ipv4/ip_forward net/ipv4/conf/all/forwarding net/ipv4/conf/all/
     kernel/hostname kernel/domainname kernel/core_pattern""".split()
 FILES = "/etc/hosts /etc/resolv.conf /etc/hostname /etc/passwd /etc/group".split()
 STATE = "/run/boxstep /var/lib/boxstep".split()
+SCRATCH = "/tmp /var/tmp /dev/shm".split()
+watched = []  # those of them that are the runner's own: nobody else can leave a file there
+ours = set()  # the directories there that the tests themselves use
 beside = set()  # processes that run beside the tests: their children come and go as they like
 
 
@@ -148,10 +151,11 @@ def processes():
     return found
 
 
-def state_files():
-    """Files of the default state directories, which no test should touch, and what the private run
-    directories still hold. Locks and empty directories are no state."""
-    found = set()
+def files():
+    """Files where nothing may be left: the places for everybody's temporary files, whatever they are;
+    the default state directories, which no test should touch; and what the private run directories
+    still hold. Of these two, locks and empty directories are no state."""
+    found = scratch_files()
     stage = os.environ.get("BOXSTEP_STAGE", "/nonexistent")
     for top in STATE:
         if os.path.lexists(top):
@@ -160,6 +164,16 @@ def state_files():
         for folder, _, names in os.walk(top):
             found |= {f"{folder}/{name}" for name in names if not name.endswith("lock")}
     return found
+
+
+def scratch_files():
+    """What is below the watched directories, without what leads to our own or is in it."""
+    found = set()
+    for top in watched:
+        for folder, folders, names in os.walk(top):
+            folders[:] = [name for name in folders if f"{folder}/{name}" not in ours]
+            found |= {f"{folder}/{name}" for name in [*folders, *names]}
+    return {path for path in found if not any(kept.startswith(path + "/") for kept in ours)}
 
 
 def sysctls():
@@ -183,7 +197,7 @@ KINDS = {
     "nft": rules,
     "cgroup": cgroups,
     "process": processes,
-    "file": state_files,
+    "file": files,
     "sysctl": sysctls,
     "host file": host_files,
 }

@@ -32,9 +32,12 @@ def _():
     contains(r.out, f"{USER_NAME}:{SUB_FIRST}:65536")
 
 
-@test("a mount, an interface, a rule, a process and a changed sysctl are seen as leaks", needs="root nft")
+@test("a mount, an interface, a rule, a process, a file and a changed sysctl are seen as leaks", needs="root nft")
 def _():
     before = host_changes()
+    scratch = [f"{place}/leak" for place in ("/tmp", "/var/tmp", "/dev/shm")]
+    run(["mkdir", *scratch])
+    run(["touch", *[name + "/file" for name in scratch]])
     run(["mount", "-t", "tmpfs", "x", TMP])
     run(["ip", "link", "add", "leak0", "type", "bridge"])
     run(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet"])
@@ -42,12 +45,13 @@ def _():
     p = start(["sleep", "100"])
     left = "\n".join(host_changes(before))
     p.kill()
+    run(["rm", "-r", *scratch])
     run(["ip", "link", "del", "leak0"])
     run(["nft", "delete", "table", "ip", "leak0"])
     equal([line for line in host_changes(before) if line.startswith("nft")], [])
     run(["umount", TMP])
     run(["sh", "-c", "echo 0 > /proc/sys/net/ipv4/conf/all/route_localnet"])
-    for part in ("mount left: " + TMP, "interface left: leak0", "nft left: table ip leak0", "(sleep 100)", "route_localnet = 1"):
+    for part in ("mount left: " + TMP, "interface left: leak0", "nft left: table ip leak0", "(sleep 100)", "route_localnet = 1", *[f"file left: {name}/file" for name in scratch]):
         contains(left, part)
 
 

@@ -31,15 +31,18 @@ def namespaces(r):
 # ---- created -------------------------------------------------------------------------------------
 
 
-@test("each flag makes its own namespace and leaves the others alone")
-def _():
+@test("each flag makes its own namespace and leaves the others alone", steps=(1, 7))
+def _(s):
+    always = own(namespaces(run(s.argv(cmd=[s.probe, "ns"]))))  # what the step makes of itself: pid from 2 on, mnt from 3
+    equal(bool(always), s.n > 1, always)
     for flag, kind in KINDS.items():
-        made = namespaces(run([step(1), f"--{flag}", "--", PROBE, "ns"]))
-        for other, link in made.items():
-            if other == kind:
-                differs(link, HOST_NS[other], f"--{flag}: {other}")
-            else:
-                equal(link, HOST_NS[other], f"--{flag}: {other}")
+        mapped = ["--map-root"] if flag == "user" and s.n > 1 else []
+        made = namespaces(run(s.argv(f"--{flag}", *mapped, cmd=[s.probe, "ns"], privileged=True)))
+        equal(own(made), always | {kind}, f"--{flag}")
+
+
+def own(made):
+    return {kind for kind, link in made.items() if link != HOST_NS[kind] and kind != "pid_for_children"}
 
 
 @test("after --pid the caller is still in the old PID namespace, and its first child is PID 1")
@@ -57,66 +60,69 @@ def _():
     equal(r.out, "")
 
 
-@test("--mount is private: a tmpfs mounted inside is not in the host's mountinfo")
-def _():
-    r = run([step(1), "--mount", "--", "sh", "-c", f"mount -t tmpfs inside {TMP} && grep -c 'tmpfs inside' /proc/self/mountinfo"])
-    equal(r.out, "1\n")
+@test("--mount is private: a tmpfs mounted inside is not in the host's mountinfo", steps=(1, 7))
+def _(s):
+    place = TMP if s.n < 3 else "/dev/shm"
+    inside = f"mount -t tmpfs inside {place} && grep -c 'tmpfs inside' /proc/self/mountinfo; sleep 0.2"
+    p = start(s.argv("--mount", cmd=["/bin/sh", "-c", inside], privileged=True))
+    p.read_until("1\n")
     absent(read("/proc/self/mountinfo"), "tmpfs inside")
-    r = run([step(1), "--mount", "--", PROBE, "mounts"])
+    equal(p.wait().out, "1\n")
+    r = run(s.argv("--mount", cmd=[s.probe, "mounts"]))
     absent(r.out, " shared:")
 
 
-@test("--hostname names the new UTS namespace, and not the host")
-def _():
+@test("--hostname names the new UTS namespace, and not the host", steps=(1, 7))
+def _(s):
     before = os.uname().nodename
-    r = run([step(1), "--uts", "--hostname", "box", "--", PROBE, "host"])
+    r = run(s.argv("--uts", "--hostname", "box", cmd=[s.probe, "host"]))
     contains(r.out, "box")
     equal(os.uname().nodename, before)
 
 
-@test("--time adds its offsets to the monotonic and the boot clock")
-def _():
+@test("--time adds its offsets to the monotonic and the boot clock", steps=(1, 7))
+def _(s):
     here = time.clock_gettime(time.CLOCK_BOOTTIME)
-    r = run([step(1), "--time", "--monotonic", "1000000", "--boottime=2000000", "--", "sh", "-c", f"{PROBE} clocks"])
+    r = run(s.argv("--time", "--monotonic", "1000000", "--boottime=2000000", cmd=["/bin/sh", "-c", f"{s.probe} clocks"]))
     monotonic, boot = [float(word) for word in re.findall(r"[\d.]{4,}", r.out)[:2]]
     check(1000000 < monotonic < 1000000 + here + 600, f"monotonic {monotonic}")
     check(2000000 < boot < 2000000 + here + 600, f"boot {boot}")
 
 
-@test("--all makes all eight")
-def _():
-    r = run([step(1), "--all", "--map-root", "--", PROBE, "ns", "run", PROBE, "ids"])
-    made = namespaces(r)
-    contains(r.out, "pid 1\n")
-    for kind in ("user", "mnt", "uts", "ipc", "net", "cgroup", "time"):
-        differs(made[kind], HOST_NS[kind], kind)
+@test("--all makes all eight", steps=(1, 7))
+def _(s):
+    r = run(s.argv("--all", "--map-root", cmd=[s.probe, "ns", "run", s.probe, "ids"]))
+    made = own(namespaces(r))
+    equal(made | {"pid"}, {"user", "mnt", "uts", "ipc", "net", "cgroup", "time", "pid"})
+    equal("pid" in made, s.n > 1)
+    contains(r.out, f"pid {1 if s.n == 1 else 3}\n")  # after unshare a child is 1; after clone3 init and command were before
 
 
 # ---- ids -----------------------------------------------------------------------------------------
 
 
-@test("--map-root: 0 inside is the caller outside, and nobody else", needs="user")
-def _():
-    r = run_as_user([step(1), "--user", "--map-root", "--", "cat", "/proc/self/uid_map", "/proc/self/gid_map", "/proc/self/setgroups"])
+@test("--map-root: 0 inside is the caller outside, and nobody else", needs="user", steps=(1, 7))
+def _(s):
+    r = run_as_user(s.argv("--user", "--map-root", cmd=["/bin/cat", "/proc/self/uid_map", "/proc/self/gid_map", "/proc/self/setgroups"]))
     equal(r.status, 0)
     equal([line.split() for line in r.lines], [["0", str(USER_ID), "1"]] * 2 + [["deny"]])
 
 
-@test("a map implies a user namespace, and makes the caller root in it", needs="user")
-def _():
-    r = run_as_user([step(1), "--map-root", "--", PROBE, "ids"])
+@test("a map implies a user namespace, and makes the caller root in it", needs="user", steps=(1, 7))
+def _(s):
+    r = run_as_user(s.argv("--map-root", cmd=[s.probe, "ids"]))
     contains(r.out, "uid 0 0 0")
 
 
-@test("--map-auto gives an ordinary user itself as 0 and its subordinate range", needs="user")
-def _():
-    r = run_as_user([step(1), "--map-auto", "--", "cat", "/proc/self/uid_map"])
+@test("--map-auto gives an ordinary user itself as 0 and its subordinate range", needs="user", steps=(1, 7))
+def _(s):
+    r = run_as_user(s.argv("--map-auto", cmd=["/bin/cat", "/proc/self/uid_map"]))
     equal([line.split() for line in r.lines], [["0", str(USER_ID), "1"], ["1", str(SUB_FIRST), "65536"]])
 
 
-@test("--map-auto gives root a range that is nobody's outside")
-def _():
-    r = run([step(1), "--map-auto", "--", "cat", "/proc/self/uid_map"])
+@test("--map-auto gives root a range that is nobody's outside", steps=(1, 7))
+def _(s):
+    r = run(s.argv("--map-auto", cmd=["/bin/cat", "/proc/self/uid_map"]))
     inside, outside, count = (int(word) for word in r.out.split())
     equal(inside, 0)
     check(outside >= 65536 and count >= 65536, r.out)
@@ -204,23 +210,25 @@ def _(s):
     equal(run(s.argv(cmd=["/etc/passwd"])).status, 126)
 
 
-@test("a path that is too long is refused, and not cut off to that of another program")
-def _():
+@test("a path that is too long is refused, and not cut off to that of another program", steps=(1, 7))
+def _(s):
     cut = "/" * (4095 - len("bin/true")) + "bin/true"
     for env, word in (({}, cut + "-not"), ({"PATH": cut.removesuffix("/true")}, "true-not")):
-        r = run([step(1), "--", word], env={**os.environ, **env})
+        r = run(s.argv(cmd=[word]), env={**os.environ, **env})
         equal(r.status, 126 if "/" in word else 127)
         contains(r.err, "ENAMETOOLONG" if "/" in word else "ENOENT")
-    equal(run([step(1), "--", cut]).status, 0)
+    equal(run(s.argv(cmd=[cut])).status, 0)
 
 
-@test("what execve leaves unexplained is named: interpreter, CR, architecture, noexec, directory")
-def _():
+@test("what execve leaves unexplained is named: interpreter, CR, architecture, noexec, directory", steps=(1, 7))
+def _(s):
+    bind, place = ([], TMP) if s.n < 3 else (["--bind", TMP + ":/mnt"], "/mnt")
+
     def made(name, content, mode=0o755):
         with open(f"{TMP}/{name}", "wb") as file:
             file.write(content)
         os.chmod(f"{TMP}/{name}", mode)
-        return f"{TMP}/{name}"
+        return f"{place}/{name}"
 
     elf = bytearray(open(PROBE, "rb").read(4096))
     elf[18:20] = (0xF3).to_bytes(2, "little")  # RISC-V
@@ -230,14 +238,18 @@ def _():
         (made("foreign", bytes(elf)), "another architecture", 126),
         (made("text", b"hello\n"), "neither an ELF program nor a script", 126),
         (made("closed", b"#!/bin/sh\n", 0o644), "0644", 126),
-        (TMP, "directory", 126),
+        (place, "directory", 126),
     ]
     for path, cause, status in cases:
-        r = run([step(1), "--", path])
+        r = run(s.argv(*bind, cmd=[path]))
         equal(r.status, status, path)
         contains(r.err, cause)
         contains(r.err, path)
-    r = run([step(1), "--mount", "--", "sh", "-c", f"mount -t tmpfs -o noexec t {TMP} && cp /bin/true {TMP}/t && exec {step(1)} {TMP}/t"])
+    if s.n < 3:
+        tmpfs = f'mount -t tmpfs -o noexec t {TMP} && cp /bin/true {TMP}/t && exec "$@"'
+        r = run([step(1), "--mount", "--", "sh", "-c", tmpfs, "-", *s.argv(cmd=[TMP + "/t"])])
+    else:
+        r = run(s.argv("--bind", f"{ROOTFS}/bin:/mnt:noexec", cmd=["/mnt/probe"]))
     contains(r.err, "noexec")
 
 
@@ -276,15 +288,15 @@ def _():
     contains(r.err, "add --user --map-root")
 
 
-@test("--explain=brief tells calls alone, full adds why and where")
-def _():
-    brief = run([step(1), "--uts", "--explain=brief", "--", "true"]).err
-    full = run([step(1), "--uts", "--explain", "--", "true"]).err
-    contains(brief, "unshare(CLONE_NEWUTS) = 0")
-    absent(brief, "namespaces:")
-    contains(full, "namespaces: ")
+@test("--explain=brief tells calls alone, full adds why and where", steps=(1, 7))
+def _(s):
+    brief = run(s.argv("--uts", "--explain=brief", cmd=["/bin/true"])).err
+    full = run(s.argv("--uts", "--explain", cmd=["/bin/true"])).err
+    matches(brief, r"unshare\(CLONE_NEWUTS\) = 0" if s.n == 1 else r"clone3\(.*CLONE_NEWUTS.*\) = \d+")
+    absent(brief, "look:")
+    contains(full, "\nnamespaces: " if s.n == 1 else "\nclone: ")
     contains(full, "look: ls -l /proc/")
-    contains(full, "[step01-unshare/namespaces.c:")
+    contains(full, "[step01-unshare/namespaces.c:" if s.n == 1 else "[step02-pidns/spawn.c:")
 
 
 # ---- bad use -------------------------------------------------------------------------------------
@@ -303,7 +315,7 @@ bad("a value of --show that is no number", lambda: [step(1), "--show=4x"], call=
 bad("two processes to show", lambda: [step(1), "--show=1", "2"], call="--show", names="2")
 bad("a word to show that is no number", lambda: [step(1), "--show", "4x"], call="--show", names="4x")
 bad("a mode of narration that is none", lambda: [step(1), "--explain=loud", "true"], call="--explain", names="loud")
-bad("a clock before the beginning", lambda: [step(1), "--time", "--boottime", "-2000000000", "true"], call="timens_offsets", names="-2000000000")
+bad("a clock before the beginning", lambda: [step(1), "--time", "--boottime", "-2000000000", "true"], call='write("/proc/self/timens_offsets"', names="-2000000000")
 bad(
     "a map without a range of one's own",
     lambda: ["setpriv", "--reuid", "64999", "--regid", "64999", "--clear-groups", step(1), "--map-auto", "true"],

@@ -573,9 +573,9 @@ def own_upper():
 
 
 bad("an upper directory beside which no other can be made", lambda: [step(5), "--user", "--map-root", "--lower", ROOTFS, "--upper", own_upper(), "true"],
-    call='upper.work"', names="writable for uid", needs="user root", user=True)
+    call="mkdir(", names=('upper.work"', "writable for uid"), needs="user root", user=True)
 bad("an image that is not there", lambda: [step(5), "nosuch:1", "true"], names="nosuch:1")
-bad("a directory that is no layout", lambda: [step(5), TMP, "true"], names="index.json")
+bad("a directory that is no layout", lambda: [step(5), TMP, "true"], call="open(", names="index.json")
 bad("a file that is no archive", lambda: [step(5), ROOTFS + "/etc/passwd", "true"], names="archive")
 bad("a tag that is not there", lambda: [step(5), IMAGE_DIR + ":nosuch", "true"], names="nosuch")
 bad("no image at all", lambda: [step(5)], names="IMAGE")

@@ -525,7 +525,7 @@ def _():
     r, told = explain(argv)
     equal(r.status, 0)
     calls = [re.sub(r"\b\d{5,}\b", "N", t["call"]) for t in told]
-    for wanted in ('RTM_NEWLINK, "boxstep0")', 'RTM_NEWADDR, "10.212.0.1")', 'NFNL_MSG_BATCH_BEGIN, "boxstep0")', 'RTM_NEWLINK, "eth0")', 'RTM_NEWROUTE, "10.212.0.1")', 'RTM_NEWLINK, "lo")', 'RTM_DELLINK, "boxstep0")'):
+    for wanted in ('RTM_NEWLINK, "boxstep0")', 'RTM_NEWADDR, "10.212.0.1")', 'NFNL_MSG_BATCH_BEGIN, "boxstep0")', 'RTM_NEWLINK, "eth0")', 'RTM_NEWROUTE, "10.212.0.1")', 'RTM_NEWLINK, "lo")', 'RTM_DELLINK, "group N")'):
         check(any(call.startswith("sendto(") and call.endswith(wanted) for call in calls), f"{wanted} is not told: {calls}")
     check('write("/proc/sys/net/ipv4/ip_forward", "1")' in calls, "ip_forward")
     # of the netlink changes (they ask for an acknowledgement), each is told once, in its order; of a
@@ -630,7 +630,7 @@ for what, options in {
     bad(what, lambda options=options: [step(6), "--rootfs", ROOTFS, *options, "--", "/bin/true"], call=options[-2], names=value)
 
 bad("an address that the host has not", lambda: [step(6), "--rootfs", ROOTFS, "-p", "198.51.100.1:8080:80", "--", "/bin/true"], call="bind(", names="198.51.100.1")
-bad("a process that is not there", lambda: [step(6), "--rootfs", ROOTFS, "--network", "container:4194303", "--", "/bin/true"], names="4194303")
-bad("a path that is no namespace", lambda: [step(6), "--rootfs", ROOTFS, "--network", "ns:/dev/null", "--", "/bin/true"], names="/dev/null")
-bad("a path that is not there", lambda: [step(6), "--rootfs", ROOTFS, "--network", "ns:/nonexistent", "--", "/bin/true"], names="/nonexistent")
+bad("a process that is not there", lambda: [step(6), "--rootfs", ROOTFS, "--network", "container:4194303", "--", "/bin/true"], call="pidfd_open(", names="4194303")
+bad("a path that is no namespace", lambda: [step(6), "--rootfs", ROOTFS, "--network", "ns:/dev/null", "--", "/bin/true"], call="setns(", names="/dev/null")
+bad("a path that is not there", lambda: [step(6), "--rootfs", ROOTFS, "--network", "ns:/nonexistent", "--", "/bin/true"], call="open(", names="/nonexistent")
 bad("a command that is not there, on a bridge", lambda: [step(6), "--rootfs", ROOTFS, "-p", "8080:80", "--", "/nonexistent"], call="execve(", status=127)
