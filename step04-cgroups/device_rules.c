@@ -53,7 +53,7 @@ device_access_parse(const char *text)
 /* ---- the compiler ---- */
 
 /* Registers of the program: R1 is the kernel's question. */
-enum { RESULT = BPF_REG_0, QUESTION, WANTED, TYPE, MAJOR, MINOR, BOTH };
+enum { RESULT = BPF_REG_0, QUESTION, WANTED, FIELD, BOTH };
 
 static struct bpf_insn
 insn(int code, int to, int from, int offset, int value)
@@ -65,23 +65,8 @@ insn(int code, int to, int from, int offset, int value)
 				  .imm = value };
 }
 
-/* The question taken apart: access in the upper half of the first word, type in the lower. */
-static size_t
-emit_question(struct bpf_insn *p)
-{
-	size_t n = 0;
-
-	p[n++] = insn(BPF_LDX | BPF_MEM | BPF_W, WANTED, QUESTION,
-		      offsetof(struct bpf_cgroup_dev_ctx, access_type), 0);
-	p[n++] = insn(BPF_ALU64 | BPF_MOV | BPF_X, TYPE, WANTED, 0, 0);
-	p[n++] = insn(BPF_ALU64 | BPF_AND | BPF_K, TYPE, 0, 0, 0xffff);
-	p[n++] = insn(BPF_ALU64 | BPF_RSH | BPF_K, WANTED, 0, 0, 16);
-	p[n++] = insn(BPF_LDX | BPF_MEM | BPF_W, MAJOR, QUESTION,
-		      offsetof(struct bpf_cgroup_dev_ctx, major), 0);
-	p[n++] = insn(BPF_LDX | BPF_MEM | BPF_W, MINOR, QUESTION,
-		      offsetof(struct bpf_cgroup_dev_ctx, minor), 0);
-	return n;
-}
+#define LOAD(to, field) \
+	insn(BPF_LDX | BPF_MEM | BPF_W, to, QUESTION, offsetof(struct bpf_cgroup_dev_ctx, field), 0)
 
 static size_t
 emit_answer(struct bpf_insn *p, int answer)
@@ -93,23 +78,33 @@ emit_answer(struct bpf_insn *p, int answer)
 
 /* ANCHOR: rule */
 /* One rule, which jumps to its end when it does not decide. A denied kind of access among those
- * wanted: no. An allowed kind is no longer wanted; when none is left: yes. */
+ * wanted: no. An allowed kind is no longer wanted; when none is left: yes. The fields are loaded
+ * anew for each rule: all paths that reach the next one know equally little then, and the kernel's
+ * verifier, which follows every path, goes on with one of them. */
 static size_t
 emit_rule(struct bpf_insn *p, const struct device_rule *rule)
 {
 	int type = rule->type == 'c' ? BPF_DEVCG_DEV_CHAR : BPF_DEVCG_DEV_BLOCK;
 	size_t n = 0;
 
-	if (rule->type != 'a')
-		p[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, TYPE, 0, 0, type);
-	if (rule->major >= 0)
-		p[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, MAJOR, 0, 0, (int)rule->major);
-	if (rule->minor >= 0)
-		p[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, MINOR, 0, 0, (int)rule->minor);
-	if (rule->allow) {
+	if (rule->type != 'a') { /* the lower half of the word; the upper is the access */
+		p[n++] = LOAD(FIELD, access_type);
+		p[n++] = insn(BPF_ALU64 | BPF_AND | BPF_K, FIELD, 0, 0, 0xffff);
+		p[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, FIELD, 0, 0, type);
+	}
+	if (rule->major >= 0) {
+		p[n++] = LOAD(FIELD, major);
+		p[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, FIELD, 0, 0, (int)rule->major);
+	}
+	if (rule->minor >= 0) {
+		p[n++] = LOAD(FIELD, minor);
+		p[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, FIELD, 0, 0, (int)rule->minor);
+	}
+	/* what allows all need not ask; but the kernel refuses what lies behind no condition */
+	if (rule->allow && (rule->access != ALL || n == 0)) {
 		p[n++] = insn(BPF_ALU64 | BPF_AND | BPF_K, WANTED, 0, 0, ALL & ~(int)rule->access);
 		p[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, WANTED, 0, 0, 0);
-	} else {
+	} else if (!rule->allow) {
 		p[n++] = insn(BPF_ALU64 | BPF_MOV | BPF_X, BOTH, WANTED, 0, 0);
 		p[n++] = insn(BPF_ALU64 | BPF_AND | BPF_K, BOTH, 0, 0, (int)rule->access);
 		p[n++] = insn(BPF_JMP | BPF_JEQ | BPF_K, BOTH, 0, 0, 0);
@@ -125,9 +120,11 @@ emit_rule(struct bpf_insn *p, const struct device_rule *rule)
 int
 device_rules_compile(const struct device_rule *rules, size_t count, struct bpf_insn *program)
 {
-	enum { LONGEST = 8, ENDS = 8 };
-	size_t n = emit_question(program);
+	enum { LONGEST = 12, ENDS = 2 };
+	size_t n = 0;
 
+	program[n++] = LOAD(WANTED, access_type);
+	program[n++] = insn(BPF_ALU64 | BPF_RSH | BPF_K, WANTED, 0, 0, 16);
 	/* from the last to the first: the last that fits decides */
 	for (size_t i = count; i-- > 0;) {
 		if (n + LONGEST + ENDS > DEVICE_PROGRAM_MAX) {

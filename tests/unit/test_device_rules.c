@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -230,24 +231,34 @@ opens(const struct cgroup *cgroup, const char *path, int flags)
 	return status == 0;
 }
 
-static void
-the_kernel_agrees_and_takes_an_update(void **state)
+/* A cgroup in which the rules are in force; skips the test where that cannot be had. */
+static struct cgroup
+ruled_cgroup(const struct device_rule *rules, size_t count)
 {
 	struct cgroup_options options = { 0 };
 	struct cgroup cgroup = CGROUP_NONE;
-	struct device_rule rules[] = { { false, 'a', -1, -1, ALL },
-				       { true, 'c', 1, 3, DEVICE_READ | DEVICE_WRITE },
-				       { true, 'c', 1, 5, DEVICE_READ } };
 	char id[64];
 
-	(void)state;
 	snprintf(id, sizeof id, "%s-devices", sweep_run_id());
 	if (geteuid() != 0 || cgroup_create(&options, id, 0, 0, &cgroup) < 0 || cgroup.fd < 0)
 		skip();
-	if (device_rules_apply(rules, 3, &cgroup) != 1) {
+	if (device_rules_apply(rules, count, &cgroup) != 1) {
 		cgroup_remove(&cgroup);
 		skip(); /* a sandbox without bpf(2) */
 	}
+	return cgroup;
+}
+
+static void
+the_kernel_agrees_and_takes_an_update(void **state)
+{
+	struct cgroup cgroup;
+	struct device_rule rules[] = { { false, 'a', -1, -1, ALL },
+				       { true, 'c', 1, 3, DEVICE_READ | DEVICE_WRITE },
+				       { true, 'c', 1, 5, DEVICE_READ } };
+
+	(void)state;
+	cgroup = ruled_cgroup(rules, 3);
 	assert_true(opens(&cgroup, "/dev/null", O_RDWR));
 	assert_true(opens(&cgroup, "/dev/zero", O_RDONLY));
 	assert_false(opens(&cgroup, "/dev/zero", O_RDWR));
@@ -258,6 +269,39 @@ the_kernel_agrees_and_takes_an_update(void **state)
 	assert_false(opens(&cgroup, "/dev/zero", O_RDONLY));
 	assert_true(opens(&cgroup, "/dev/full", O_RDONLY));
 	assert_int_equal(cgroup_remove(&cgroup), 0);
+}
+
+static int
+ask_bpf(int command, union bpf_attr *attr)
+{
+	return (int)syscall(SYS_bpf, command, attr, sizeof *attr);
+}
+
+/* A load costs what the verifier has to follow; 0 is said by kernels before 5.16. */
+static void
+the_verifier_follows_hardly_more_than_each_instruction_once(void **state)
+{
+	struct cgroup cgroup = ruled_cgroup(device_rules_default, device_rules_default_count);
+	struct bpf_prog_info info = { 0 };
+	union bpf_attr attr = { 0 };
+	__u32 id;
+	int fd;
+
+	(void)state;
+	attr.query.target_fd = (__u32)cgroup.fd;
+	attr.query.attach_type = BPF_CGROUP_DEVICE;
+	attr.query.prog_ids = (uintptr_t)&id;
+	attr.query.prog_cnt = 1;
+	assert_int_equal(ask_bpf(BPF_PROG_QUERY, &attr), 0);
+	attr = (union bpf_attr){ .prog_id = id };
+	assert_true((fd = ask_bpf(BPF_PROG_GET_FD_BY_ID, &attr)) >= 0);
+	attr = (union bpf_attr){
+		.info = { .bpf_fd = (__u32)fd, .info_len = sizeof info, .info = (uintptr_t)&info }
+	};
+	assert_int_equal(ask_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr), 0);
+	close(fd);
+	assert_int_equal(cgroup_remove(&cgroup), 0);
+	assert_in_range(info.verified_insns, 0, info.xlated_prog_len / sizeof *program * 3 / 2);
 }
 
 int
@@ -272,6 +316,7 @@ main(void)
 		cmocka_unit_test(access_is_a_word_of_three_letters),
 		cmocka_unit_test(no_rules_and_no_cgroup_are_no_error),
 		cmocka_unit_test(the_kernel_agrees_and_takes_an_update),
+		cmocka_unit_test(the_verifier_follows_hardly_more_than_each_instruction_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
