@@ -355,7 +355,7 @@ devices_console(int root, int terminal)
 	    major(status.st_rdev) < 136 || major(status.st_rdev) > 143)
 		return fail(ENODEV, "descriptor %d for /dev/console: not a pseudoterminal",
 			    terminal);
-	/* a link could lead to a file of /proc that is still to be hidden (CVE-2025-52565) */
+	/* a link could lead to a file of /proc that is still to be hidden */
 	target = inside_open_no_links(root, "/dev/console", O_PATH);
 	if (target < 0 && errno != ENOENT)
 		return fail(errno, "/dev/console inside the root");

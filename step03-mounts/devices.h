@@ -54,7 +54,8 @@ int devices_hide(const struct devices_options *options, int root);
 
 /*
  * A terminal from the devpts of the container: its master and its other end, both close-on-exec,
- * the latter by TIOCGPTPEER, so that no path is looked up. EXDEV when /dev/pts/ptmx is no devpts.
+ * the latter by TIOCGPTPEER, because the path /dev/pts/N may be a link by then (CVE-2025-52565).
+ * EXDEV when /dev/pts/ptmx is no devpts.
  */
 int devices_pty(int root, int *master, int *terminal);
 

@@ -22,6 +22,7 @@ import transcripts
 from chapter import BOOK, ROOT, Fault, chapters
 
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+RECORD = re.compile(r"^\| (CVE-\d+-\d+) \| [^|]+ \| [^|]*\]\(https://[^|]+ \| [^|]+ \|$", re.M)  # whose, where, mended in
 NEAR = 40  # lines
 ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|No|Fig|St|Dr|Mr|Ms)\.$")
 
@@ -118,6 +119,15 @@ def check_tests(list_, _whole):
                 sentence = re.escape(name.replace("`", ""))
                 if not re.search(rf'"{sentence}(?: \(CVE-[\d-]+\))?"', text):
                     yield f"{chapter.name}:{number}: {file} has no test “{name}”"
+
+
+def check_records(list_, whole):
+    """An attack that a chapter names by its CVE number has a row that says where it is on record."""
+    recorded = {number for chapter in list_ for number in RECORD.findall(chapter.text)}
+    for chapter in list_ if whole else []:
+        for line, text in chapter.prose():
+            for number in sorted(set(re.findall(r"CVE-\d+-\d+", text)) - recorded):
+                yield f"{chapter.name}:{line}: no table says where {number} is on record"
 
 
 def check_links(list_, _whole):
@@ -229,7 +239,7 @@ def check_norun(list_, whole):
         yield f"{len(norun)} of {len(norun) + len(sessions)} transcripts are not run: one in ten may be"
 
 
-CHECKS = (check_listings, check_anchors, check_coverage, check_spoken, check_told, check_tests,
+CHECKS = (check_listings, check_anchors, check_coverage, check_spoken, check_told, check_tests, check_records,
           check_links, check_contents, check_parts, check_sentences, check_spelling, check_generated, check_figures, check_norun)
 
 

@@ -142,6 +142,19 @@ def _():
         equal(len(found), faults, f"faults of {cell}: {found}")
 
 
+@test("an attack that is named and that no table has a record of is told", needs="")
+def _():
+    row = "| CVE-2019-5736 | runc | [GHSA-x](https://github.com/advisories/GHSA-x) | 1.0 |"
+    for content, faults in (
+        (f"It was CVE-2019-5736.\n\n{row}\n", 0),
+        (f"It was CVE-2019-5737.\n\n{row}\n", 1),
+        ("It was CVE-2019-5736.\n\n| CVE-2019-5736 | runc | everybody knows | 1.0 |\n", 2),
+        ("```c\n/* CVE-2019-5736 */\n```\n", 0),
+    ):
+        found = list(book_check.check_records([text("t.md", content)], True))
+        equal(len(found), faults, f"faults of {content!r}: {found}")
+
+
 @test("a transcript that is apart is run when it is asked for, and gives its reason otherwise", needs="")
 def _():
     one = text("t.md", 'Text.\n\n```console apart="it is slow"\n$ true\n```\n\n```console norun="never"\n$ false\n```\n')
