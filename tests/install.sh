@@ -6,7 +6,7 @@ set -eu
 build="gcc make libc6-dev libjson-c-dev libarchive-dev libssl-dev libcurl4-openssl-dev libsystemd-dev"
 rootfs="busybox-static"
 vm="qemu-system-x86 busybox-static cpio kmod xz-utils zstd iproute2 procps python3"
-book="python3 codespell procps iproute2 uidmap strace gdb"
+book="python3 codespell procps iproute2 uidmap strace gdb bpftrace"
 site="python3 pandoc graphviz weasyprint fonts-dejavu-core"
 callers="podman catatonit netavark iptables containerd docker.io"
 test="$build $vm $book libcmocka-dev libseccomp-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl docker-registry openssl $site chromium chromium-driver poppler-utils apparmor"

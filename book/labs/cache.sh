@@ -14,14 +14,14 @@ cd /sys/fs/cgroup$(sed s/^0::// /proc/$1/cgroup)
     echo memory.current $(cat memory.current)
     grep -E '^(anon|file|shmem|slab|sock) ' memory.stat
 } | awk '{
-    size = "more than 48 MiB"
-    if ($2 < 2^20) size = "less than 1 MiB"
-    else if ($2 < 8 * 2^20) size = "1 to 8 MiB"
-    else if ($2 < 48 * 2^20) size = "8 to 48 MiB"
-    print $1 ":", size
-}'
-awk '$1 == "max" { print "limit hit:", $2 ? "yes" : "no" }
-    $1 == "oom_kill" { print "killed:", $2 }' memory.events
+    size = ">48"
+    if ($2 < 2^20) size = "<1"
+    else if ($2 < 8 * 2^20) size = "1-8"
+    else if ($2 < 48 * 2^20) size = "8-48"
+    printf "%s %s, ", $1, size
+} END { print "all in MiB" }'
+awk '$1 == "max" { hit = $2 ? "yes" : "no" }
+    $1 == "oom_kill" { print "limit hit: " hit ", killed: " $2 }' memory.events
 END
 }
 
@@ -35,13 +35,12 @@ stage() {
         try "boxstep run -d --name lab-$box --memory 64m --network none -v $place/data:/data:ro $image sleep 4321"
     done
     parts >"$place/parts"
-    try "cat $place/parts"
 }
 
 look() {
     echo "# two containers read the same 16 MiB"
     for box in cache second; do
-        try "boxstep exec lab-$box dd if=/data/file bs=1M count=16 2>/dev/null | wc -c; sh $place/parts $(pid_of lab-$box) | grep file"
+        try "boxstep exec lab-$box dd if=/data/file bs=1M count=16 >/dev/null 2>&1; sh $place/parts $(pid_of lab-$box) | head -n 1"
     done
     echo "# one of them reads all of the file"
     pid=$(pid_of lab-cache)
@@ -52,9 +51,9 @@ look() {
     talk="busybox nc -lp 9 -e sleep 4321 & sleep 1; exec busybox nc 127.0.0.1 9 </dev/zero"
     echo "+ boxstep exec lab-cache sh -c '$talk' &"
     background boxstep exec lab-cache sh -c "$talk"
-    until_true "sh $place/parts $pid | grep -q 'sock: 1 to 8'"
+    until_true "sh $place/parts $pid | grep -q 'sock 1-8'"
     try "sh $place/parts $pid"
-    try "echo 64M | tee $group/memory.reclaim; sh $place/parts $pid"
+    try "echo 64M | tee $group/memory.reclaim >/dev/null; sh $place/parts $pid"
     try "boxstep exec lab-cache probe hog 96m; echo status \$?; sh $place/parts $pid | tail -n 1"
     try "boxstep inspect lab-cache | grep '\"status\":'"
 }

@@ -81,6 +81,14 @@ def _():
         check(False, "a listing of a file that is not there was accepted")
 
 
+@test("a block of more than 40 lines is told, whether it is code or a transcript", needs="")
+def _():
+    for language in ("c", "diff", "console", "sh"):
+        for lines, faults in ((40, 0), (41, 1)):
+            one = text("t.md", f"```{language}\n" + "$ true\n" * lines + "```\n")
+            equal(len(list(book_check.check_listings([one], False))), faults, f"faults of {lines} lines of {language}")
+
+
 @test("two sentences on a line and a sentence over two lines are told", needs="")
 def _():
     for content, faults in (
