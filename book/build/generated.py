@@ -3,13 +3,14 @@
 `lines` counts the code of the steps into the column "lines of code" of the table it encloses;
 `rights` is the table that tests/system/rights.py made of what each option did in three situations;
 `podman`, `containerd` and `dockerd` list what the tests of that caller show, by their names;
+`apart` lists the transcripts that make test does not run, each with its reason;
 `index01` to `index07` say of each file and function of a step where the book explains it.
 """
 import functools
 import re
 
 import places
-from chapter import ROOT, Fault
+from chapter import ROOT, Fault, chapters
 
 PART = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.S)
 
@@ -62,6 +63,20 @@ def caller(name):
     return tests
 
 
+def apart(_body):
+    count, rows, heading = 0, [], ""
+    for chapter in chapters():
+        for kind, _, part in chapter.parts:
+            if kind == "prose":
+                heading = (re.findall(r"^#+ (.*)$", "\n".join(part), re.M) or [heading])[-1]
+            elif part.language == "console":
+                count += 1
+                why = part.settings.get("norun", part.settings.get("apart"))
+                if why is not None:
+                    rows.append(f"- [{places.plain(heading)}]({chapter.name[5:]}#{places.slug(heading)}): {why}.\n")
+    return f"Of {count} such blocks `make test` leaves out {len(rows)}.\n\n" + "".join(rows)
+
+
 @functools.cache
 def where():
     """The chapters; then for each file and each public function the sections that explain it."""
@@ -98,7 +113,7 @@ def index(step):
     return tables
 
 
-MAKERS = {"lines": lines, "rights": rights}
+MAKERS = {"lines": lines, "rights": rights, "apart": apart}
 MAKERS |= {f"index{step:02}": index(f"{step:02}") for step in range(1, 8)}
 MAKERS |= {name: caller(name) for name in ("podman", "containerd", "dockerd")}
 

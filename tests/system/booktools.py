@@ -6,6 +6,7 @@ sys.path.append(ROOT + "/book/build")
 import chapter  # noqa: E402
 import check as book_check  # noqa: E402
 import figures  # noqa: E402
+import generated  # noqa: E402
 import listings  # noqa: E402
 import places  # noqa: E402
 import sequence  # noqa: E402
@@ -163,14 +164,18 @@ def _():
         equal(len(found), faults, f"faults of {content!r}: {found}")
 
 
-@test("a transcript that is apart is run when it is asked for, and gives its reason otherwise", needs="")
+@test("a transcript that is apart is run when it is asked for, gives its reason otherwise, and is listed", needs="")
 def _():
-    one = text("t.md", 'Text.\n\n```console apart="it is slow"\n$ true\n```\n\n```console norun="never"\n$ false\n```\n')
+    os.makedirs(f"{TMP}/book", exist_ok=True)
+    one = text("book/t.md", '# A heading\n\n```console apart="it is slow"\n$ true\n```\n\n```console norun="never"\n$ false\n```\n')
     for asked, ran, why in ((None, 0, ["it is slow", "never"]), ("1", 1, ["never"])):
         os.environ.pop("BOOK_APART", None)
         os.environ.update({"BOOK_APART": asked} if asked else {})
         run_, left = transcripts.sessions([one])
         equal((len(run_), [transcripts.not_run(fence) for fence in left]), (ran, why))
+    generated.chapters = lambda: [one]
+    equal(generated.apart(""), "Of 2 such blocks `make test` leaves out 2.\n\n"
+          "- [A heading](t.md#a-heading): it is slow.\n- [A heading](t.md#a-heading): never.\n")
 
 
 @test("a sequence is drawn from what --explain=json tells: a line for each process, a dot for each stage, an arrow between", needs="")
