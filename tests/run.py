@@ -433,9 +433,11 @@ def sweep(before):
 
 
 def start_beside(argv, name):
-    """A process that works beside the tests: it, and a file with what it prints."""
+    """A process that works beside the tests: it, and a file with what it prints. Its temporary files are
+    none that a test has left."""
+    env = {**os.environ, "TMPDIR": harness.STAGE}
     with open(f"{harness.STAGE}/{name}", "w") as output:
-        process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT, cwd=harness.ROOT)
+        process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT, cwd=harness.ROOT, env=env)
     beside[process.pid] = process
     leaks.beside.add(process.pid)
     return process, open(f"{harness.STAGE}/{name}")
