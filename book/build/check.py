@@ -69,7 +69,7 @@ def check_coverage(list_, whole):
     """Every source file is named: by its path anywhere, or by its name in its step's chapter."""
     if not whole:
         return
-    texts = {c.name: c.text for c in list_ if c.name.startswith("book/") and c.name != places.INDEX}
+    texts = {c.name: c.text for c in list_ if c.name.startswith("book/") and c.name not in places.MADE}
     for path in sources():
         name, step = str(path.relative_to(ROOT)), path.relative_to(ROOT).parts[0][4:6]
         own = "".join(t for n, t in texts.items() if n.startswith(f"book/{step}"))
@@ -98,7 +98,7 @@ def check_told(list_, whole):
     in the index, in a listing or in a table tells nobody what it is for."""
     if not whole:
         return
-    by_name = {c.name: c for c in list_ if c.name.startswith("book/") and c.name != places.INDEX}
+    by_name = {c.name: c for c in list_ if c.name.startswith("book/") and c.name not in places.MADE}
     files = places.sources()
     explained = places.explained(SimpleNamespace(order=list(by_name), by_name=by_name), files)
     said = {name: places.told(chapter) for name, chapter in by_name.items()}
@@ -127,6 +127,17 @@ def check_records(list_, whole):
         for line, text in chapter.prose():
             for number in sorted(set(re.findall(r"CVE-\d+-\d+", text)) - recorded):
                 yield f"{chapter.name}:{line}: no table says where {number} is on record"
+
+
+def check_terms(list_, _whole):
+    """A term of the field is defined once: one sentence of the book has it in bold."""
+    defined = {}
+    for chapter in list_:
+        for term, number, _, _ in places.terms(chapter):
+            place = f"{chapter.name}:{number}"
+            if term.lower() in defined:
+                yield f"{place}: {term} is defined by {defined[term.lower()]} already"
+            defined.setdefault(term.lower(), place)
 
 
 def check_links(list_, _whole):
@@ -238,7 +249,7 @@ def check_norun(list_, whole):
         yield f"{len(norun)} of {len(norun) + len(sessions)} transcripts are not run: one in ten may be"
 
 
-CHECKS = (check_listings, check_anchors, check_coverage, check_spoken, check_told, check_tests, check_records,
+CHECKS = (check_listings, check_anchors, check_coverage, check_spoken, check_told, check_tests, check_records, check_terms,
           check_links, check_contents, check_parts, check_sentences, check_spelling, check_generated, check_figures, check_norun)
 
 

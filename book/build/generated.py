@@ -4,6 +4,7 @@
 `rights` is the table that tests/system/rights.py made of what each option did in three situations;
 `podman`, `containerd` and `dockerd` list what the tests of that caller show, by their names;
 `apart` lists the transcripts that make test does not run, each with its reason;
+`glossary` has the sentence that defines each term, and the section where it stands;
 `index01` to `index07` say of each file and function of a step where the book explains it.
 """
 import functools
@@ -88,10 +89,18 @@ def where():
 def link(contents, found, most):
     shown = []
     for name, heading, mark in found[:most]:
-        number, numbered, title = contents.title(name).partition(" · ")
-        words = [number if numbered else title or number] + [places.plain(heading)] * bool(heading)
+        number, part = contents.title(name).partition(" · ")[0], places.plain(heading)
+        words = [number] * (part != number and not part.startswith(f"{number} · ")) + [part] * bool(part)
         shown.append(f"[{' · '.join(words)}]({name[5:]}#{mark})".replace("|", "or"))
     return ", ".join(shown)
+
+
+def glossary(_body):
+    contents = where()[0]
+    found = {term: (sentence, (name, heading, places.slug(heading)))
+             for name in contents.order for term, _, sentence, heading in places.terms(contents.by_name[name])}
+    return "".join(f"- **{term}**, {link(contents, [place], 1)}: {sentence}\n"
+                   for term, (sentence, place) in sorted(found.items(), key=lambda entry: entry[0].lower()))
 
 
 def index(step):
@@ -113,7 +122,7 @@ def index(step):
     return tables
 
 
-MAKERS = {"lines": lines, "rights": rights, "apart": apart}
+MAKERS = {"lines": lines, "rights": rights, "apart": apart, "glossary": glossary}
 MAKERS |= {f"index{step:02}": index(f"{step:02}") for step in range(1, 8)}
 MAKERS |= {name: caller(name) for name in ("podman", "containerd", "dockerd")}
 

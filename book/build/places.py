@@ -1,12 +1,13 @@
 """Where the book speaks of what: the chapters in their order, the sections of each, and for each source
-file and each public function the sections that explain it. The site and the index (INDEX) ask here.
+file and each public function the sections that explain it. The site, the index and the glossary ask here.
 """
 import posixpath
 import re
 
 from chapter import BOOK, ROOT, chapters
 
-INDEX = "book/A6-index.md"  # made from what is found here, and so no place where anything is explained
+MADE = ("book/A4-glossary.md", "book/A6-index.md")  # from what is found here: nothing is explained there
+TERM = re.compile(r"\*\*([^*]+[^*.])\*\*")  # with a full stop inside it is a heading within the text
 
 
 def sources():
@@ -57,6 +58,10 @@ class Contents:
         return plain(heading[1]) if heading else name
 
 
+def elsewhere(names):
+    return [name for name in names if name not in MADE]
+
+
 def sections(chapter):
     """Yields (heading, slug, text of the prose, listed files) of each part of a chapter."""
     heading, lines, listed = "", [], []
@@ -80,7 +85,7 @@ def explained(contents, files):
     """{file: [(chapter, heading, slug)]}: sections that list a file, then those that name it."""
     found = {name: [] for name in files}
     for weight in (True, False):
-        for name in filter(INDEX.__ne__, contents.order):
+        for name in elsewhere(contents.order):
             step = re.match(r"book/(\d\d)", name)
             for heading, mark, text, listed in sections(contents.by_name[name]):
                 for file in files:
@@ -105,6 +110,16 @@ def told(chapter):
     return said
 
 
+def terms(chapter):
+    """Yields (term, line, sentence, heading) of each term that a chapter defines: it is in bold there."""
+    heading = ""
+    for number, line in chapter.prose() if chapter.name not in (*MADE, "README.md") else ():
+        mark = re.match(r"#{1,6} (.*)$", line)
+        heading = mark[1] if mark else heading
+        for term in TERM.findall(re.sub(r"`[^`]*`", "", line)):
+            yield term, number, re.sub(r"^\s*(?:>\s?|[-*]\s)*", "", TERM.sub(r"\1", line)), heading
+
+
 def at_home(file, chapter):
     """Whether a chapter is one of the file's step, or the one that the head of the file names."""
     head = (ROOT / file).read_text(encoding="utf-8").partition("*/")[0]
@@ -114,7 +129,7 @@ def at_home(file, chapter):
 def spoken_of(contents, functions):
     """{function: [(chapter, heading, slug)]}: sections whose prose or listing has the word."""
     found = {}
-    for name in filter(INDEX.__ne__, contents.order):
+    for name in elsewhere(contents.order):
         for heading, mark, text, _ in sections(contents.by_name[name]):
             for word in set(re.findall(r"\b[a-z]\w+", text)) & functions.keys():
                 found.setdefault(word, []).append((name, heading, mark))

@@ -1,5 +1,7 @@
 """The tools that keep the book true: what they let pass, and what they catch."""
 
+import types
+
 from harness import *
 
 sys.path.append(ROOT + "/book/build")
@@ -162,6 +164,22 @@ def _():
     ):
         found = list(book_check.check_records([text("t.md", content)], True))
         equal(len(found), faults, f"faults of {content!r}: {found}")
+
+
+@test("a term that two sentences define is told, and the glossary has the sentence of each, in order", needs="")
+def _():
+    os.makedirs(f"{TMP}/book", exist_ok=True)
+    for content, faults in (
+        ("A **pod** is one.\n\nThe **Pod** is another.\n", 1),
+        ("A **pod** is one, and a pod it stays.\n\n**A heading.**\nIn code: `**pod**`.\n\n```c\n/* **pod** */\n```\n", 0),
+    ):
+        found = list(book_check.check_terms([text("book/t.md", content)], True))
+        equal(len(found), faults, f"faults of {content!r}: {found}")
+    one = text("book/t.md", "# Two\n\n- A **veth** is a cable, [lab](l.md).\n\n## Three\n\nThe **OCI** is an initiative.\n")
+    contents = types.SimpleNamespace(order=["book/t.md"], by_name={"book/t.md": one}, title=lambda name: "6 · The net")
+    generated.where = lambda: (contents,)
+    equal(generated.glossary(""), "- **OCI**, [6 · Three](t.md#three): The OCI is an initiative.\n"
+          "- **veth**, [6 · Two](t.md#two): A veth is a cable, [lab](l.md).\n")
 
 
 @test("a transcript that is apart is run when it is asked for, gives its reason otherwise, and is listed", needs="")
