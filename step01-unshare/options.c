@@ -255,6 +255,28 @@ option_count(const struct option_row *row, const char *value, void *into)
 }
 
 int
+option_up_to(const struct option_row *row, const char *value, void *into)
+{
+	return set_number(row, value, 0, row->bits, FIELD(int64_t));
+}
+
+int
+option_choice(const struct option_row *row, const char *value, void *into)
+{
+	const char *word = row->unit, *end = strchrnul(word, '|');
+
+	while ((size_t)(end - word) != strlen(value) ||
+	       strncmp(word, value, (size_t)(end - word)) != 0) {
+		if (!*end) /* another word must not mean what was not asked for */
+			return fail(EINVAL, "--%s %s: not one of %s", row->name, value, row->unit);
+		word = end + 1;
+		end = strchrnul(word, '|');
+	}
+	*FIELD(const char *) = value;
+	return 0;
+}
+
+int
 option_bytes(const struct option_row *row, const char *value, void *into)
 {
 	if (bytes_parse(value, FIELD(int64_t)) == 0)

@@ -23,7 +23,7 @@ struct option_row {
 	/* Takes VALUE (NULL for a flag) into the module's struct; −1 with errno and fail() else. */
 	int (*set)(const struct option_row *row, const char *value, void *into);
 	size_t offset; /* of the field in that struct, for the setters below */
-	long bits;     /* what option_bits ORs in, what option_choice_* sets */
+	long bits;     /* what option_bits ORs in; the most that option_up_to takes */
 };
 
 struct option_table {
@@ -79,6 +79,9 @@ int option_pid(const struct option_row *, const char *, void *);  /* pid_t field
 int option_seconds(const struct option_row *, const char *,
 		   void *); /* int64_t field, may be negative */
 int option_count(const struct option_row *, const char *, void *); /* int64_t field, ≥ 1 */
+int option_up_to(const struct option_row *, const char *, void *); /* int64_t field, 0…row->bits */
+/* const char * field; one of the words of row->unit: "text|json" */
+int option_choice(const struct option_row *, const char *, void *);
 int option_bytes(const struct option_row *, const char *,
 		 void *); /* int64_t field; 512, 64k, 64m, 1g, 1t */
 

@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,7 +18,7 @@
 #include "step07-runtime/oci/state.h"
 #include "step07-runtime/seal.h"
 
-static struct globals globals;
+static struct globals globals = { .log_format = "text", .cgroup_manager = "cgroupfs" };
 static int log_fd = -1;
 
 /* Opened at once: a verb that enters a container has other paths afterwards. */
@@ -30,40 +31,15 @@ set_log(const struct option_row *row, const char *value, void *into)
 	return log_fd < 0 ? fail(errno, "open(\"%s\") for --log", value) : 0;
 }
 
-/* A word of a few; callers that ask for another must not get what they did not ask for. */
-static int
-set_one_of(const struct option_row *row, const char *value, const char *one, const char *other)
-{
-	if (strcmp(value, one) != 0 && strcmp(value, other) != 0)
-		return fail(EINVAL, "--%s %s: neither %s nor %s", row->name, value, one, other);
-	return 0;
-}
-
-static int
-set_log_format(const struct option_row *row, const char *value, void *into)
-{
-	((struct globals *)into)->log_format = value;
-	return set_one_of(row, value, "text", "json");
-}
-
-static int
-set_manager(const struct option_row *row, const char *value, void *into)
-{
-	((struct globals *)into)->cgroup_manager = value;
-	if (strcmp(value, "systemd") != 0)
-		return set_one_of(row, value, "cgroupfs", "disabled");
-	((struct globals *)into)->systemd_cgroup = true;
-	return 0;
-}
-
 #define AT(field) offsetof(struct globals, field)
 static const struct option_row global_rows[] = {
 	{ "root", 0, "DIR", "-", "where the containers' states are; default /run/boxstep/oci",
 	  option_text, AT(root), 0 },
 	{ "log", 0, "FILE", "-", "append errors to FILE", set_log, 0, 0 },
-	{ "log-format", 0, "FORMAT", "-", "text or json", set_log_format, 0, 0 },
-	{ "cgroup-manager", 0, "NAME", "cgroups(7)", "cgroupfs (default), systemd or disabled",
-	  set_manager, 0, 0 },
+	{ "log-format", 0, "text|json", "-", "how; default: text", option_choice, AT(log_format),
+	  0 },
+	{ "cgroup-manager", 0, "cgroupfs|systemd|disabled", "cgroups(7)",
+	  "who makes the cgroup; default: cgroupfs", option_choice, AT(cgroup_manager), 0 },
 	{ "systemd-cgroup", 0, NULL, "-",
 	  "as --cgroup-manager systemd: cgroupsPath is slice:prefix:name", option_flag,
 	  AT(systemd_cgroup), 0 },
@@ -77,26 +53,60 @@ static const struct option_table tables[] = { { "global", global_rows, &globals 
 					      { "narration", call_options, NULL },
 					      { 0 } };
 
+enum { WORDS = INT_MAX }; /* an ID and somebody else's command line, whose options are not ours */
 static const struct verb {
 	const char *name;
 	int (*run)(const struct globals *, int, char **);
-	const char *help;
+	int min, max;			    /* how many operands */
+	const char *operands, *about;	    /* for --help, its own and that of the program */
+	const char *first, *second, *third; /* examples */
 } verbs[] = {
-	{ "create", command_create, "build a container; its command waits for start" },
-	{ "start", command_start, "let the command of a created container run" },
-	{ "run", command_run, "create, start, wait, delete" },
-	{ "exec", command_exec, "run one more process in a container" },
-	{ "state", command_state, "show a container's state" },
-	{ "list", command_list, "show the containers" },
-	{ "ps", command_ps, "show a container's processes" },
-	{ "kill", command_kill, "send a signal" },
-	{ "pause", command_pause, "freeze all of its processes" },
-	{ "resume", command_resume, "let them go on" },
-	{ "update", command_update, "change limits" },
-	{ "events", command_events, "show what it uses, and that memory ran out" },
-	{ "delete", command_delete, "remove what is left of a container" },
-	{ "spec", command_spec, "write a config.json to begin with" },
-	{ "features", command_features, "show what this runtime can do" },
+	{ "create", command_create, 1, 1, "ID",
+	  "Builds the container of a bundle; its command waits for `start`.",
+	  "boxstep-oci create web", "boxstep-oci create --bundle B web",
+	  "boxstep-oci create --pid-file P web && boxstep-oci start web" },
+	{ "start", command_start, 1, 1, "ID", "Lets the command of a created container run.",
+	  "boxstep-oci start web", "boxstep-oci --root R start web",
+	  "boxstep-oci --log L start web" },
+	{ "run", command_run, 1, 1, "ID",
+	  "Creates, starts, waits and deletes: the status is the command's.",
+	  "boxstep-oci run --bundle B once", "boxstep-oci run once",
+	  "boxstep-oci run --detach --pid-file P once" },
+	{ "exec", command_exec, 1, WORDS, "ID COMMAND [ARG...]",
+	  "Runs one more process in a container; with --process there is no COMMAND.",
+	  "boxstep-oci exec web ps", "boxstep-oci exec --cwd / web ls",
+	  "boxstep-oci exec --process P --detach web" },
+	{ "state", command_state, 1, 1, "ID", "Shows a container's state.", "boxstep-oci state web",
+	  "boxstep-oci --root R state web", "boxstep-oci state --regex 'w.*'" },
+	{ "list", command_list, 0, 0, "", "Lists the containers below --root.", "boxstep-oci list",
+	  "boxstep-oci list -q", "boxstep-oci list --format json" },
+	{ "ps", command_ps, 1, WORDS, "ID [WORDS for ps(1), default: -ef]",
+	  "Shows a container's processes as the host sees them.", "boxstep-oci ps web",
+	  "boxstep-oci ps --format json web", "boxstep-oci ps web -o pid,comm" },
+	{ "kill", command_kill, 1, 2, "ID [SIGNAL]", "Sends a signal; default: TERM.",
+	  "boxstep-oci kill web", "boxstep-oci kill web KILL", "boxstep-oci kill --all web 9" },
+	{ "pause", command_pause, 1, 1, "ID", "Freezes all processes of a container.",
+	  "boxstep-oci pause web", "boxstep-oci --root R pause web",
+	  "boxstep-oci pause web && boxstep-oci resume web" },
+	{ "resume", command_resume, 1, 1, "ID", "Lets them go on.", "boxstep-oci resume web",
+	  "boxstep-oci --root R resume web", "boxstep-oci resume web && boxstep-oci ps web" },
+	{ "update", command_update, 1, 1, "ID",
+	  "Changes limits of a container that lives; the others stay as they are.",
+	  "boxstep-oci update --memory 64m web", "boxstep-oci update --cpu-quota 50000 web",
+	  "boxstep-oci update --resources FILE web" },
+	{ "events", command_events, 1, 1, "ID",
+	  "Prints what a container uses, until it ends, and that it ran out of memory.",
+	  "boxstep-oci events --stats web", "boxstep-oci events --interval 500ms web",
+	  "boxstep-oci events web" },
+	{ "delete", command_delete, 1, 1, "ID", "Removes what is left of a container.",
+	  "boxstep-oci delete web", "boxstep-oci delete --force web",
+	  "boxstep-oci delete --force --regex 'w.*'" },
+	{ "spec", command_spec, 0, 0, "",
+	  "Writes a config.json that runs a shell in the directory rootfs beside it.",
+	  "boxstep-oci spec", "boxstep-oci spec --rootless", "boxstep-oci spec --bundle B" },
+	{ "features", command_features, 0, 0, "",
+	  "Prints what this runtime can do, as the specification's features.md says.",
+	  "boxstep-oci features", "boxstep-oci features --help", "boxstep-oci --debug features" },
 };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
@@ -116,48 +126,59 @@ list_verbs(void)
 {
 	for (size_t i = 0, used = strlen(about); i < VERBS; i++)
 		used += (size_t)snprintf(about + used, sizeof about - used, "\n  %-10s %s",
-					 verbs[i].name, verbs[i].help);
+					 verbs[i].name, verbs[i].about);
 }
 
-static int
-count_words(const struct program *verb, int count, int min, int max)
+static const struct verb *
+find_verb(const char *name)
 {
-	if (count >= min && count <= max)
-		return 0;
-	fail(EINVAL, "%s: %d words where %d%s are expected", verb->name, count, min,
-	     max > min ? " or more" : "");
-	return call_hint("%s --help", verb->name);
+	for (size_t i = 0; i < VERBS; i++)
+		if (strcmp(name, verbs[i].name) == 0)
+			return &verbs[i];
+	return NULL;
 }
 
 int
-command_operands(const struct program *verb, int argc, char **argv, int min, int max)
+command_operands(int argc, char **argv, const struct option_row *rows, void *into)
 {
+	const struct verb *verb = find_verb(argv[0]);
+	char name[32], synopsis[64];
+	const struct option_table narration = { "narration", call_options, NULL };
+	const struct program parsed = {
+		.name = name,
+		.synopsis = synopsis,
+		.about = verb->about,
+		.tables = rows ? (struct option_table[]){ { verb->name, rows, into },
+							  narration,
+							  { 0 } }
+			       : (struct option_table[]){ narration, { 0 } },
+		.examples = { verb->first, verb->second, verb->third },
+	};
 	int count = 0;
 
+	snprintf(name, sizeof name, "boxstep-oci %s", verb->name);
+	snprintf(synopsis, sizeof synopsis, "[OPTIONS]%s%s", verb->operands[0] ? " " : "",
+		 verb->operands);
 	for (int at = 1; at < argc;) {
-		int first = options_parse(verb, argc - at + 1, argv + at - 1);
-		bool end;
+		int first = options_parse(&parsed, argc - at + 1, argv + at - 1);
+		bool rest;
 
 		if (first <= 0)
 			return first;
 		first += at - 1;
-		end = first > at && strcmp(argv[first - 1], "--") == 0;
+		rest = verb->max == WORDS || (first > at && strcmp(argv[first - 1], "--") == 0);
 		do {
 			if (first < argc) /* to the front, where the verb looks for it */
 				argv[1 + count++] = argv[first++];
-		} while (end && first < argc);
+		} while (rest && first < argc);
 		at = first;
 	}
 	argv[1 + count] = NULL;
-	return count_words(verb, count, min, max) < 0 ? -1 : 1;
-}
-
-int
-command_words(const struct program *verb, int argc, char **argv)
-{
-	int first = options_parse(verb, argc, argv);
-
-	return first > 0 && count_words(verb, argc - first, 1, argc) < 0 ? -1 : first;
+	if (count >= verb->min && count <= verb->max)
+		return 1;
+	fail(EINVAL, "%s: %d words where %d%s are expected", name, count, verb->min,
+	     verb->max > verb->min ? " or more" : "");
+	return call_hint("%s --help", name);
 }
 
 /* One line in the log, as conmon and the shim parse it: the file as a whole is one JSON object. The
@@ -183,7 +204,7 @@ log_line(const char *level)
 	json_put_text(json, "time", when);
 	if (log_fd >= 0)
 		dprintf(log_fd, "%s\n",
-			globals.log_format && strcmp(globals.log_format, "json") == 0
+			strcmp(globals.log_format, "json") == 0
 				? json_object_to_json_string_ext(json,
 								 JSON_C_TO_STRING_NOSLASHESCAPE)
 				: text);
@@ -203,9 +224,10 @@ warn(void)
 static int
 dispatch(int argc, char **argv)
 {
-	for (size_t i = 0; i < VERBS; i++)
-		if (strcmp(argv[0], verbs[i].name) == 0)
-			return verbs[i].run(&globals, argc, argv);
+	const struct verb *verb = find_verb(argv[0]);
+
+	if (verb)
+		return verb->run(&globals, argc, argv);
 	if (strcmp(argv[0], "checkpoint") == 0 || strcmp(argv[0], "restore") == 0)
 		return fail(ENOTSUP, "%s: this runtime does not save or restore processes",
 			    argv[0]);

@@ -13,6 +13,8 @@
 #define OCI_PROGRAM_VERSION "0.1.0"
 #define OCI_VERSION	    "1.3.0" /* of the specification */
 
+enum { PRESERVE_MOST = 1024 }; /* descriptors of --preserve-fds */
+
 struct globals {
 	const char *root; /* --root; never NULL once parsed */
 	const char *log, *log_format;
@@ -40,11 +42,11 @@ int command_events(const struct globals *globals, int argc, char **argv);
 int command_features(const struct globals *globals, int argc, char **argv);
 int command_spec(const struct globals *globals, int argc, char **argv);
 
-/* For their parsers: like options_parse, but options may stand behind the operands too, which are
- * counted: MIN…MAX. Gives the index of the first, 0 after --help, −1. */
-int command_operands(const struct program *program, int argc, char **argv, int min, int max);
-/* The same for an ID and the words of somebody else's command, whose options are not ours. */
-int command_words(const struct program *program, int argc, char **argv);
+/* The beginning of each: parses its options, those of ROWS (NULL: it has none) into INTO, and
+ * counts the operands, as its row of the table says. Options may stand behind the operands too,
+ * unless those are an ID and the words of somebody else's command. Gives the index of the first
+ * operand, 0 after --help, −1. */
+int command_operands(int argc, char **argv, const struct option_row *rows, void *into);
 
 struct json_object;
 /* Prints JSON on lines of their own, and puts it. */
@@ -55,9 +57,6 @@ struct cgroup;
 /* A container that has not ended, and its cgroup: both to be closed. −1 "container not running". */
 int open_running(const struct globals *globals, const char *id, struct oci_state *state,
 		 struct cgroup *cgroup);
-
-/* Sets the int64_t field of a row for --preserve-fds. */
-int option_preserve_fds(const struct option_row *row, const char *value, void *into);
 
 /* The directory of --pid-file (PATH or NULL), while paths are the caller's; then the file in it,
  * with PID as text, there all at once. Closes DIR; −1: nothing is to be written. */

@@ -49,51 +49,6 @@ static const struct option_row delete_rows[] = {
 	{ 0 },
 };
 static const struct option_row state_rows[] = { REGEX_ROW, { 0 } };
-static const struct option_row no_rows[] = { { 0 } };
-
-static const struct {
-	const char *verb, *examples[3];
-} examples[] = {
-	{ "start",
-	  { "boxstep-oci start web", "boxstep-oci --root R start web",
-	    "boxstep-oci --log L start web" } },
-	{ "state",
-	  { "boxstep-oci state web", "boxstep-oci --root R state web",
-	    "boxstep-oci state --regex 'w.*'" } },
-	{ "kill",
-	  { "boxstep-oci kill web", "boxstep-oci kill web KILL", "boxstep-oci kill --all web 9" } },
-	{ "pause",
-	  { "boxstep-oci pause web", "boxstep-oci --root R pause web",
-	    "boxstep-oci pause web && boxstep-oci resume web" } },
-	{ "resume",
-	  { "boxstep-oci resume web", "boxstep-oci --root R resume web",
-	    "boxstep-oci resume web && boxstep-oci ps web" } },
-	{ "delete",
-	  { "boxstep-oci delete web", "boxstep-oci delete --force web",
-	    "boxstep-oci delete --force --regex 'w.*'" } },
-};
-
-/* The common beginning. Gives the index of ID, 0 after --help, −1. */
-static int
-begin(const struct option_row *rows, int max, int argc, char **argv, struct control *control)
-{
-	char name[64];
-	struct program program = {
-		.name = name,
-		.synopsis = max > 1 ? "[OPTIONS] ID [SIGNAL]" : "[OPTIONS] ID",
-		.about = "One verb of the OCI runtime's command line.",
-		.tables = (struct option_table[]){ { "options", rows, control },
-						   { "narration", call_options, NULL },
-						   { 0 } },
-	};
-
-	snprintf(name, sizeof name, "boxstep-oci %s", argv[0]);
-	for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++)
-		if (strcmp(examples[i].verb, argv[0]) == 0)
-			memcpy(program.examples, examples[i].examples, sizeof examples[i].examples);
-	return command_operands(&program, argc, argv, 1, max);
-}
-
 /* For the container of that id, or with --regex for each whose id matches. */
 static int
 for_each(struct control *control, const char *word, int (*act)(const char *, void *))
@@ -172,10 +127,9 @@ after_start(const struct globals *globals, struct oci_state *state, int started)
 int
 command_start(const struct globals *globals, int argc, char **argv)
 {
-	struct control control = { .globals = globals };
 	struct oci_state state;
 	struct service service = { -1, -1 };
-	int first = begin(no_rows, 1, argc, argv, &control), pidfd, done = -1;
+	int first = command_operands(argc, argv, NULL, NULL), pidfd, done = -1;
 
 	if (first <= 0)
 		return first;
@@ -228,7 +182,7 @@ int
 command_state(const struct globals *globals, int argc, char **argv)
 {
 	struct control control = { .globals = globals };
-	int first = begin(state_rows, 1, argc, argv, &control);
+	int first = command_operands(argc, argv, state_rows, &control);
 
 	return first <= 0 ? first : for_each(&control, argv[first], show);
 }
@@ -274,7 +228,7 @@ int
 command_kill(const struct globals *globals, int argc, char **argv)
 {
 	struct control control = { .globals = globals, .number = SIGTERM };
-	int first = begin(kill_rows, 2, argc, argv, &control);
+	int first = command_operands(argc, argv, kill_rows, &control);
 
 	if (first <= 0)
 		return first;
@@ -347,7 +301,7 @@ int
 command_delete(const struct globals *globals, int argc, char **argv)
 {
 	struct control control = { .globals = globals };
-	int first = begin(delete_rows, 1, argc, argv, &control);
+	int first = command_operands(argc, argv, delete_rows, &control);
 
 	return first <= 0 ? first : for_each(&control, argv[first], delete_one);
 }
@@ -374,10 +328,9 @@ open_running(const struct globals *globals, const char *id, struct oci_state *st
 static int
 freeze(const struct globals *globals, int argc, char **argv, bool frozen)
 {
-	struct control control = { .globals = globals };
 	struct oci_state state;
 	struct cgroup cgroup;
-	int first = begin(no_rows, 1, argc, argv, &control), done;
+	int first = command_operands(argc, argv, NULL, NULL), done;
 
 	if (first <= 0)
 		return first;

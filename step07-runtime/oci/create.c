@@ -25,26 +25,19 @@ struct create_options {
 	bool no_pivot, old_keyring, detach, keep, ignored;
 };
 
-int
-option_preserve_fds(const struct option_row *row, const char *value, void *into)
-{
-	int64_t *field = (int64_t *)((char *)into + row->offset);
-
-	if (number_parse(value, 0, 1024, field) < 0)
-		return fail(EINVAL, "--preserve-fds %s: not a number from 0 to 1024", value);
-	return 0;
-}
-
 #define AT(field) offsetof(struct create_options, field)
-static const struct option_row create_rows[] = {
+enum { RUN_ONLY = 2 }; /* the first rows are not for create */
+static const struct option_row run_rows[] = {
+	{ "detach", 'd', NULL, "-", "leave when the command runs", option_flag, AT(detach), 0 },
+	{ "keep", 0, NULL, "-", "what is left of it stays, for delete", option_flag, AT(keep), 0 },
 	{ "bundle", 'b', "DIR", "-", "where config.json is; default: here", option_text, AT(bundle),
 	  0 },
 	{ "pid-file", 0, "FILE", "-", "write the pid of the first process there", option_text,
 	  AT(pid_file), 0 },
 	{ "console-socket", 0, "SOCKET", "unix(7)", "send the pty's master there", option_text,
 	  AT(console), 0 },
-	{ "preserve-fds", 0, "N", "close_range(2)", "keep N descriptors after 2",
-	  option_preserve_fds, AT(preserve_fds), 0 },
+	{ "preserve-fds", 0, "N", "close_range(2)", "keep N descriptors after 2", option_up_to,
+	  AT(preserve_fds), PRESERVE_MOST },
 	{ "no-pivot", 0, NULL, "chroot(2)", "no pivot_root, for a host on a ramdisk", option_flag,
 	  AT(no_pivot), 0 },
 	{ "no-new-keyring", 0, NULL, "keyrings(7)", "keep the caller's session keyring",
@@ -53,12 +46,6 @@ static const struct option_row create_rows[] = {
 	  AT(config), 0 },
 	{ "no-subreaper", 0, NULL, "-", "accepted: orphans go to the caller's reaper anyway",
 	  option_flag, AT(ignored), 0 },
-	{ 0 },
-};
-
-static const struct option_row run_rows[] = {
-	{ "detach", 'd', NULL, "-", "leave when the command runs", option_flag, AT(detach), 0 },
-	{ "keep", 0, NULL, "-", "what is left of it stays, for delete", option_flag, AT(keep), 0 },
 	{ 0 },
 };
 
@@ -148,10 +135,10 @@ struct job {
 /* Parses the command line, takes the name, and reads the configuration. Gives 1, 0 after --help,
  * −1. */
 static int
-begin(const struct program *program, const struct globals *globals, int argc, char **argv,
+begin(const struct option_row *rows, const struct globals *globals, int argc, char **argv,
       struct job *job)
 {
-	int first = command_operands(program, argc, argv, 1, 1);
+	int first = command_operands(argc, argv, rows, &job->options);
 	struct create_options *options = &job->options;
 
 	job->pid_file = job->state.dir = -1;
@@ -171,9 +158,10 @@ begin(const struct program *program, const struct globals *globals, int argc, ch
 	job->config.process.listen_fds = service_descriptors();
 	job->launch.keep = (unsigned)options->preserve_fds + job->config.process.listen_fds;
 	job->launch.old_keyring = job->state.old_keyring = options->old_keyring;
-	job->launch.no_cgroup =
-		globals->cgroup_manager && !strcmp(globals->cgroup_manager, "disabled");
-	job->launch.systemd = globals->systemd_cgroup && !job->launch.no_cgroup;
+	job->launch.no_cgroup = !strcmp(globals->cgroup_manager, "disabled");
+	job->launch.systemd =
+		!job->launch.no_cgroup &&
+		(globals->systemd_cgroup || !strcmp(globals->cgroup_manager, "systemd"));
 	if (options->no_pivot)
 		fputs("boxstep-oci: --no-pivot: a root that is only chrooted can be left by who "
 		      "has "
@@ -257,17 +245,7 @@ int
 command_create(const struct globals *globals, int argc, char **argv)
 {
 	static struct job job;
-	const struct program program = {
-		.name = "boxstep-oci create",
-		.synopsis = "[OPTIONS] ID",
-		.about = "Builds the container of a bundle; its command waits for `start`.",
-		.tables = (struct option_table[]){ { "create", create_rows, &job.options },
-						   { "narration", call_options, NULL },
-						   { 0 } },
-		.examples = { "boxstep-oci create web", "boxstep-oci create --bundle B web",
-			      "boxstep-oci create --pid-file P web && boxstep-oci start web" },
-	};
-	int begun = begin(&program, globals, argc, argv, &job);
+	int begun = begin(run_rows + RUN_ONLY, globals, argc, argv, &job);
 
 	if (begun == 0)
 		return 0;
@@ -301,18 +279,7 @@ int
 command_run(const struct globals *globals, int argc, char **argv)
 {
 	static struct job job;
-	const struct program program = {
-		.name = "boxstep-oci run",
-		.synopsis = "[OPTIONS] ID",
-		.about = "Creates, starts, waits and deletes: the status is the command's.",
-		.tables = (struct option_table[]){ { "run", run_rows, &job.options },
-						   { "create", create_rows, &job.options },
-						   { "narration", call_options, NULL },
-						   { 0 } },
-		.examples = { "boxstep-oci run --bundle B once", "boxstep-oci run once",
-			      "boxstep-oci run --detach --pid-file P once" },
-	};
-	int begun = begin(&program, globals, argc, argv, &job), status = 0;
+	int begun = begin(run_rows, globals, argc, argv, &job), status = 0;
 
 	if (begun == 0)
 		return 0;

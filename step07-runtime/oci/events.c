@@ -280,18 +280,9 @@ int
 command_events(const struct globals *globals, int argc, char **argv)
 {
 	struct event_options options = { .interval = 5000 };
-	const struct program program = {
-		.name = "boxstep-oci events",
-		.synopsis = "[OPTIONS] ID",
-		.about = "Prints what a container uses, until it ends, and when it ran out of "
-			 "memory.",
-		.tables = (struct option_table[]){ { "events", event_rows, &options }, { 0 } },
-		.examples = { "boxstep-oci events --stats web",
-			      "boxstep-oci events --interval 500ms web", "boxstep-oci events web" },
-	};
 	struct oci_state state;
 	struct cgroup cgroup;
-	int first = command_operands(&program, argc, argv, 1, 1), done;
+	int first = command_operands(argc, argv, event_rows, &options), done;
 
 	if (first <= 0)
 		return first;

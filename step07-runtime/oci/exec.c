@@ -53,8 +53,8 @@ static const struct option_row exec_rows[] = {
 	  "a cgroup that the container has made, below its own", option_text, AT(cgroup), 0 },
 	{ "ignore-paused", 0, NULL, "cgroup.freeze", "wait for a paused container to be resumed",
 	  option_flag, AT(ignore_paused), 0 },
-	{ "preserve-fds", 0, "N", "close_range(2)", "keep N descriptors after 2",
-	  option_preserve_fds, AT(preserve_fds), 0 },
+	{ "preserve-fds", 0, "N", "close_range(2)", "keep N descriptors after 2", option_up_to,
+	  AT(preserve_fds), PRESERVE_MOST },
 	{ "no-subreaper", 0, NULL, "-", "accepted: orphans go to the caller's reaper anyway",
 	  option_flag, AT(ignored), 0 },
 	{ 0 },
@@ -222,20 +222,9 @@ int
 command_exec(const struct globals *globals, int argc, char **argv)
 {
 	struct exec_options options = { 0 };
-	const struct program program = {
-		.name = "boxstep-oci exec",
-		.synopsis =
-			"[OPTIONS] ID COMMAND [ARG...]\n       boxstep-oci exec --process FILE ID",
-		.about = "Runs one more process in a container.",
-		.tables = (struct option_table[]){ { "exec", exec_rows, &options },
-						   { "narration", call_options, NULL },
-						   { 0 } },
-		.examples = { "boxstep-oci exec web ps", "boxstep-oci exec --cwd / web ls",
-			      "boxstep-oci exec --process P --detach web" },
-	};
 	struct oci_state state;
 	enum oci_status status;
-	int first = command_words(&program, argc, argv), done = -1;
+	int first = command_operands(argc, argv, exec_rows, &options), done = -1;
 
 	if (first <= 0)
 		return first;

@@ -81,17 +81,7 @@ add_words(struct json_object *json, const char *key, const struct profile_word *
 int
 command_features(const struct globals *globals, int argc, char **argv)
 {
-	static const struct option_row no_rows[] = { { 0 } };
-	const struct program program = {
-		.name = "boxstep-oci features",
-		.synopsis = "",
-		.about =
-			"Prints what this runtime can do, as the specification's features.md says.",
-		.tables = (struct option_table[]){ { "options", no_rows, NULL }, { 0 } },
-		.examples = { "boxstep-oci features", "boxstep-oci features --help",
-			      "boxstep-oci --debug features" },
-	};
-	int first = command_operands(&program, argc, argv, 0, 0);
+	int first = command_operands(argc, argv, NULL, NULL);
 	struct json_object *json, *system, *seccomp, *policy;
 
 	(void)globals;

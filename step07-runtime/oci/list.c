@@ -23,32 +23,13 @@ struct list_options {
 	bool quiet;
 };
 
-static int
-set_format(const struct option_row *row, const char *value, void *into)
-{
-	((struct list_options *)into)->format = value;
-	if (strcmp(value, "json") != 0 && strcmp(value, "table") != 0)
-		return fail(EINVAL, "--%s %s: neither json nor table", row->name, value);
-	return 0;
-}
-
-#define FORMAT_ROW                                                                        \
-	{                                                                                 \
-		"format", 'f', "FORMAT", "-", "json or table (default)", set_format, 0, 0 \
-	}
+#define AT(field) offsetof(struct list_options, field)
+enum { LIST_ONLY = 1 }; /* the first row is not for ps */
 static const struct option_row list_rows[] = {
-	FORMAT_ROW,
-	{ "quiet", 'q', NULL, "-", "ids only", option_flag, offsetof(struct list_options, quiet),
-	  0 },
+	{ "quiet", 'q', NULL, "-", "ids only", option_flag, AT(quiet), 0 },
+	{ "format", 'f', "table|json", "-", "how; default: table", option_choice, AT(format), 0 },
 	{ 0 },
 };
-static const struct option_row ps_rows[] = { FORMAT_ROW, { 0 } };
-
-static bool
-as_json(const struct list_options *options)
-{
-	return options->format && strcmp(options->format, "json") == 0;
-}
 
 static const char *
 member(struct json_object *json, const char *key)
@@ -88,20 +69,14 @@ show(const char *id, void *into)
 int
 command_list(const struct globals *globals, int argc, char **argv)
 {
-	struct list_options options = { .globals = globals };
-	const struct program program = {
-		.name = "boxstep-oci list",
-		.synopsis = "[OPTIONS]",
-		.about = "Lists the containers below --root.",
-		.tables = (struct option_table[]){ { "list", list_rows, &options }, { 0 } },
-		.examples = { "boxstep-oci list", "boxstep-oci list -q",
-			      "boxstep-oci list --format json" },
-	};
-	int first = command_operands(&program, argc, argv, 0, 0), done;
+	struct list_options options = { .globals = globals, .format = "table" };
+	int first = command_operands(argc, argv, list_rows, &options), done;
 
 	if (first <= 0)
 		return first;
-	options.list = as_json(&options) && !options.quiet ? json_object_new_array() : NULL;
+	options.list = strcmp(options.format, "json") == 0 && !options.quiet
+			       ? json_object_new_array()
+			       : NULL;
 	if (!options.list && !options.quiet)
 		printf("%-24s %-8s %-8s %-32s %-31s %s\n", "ID", "PID", "STATUS", "BUNDLE",
 		       "CREATED", "OWNER");
@@ -193,19 +168,11 @@ table(char **words, const struct processes *of)
 int
 command_ps(const struct globals *globals, int argc, char **argv)
 {
-	struct list_options options = { .globals = globals };
-	const struct program program = {
-		.name = "boxstep-oci ps",
-		.synopsis = "[OPTIONS] ID [WORDS for ps(1), default: -ef]",
-		.about = "Shows a container's processes as the host sees them.",
-		.tables = (struct option_table[]){ { "ps", ps_rows, &options }, { 0 } },
-		.examples = { "boxstep-oci ps web", "boxstep-oci ps --format json web",
-			      "boxstep-oci ps web -o pid,comm" },
-	};
+	struct list_options options = { .globals = globals, .format = "table" };
 	struct processes of = { 0 };
 	struct oci_state state;
 	struct cgroup cgroup = CGROUP_NONE;
-	int first = command_words(&program, argc, argv), done = 0;
+	int first = command_operands(argc, argv, list_rows + LIST_ONLY, &options), done = 0;
 
 	if (first <= 0)
 		return first;
@@ -216,7 +183,7 @@ command_ps(const struct globals *globals, int argc, char **argv)
 			    state.id);
 	else if (cgroup_try_open(state.cgroup, &cgroup) == 0)
 		done = cgroup_processes(&cgroup, &of.pid, &of.count);
-	if (done == 0 && as_json(&options)) {
+	if (done == 0 && strcmp(options.format, "json") == 0) {
 		for (size_t i = 0; i < of.count; i++)
 			printf("%s%d", i ? "," : "[", of.pid[i]);
 		puts(of.count ? "]" : "[]");

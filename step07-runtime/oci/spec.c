@@ -94,16 +94,7 @@ int
 command_spec(const struct globals *globals, int argc, char **argv)
 {
 	struct spec_options options = { .bundle = ".", .file = "config.json" };
-	const struct program program = {
-		.name = "boxstep-oci spec",
-		.synopsis = "[OPTIONS]",
-		.about =
-			"Writes a config.json that runs a shell in the directory rootfs beside it.",
-		.tables = (struct option_table[]){ { "spec", spec_rows, &options }, { 0 } },
-		.examples = { "boxstep-oci spec", "boxstep-oci spec --rootless",
-			      "boxstep-oci spec --bundle B" },
-	};
-	int first = command_operands(&program, argc, argv, 0, 0), dir, done = -1;
+	int first = command_operands(argc, argv, spec_rows, &options), dir, done = -1;
 	struct json_object *config, *system;
 	struct stat there;
 

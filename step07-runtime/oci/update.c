@@ -185,21 +185,10 @@ int
 command_update(const struct globals *globals, int argc, char **argv)
 {
 	struct update_options options = { .flags = json_object_new_object() };
-	const struct program program = {
-		.name = "boxstep-oci update",
-		.synopsis = "[OPTIONS] ID",
-		.about = "Changes limits of a container that lives; the others stay as they are.",
-		.tables = (struct option_table[]){ { "limits", update_rows, &options },
-						   { "narration", call_options, NULL },
-						   { 0 } },
-		.examples = { "boxstep-oci update --memory 64m web",
-			      "boxstep-oci update --cpu-quota 50000 web",
-			      "boxstep-oci update --resources FILE web" },
-	};
 	struct json_object *json = NULL;
 	struct oci_state state;
 	struct cgroup cgroup;
-	int first = command_operands(&program, argc, argv, 1, 1), done = -1;
+	int first = command_operands(argc, argv, update_rows, &options), done = -1;
 
 	if (first <= 0)
 		done = first;

@@ -569,7 +569,7 @@ def _():
             r = run([*box.argv("exec", "--preserve-fds", number), "true"])
             equal(r.status, status, number)
             if status:
-                contains(r.err, f"--preserve-fds {number}: not a number from 0 to 1024")
+                contains(r.err, f"--preserve-fds {number}: not a whole number from 0 to 1024")
 
 
 @test("LISTEN_FDS: the descriptors are there, after them those of --preserve-fds, and the pid is that inside")

@@ -56,7 +56,7 @@ def check_help(text, name):
     equal(len(set(names)), len(names), "number of different options")
     for option, unit, sentence, _ in found:
         check(len(sentence) >= 8, f"--{option} has no help: {sentence!r}")
-        check(not unit or re.match(r"\[=|[A-Z\[]|\d+-\d+$", unit), f"--{option}: {unit!r} is no unit")
+        check(not unit or re.match(r"\[=|[A-Z\[]|\d+-\d+$|[a-z]+(\|[a-z]+)+$", unit), f"--{option}: {unit!r} is no unit")
     bare = [option for option, _, _, kernel in found if not kernel and option not in NO_OBJECT]
     check(len(bare) * 3 <= len(found) or name.startswith("boxstep"), f"options without an object: {bare}")
     check(len(examples(text)) >= 3, "fewer than three examples")
