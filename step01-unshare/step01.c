@@ -12,15 +12,18 @@
 #include "step01-unshare/idmap.h"
 #include "step01-unshare/namespaces.h"
 #include "step01-unshare/options.h"
+#include "step01-unshare/sysctl.h"
 
 extern char **environ;
 
 static struct ns_options ns;
 static struct idmap_options idmap;
+static struct sysctl_options sysctl;
 
 static const struct option_table tables[] = {
 	{ "namespaces", ns_options, &ns },
 	{ "ids", idmap_options, &idmap },
+	{ "kernel settings", sysctl_options, &sysctl },
 	{ "other processes", ns_view_options, &ns },
 	{ "narration", call_options, NULL },
 	{ 0 },
@@ -59,7 +62,7 @@ create(void)
 	/* a mount seen outside would not be a namespace's: on most hosts / is shared */
 	if ((ns.kinds & CLONE_NEWNS) && ns_private_mounts() < 0)
 		return -1;
-	return ns_set_hostname(&ns);
+	return sysctl_set(&sysctl, ns.kinds) < 0 ? -1 : ns_set_hostname(&ns);
 }
 /* ANCHOR_END: create */
 
@@ -72,6 +75,8 @@ join(void)
 		return -1;
 	/* the user namespace gave rights to a process that is nobody in it yet */
 	if ((kinds & CLONE_NEWUSER) && idmap_become_root() < 0)
+		return -1;
+	if (sysctl_set(&sysctl, kinds) < 0)
 		return -1;
 	/* a process never changes its own PID namespace: the command is a child */
 	return kinds & (CLONE_NEWPID | CLONE_NEWTIME) ? ns_fork_into() : 0;

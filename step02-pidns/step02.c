@@ -9,6 +9,7 @@
 #include "step01-unshare/idmap.h"
 #include "step01-unshare/namespaces.h"
 #include "step01-unshare/options.h"
+#include "step01-unshare/sysctl.h"
 #include "step02-pidns/handshake.h"
 #include "step02-pidns/init.h"
 #include "step02-pidns/spawn.h"
@@ -18,13 +19,12 @@ extern char **environ;
 static struct spawn_options spawn;
 static struct ns_options ns = { .kinds = CLONE_NEWNS };
 static struct idmap_options idmap;
+static struct sysctl_options sysctl;
 
 static const struct option_table tables[] = {
-	{ "processes", spawn_options, &spawn },
-	{ "namespaces", ns_options, &ns },
-	{ "ids", idmap_options, &idmap },
-	{ "narration", call_options, NULL },
-	{ 0 },
+	{ "processes", spawn_options, &spawn }, { "namespaces", ns_options, &ns },
+	{ "ids", idmap_options, &idmap },	{ "kernel settings", sysctl_options, &sysctl },
+	{ "narration", call_options, NULL },	{ 0 },
 };
 
 static const struct program program = {
@@ -51,7 +51,7 @@ child(char **argv, struct handshake *shake)
 	if ((ns.kinds & CLONE_NEWUSER) && ns_enter_time(&ns) < 0)
 		handshake_fail(shake);
 	/* a fresh /proc, where nobody else sees it */
-	if (ns_private_mounts() < 0 || spawn_fresh_proc() < 0)
+	if (ns_private_mounts() < 0 || spawn_fresh_proc() < 0 || sysctl_set(&sysctl, ns.kinds) < 0)
 		handshake_fail(shake);
 	if (ns_set_hostname(&ns) < 0 || spawn_die_with_parent() < 0 || handshake_ready(shake) < 0)
 		handshake_fail(shake);

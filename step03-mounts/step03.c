@@ -9,6 +9,7 @@
 #include "step01-unshare/idmap.h"
 #include "step01-unshare/namespaces.h"
 #include "step01-unshare/options.h"
+#include "step01-unshare/sysctl.h"
 #include "step02-pidns/handshake.h"
 #include "step02-pidns/init.h"
 #include "step02-pidns/spawn.h"
@@ -21,6 +22,7 @@ extern char **environ;
 static struct spawn_options spawn;
 static struct ns_options ns = { .kinds = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC };
 static struct idmap_options idmap;
+static struct sysctl_options sysctl;
 static struct rootfs_options rootfs;
 static struct mounts_options mounts;
 static struct devices_options devices;
@@ -33,6 +35,7 @@ static const struct option_table tables[] = {
 	{ "processes", spawn_options, &spawn },
 	{ "namespaces", ns_options, &ns },
 	{ "ids", idmap_options, &idmap },
+	{ "kernel settings", sysctl_options, &sysctl },
 	{ "narration", call_options, NULL },
 	{ 0 },
 };
@@ -59,6 +62,8 @@ child(char **argv, int tree, struct handshake *shake)
 	if (handshake_wait_go(shake) < 0 || (idmap_kind(&idmap) && idmap_become_root() < 0) ||
 	    /* in a user namespace the right to a time namespace begins here */
 	    ((ns.kinds & CLONE_NEWUSER) && ns_enter_time(&ns) < 0) ||
+	    /* while /proc/sys can be written to */
+	    sysctl_set(&sysctl, ns.kinds) < 0 ||
 	    /* sources first, while mounts spread as they do on the host */
 	    mounts_open(&list) < 0 || (root = rootfs_attach(&rootfs, tree)) < 0 ||
 	    /* while the host's /proc is in sight, without which a user namespace gets no own */

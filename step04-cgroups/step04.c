@@ -8,6 +8,7 @@
 #include "step01-unshare/idmap.h"
 #include "step01-unshare/namespaces.h"
 #include "step01-unshare/options.h"
+#include "step01-unshare/sysctl.h"
 #include "step02-pidns/handshake.h"
 #include "step02-pidns/init.h"
 #include "step02-pidns/spawn.h"
@@ -21,6 +22,7 @@ extern char **environ;
 static struct spawn_options spawn;
 static struct ns_options ns = { .kinds = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC };
 static struct idmap_options idmap;
+static struct sysctl_options sysctl;
 static struct view view; /* what the container sees, see step03.c */
 static struct account account = { .cgroup = CGROUP_NONE };
 
@@ -33,6 +35,7 @@ static const struct option_table tables[] = {
 	{ "processes", spawn_options, &spawn },
 	{ "namespaces", ns_options, &ns },
 	{ "ids", idmap_options, &idmap },
+	{ "kernel settings", sysctl_options, &sysctl },
 	{ "narration", call_options, NULL },
 	{ 0 },
 };
@@ -58,8 +61,9 @@ child(char **argv, struct handshake *shake)
 	    /* in a user namespace the right to a time namespace begins here */
 	    ((ns.kinds & CLONE_NEWUSER) && ns_enter_time(&ns) < 0) ||
 	    /* it was born in its cgroup: a cgroup2 mount shows that one as the root */
-	    attrs_apply(&account.attrs, -1) < 0 || view_enter(&view) < 0 ||
-	    ns_set_hostname(&ns) < 0 || spawn_die_with_parent() < 0 || handshake_ready(shake) < 0)
+	    attrs_apply(&account.attrs, -1) < 0 || sysctl_set(&sysctl, ns.kinds) < 0 ||
+	    view_enter(&view) < 0 || ns_set_hostname(&ns) < 0 || spawn_die_with_parent() < 0 ||
+	    handshake_ready(shake) < 0)
 		handshake_fail(shake);
 	init_or_exec(spawn.no_init, argv, environ, 0, shake);
 }

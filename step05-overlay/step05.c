@@ -8,6 +8,7 @@
 #include "step01-unshare/idmap.h"
 #include "step01-unshare/namespaces.h"
 #include "step01-unshare/options.h"
+#include "step01-unshare/sysctl.h"
 #include "step02-pidns/handshake.h"
 #include "step02-pidns/init.h"
 #include "step02-pidns/spawn.h"
@@ -19,6 +20,7 @@
 static struct spawn_options spawn;
 static struct ns_options ns = { .kinds = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC };
 static struct idmap_options idmap;
+static struct sysctl_options sysctl;
 static struct view view;       /* what the container sees, see step03.c */
 static struct account account; /* what it may use, see step04.c */
 static struct contents contents;
@@ -32,6 +34,7 @@ static const struct option_table tables[] = {
 	{ "processes", spawn_options, &spawn },
 	{ "namespaces", ns_options, &ns },
 	{ "ids", idmap_options, &idmap },
+	{ "kernel settings", sysctl_options, &sysctl },
 	{ "narration", call_options, NULL },
 	{ 0 },
 };
@@ -58,7 +61,7 @@ child(struct handshake *shake)
 	    ((ns.kinds & CLONE_NEWUSER) && ns_enter_time(&ns) < 0) ||
 	    /* here, so that it ends with this mount namespace, whatever happens to the parent */
 	    contents_mount(&contents, &view) < 0 || attrs_apply(&account.attrs, -1) < 0 ||
-	    view_enter(&view) < 0 ||
+	    sysctl_set(&sysctl, ns.kinds) < 0 || view_enter(&view) < 0 ||
 	    /* names mean what the image's own files say, and those are in sight now */
 	    ns_set_hostname(&ns) < 0 || contents_settle(&contents) < 0 ||
 	    contents_become(&contents) < 0 || spawn_die_with_parent() < 0 ||

@@ -15,7 +15,7 @@
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/labels.h"
 #include "step07-runtime/security/seccomp.h"
-#include "step07-runtime/security/sysctl.h"
+#include "step01-unshare/sysctl.h"
 
 struct wall {
 	struct cap_options rights; /* the four that the tables of options set */

@@ -16,7 +16,7 @@
 #include "step07-runtime/security/seccomp.h"
 #include "step04-cgroups/attrs.h"
 #include "step07-runtime/security/labels.h"
-#include "step07-runtime/security/sysctl.h"
+#include "step01-unshare/sysctl.h"
 
 /* The options of `run` that stand in no module below, and the structs of those that do. */
 struct run_options {

@@ -20,7 +20,7 @@
 #include "step04-cgroups/attrs.h"
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/labels.h"
-#include "step07-runtime/security/sysctl.h"
+#include "step01-unshare/sysctl.h"
 
 struct json_object;
 

@@ -48,6 +48,7 @@ def cases():
         "monotonic": Case("--time --monotonic 100000", "cat /proc/self/timens_offsets", r"monotonic +100000"),
         "boottime": Case("--time --boottime 100000", "cat /proc/self/timens_offsets", r"boottime +100000"),
         "map-root": Case("--user --map-root", "id -u", "^0$"),
+        "sysctl": Case("--ipc --sysctl kernel.msgmax=9000", "cat /proc/sys/kernel/msgmax", "9000"),
         "map-auto": Case("--user --map-auto", "cat /proc/self/uid_map", r"\d{5}$"),
         "show": Case("--show"),
         "join": Case("--join JOINED", "hostname", "^joined$"),
@@ -113,7 +114,6 @@ def cases():
         "apparmor": Case("--apparmor unconfined"),
         "selinux": Case("--selinux system_u:system_r:container_t:s0",
                         untried=None if os.path.exists("/sys/fs/selinux") else "not tried: no SELinux"),
-        "sysctl": Case("--sysctl kernel.msgmax=9000", "cat /proc/sys/kernel/msgmax", "9000"),
         "detach": Case("--detach", "true", r"^\d+$"),
         "log": Case("--log TOLD", "echo kept", "kept"),
     }
@@ -135,6 +135,7 @@ def engine_cases():
         "ipc": Case("--ipc host", "readlink /proc/self/ns/ipc", re.escape(os.readlink("/proc/self/ns/ipc"))),
         "uts": Case("--uts host", "hostname", f"^{os.uname().nodename}$"),
         "userns": Case("--userns auto", "cat /proc/self/uid_map", r"^ +0 +[1-9]"),
+        "sysctl": Case("--sysctl kernel.msgmax=9000", "cat /proc/sys/kernel/msgmax", "9000"),
         "stop-signal": Case("--stop-signal INT"),
         "label": Case("--label a=b"),
         "cidfile": Case("--cidfile CID"),

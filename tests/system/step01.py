@@ -80,6 +80,26 @@ def _(s):
     equal(os.uname().nodename, before)
 
 
+@test("--sysctl sets what belongs to a new namespace, and the host does not notice", steps=(1, 7))
+def _(s):
+    keys = ["net/ipv4/ip_default_ttl", "kernel/shmmni"]
+    before = [read(f"/proc/sys/{key}") for key in keys]
+    words = "--net --ipc --sysctl net.ipv4.ip_default_ttl=33 --sysctl kernel/shmmni=44".split()
+    r = run(s.argv(*words, cmd=[s.shell, "-c", "cat /proc/sys/" + " /proc/sys/".join(keys)]))
+    equal(r.lines, ["33", "44"])
+    equal([read(f"/proc/sys/{key}") for key in keys], before, "on the host")
+
+
+@test("--sysctl is for a namespace that is joined, too, and for no other", needs="root")
+def _():
+    p = start([step(1), "--ipc", "--", PROBE, "catch", "1"])
+    p.read_until("ready")
+    cat = ["sh", "-c", "cat /proc/sys/kernel/shmmni"]
+    equal(run([step(1), "--join", p.pid, "--ipc", "--sysctl", "kernel.shmmni=45", "--", *cat]).lines, ["45"])
+    equal(run([step(1), "--join", p.pid, "--ipc", "--", *cat]).lines, ["45"])
+    differs(read("/proc/sys/kernel/shmmni").strip(), "45")
+
+
 @test("--time adds its offsets to the monotonic and the boot clock", steps=(1, 7))
 def _(s):
     here = time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -306,6 +326,10 @@ bad("a value for a flag", lambda: [step(1), "--uts=1", "true"], call="--uts")
 bad("an option without its value", lambda: [step(1), "--hostname"], call="--hostname")
 bad("no command", lambda: [step(1), "--uts"], call="COMMAND")
 bad("a host name without a UTS namespace", lambda: [step(1), "--hostname", "x", "true"], call="--hostname", names="--uts")
+for s in for_steps(1, 7):
+    bad(f"a setting of the host, step {s.n}", lambda s=s: s.argv("--sysctl", "kernel.panic=1", cmd=["true"]), call="sysctl kernel/panic", names="belongs to the host")
+bad("a setting of a namespace that is the host's", lambda: [step(1), "--uts", "--sysctl", "kernel.msgmax=1", "true"], call="sysctl kernel/msgmax", names="CLONE_NEWIPC")
+bad("a setting without a value", lambda: [step(1), "--uts", "--sysctl", "kernel.msgmax", "true"], call="sysctl", names="KEY=VALUE")
 bad("offsets without a time namespace", lambda: [step(1), "--boottime", "5", "true"], call="--boottime")
 bad("a pid that is none", lambda: [step(1), "--join", "4x", "true"], call="--join", names="4x")
 bad("a process that is not there", lambda: [step(1), "--join", "4194304", "true"], call="pidfd_open", names="4194304")
@@ -361,7 +385,7 @@ class AppArmor:
         run(["umount", "/sys/kernel/security"])
 
 
-@test("a host whose AppArmor takes the rights from a user namespace is named as the cause", needs="vm cmd:apparmor_parser cmd:aa-exec", steps=for_steps(1, 7))
+@test("a host whose AppArmor takes the rights from a user namespace is named as the cause", needs="vm cmd:apparmor_parser cmd:aa-exec", steps=(1, 7))
 def _(s):
     with AppArmor() as confined:
         r = run_as_user([*confined, *s.argv("--user", "--map-root", cmd=["/bin/true"])])

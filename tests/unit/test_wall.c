@@ -38,7 +38,7 @@
 #include "step07-runtime/security/profile.h"
 #include "tests/profile_json.h"
 #include "step07-runtime/security/seccomp.h"
-#include "step07-runtime/security/sysctl.h"
+#include "step01-unshare/sysctl.h"
 #include "step07-runtime/security/unixsock.h"
 
 #include <cmocka.h> /* last: it makes a macro of fail() */

@@ -3,7 +3,7 @@
  *
  * All others are the host's, and are refused. Follows sysctl(8), ipc_namespaces(7),
  * network_namespaces(7), `linux.sysctl` of the OCI runtime specification.
- * Explained in book/07a-security.md.
+ * Explained in book/01-unshare.md.
  */
 #ifndef BOXSTEP_SYSCTL_H
 #define BOXSTEP_SYSCTL_H
@@ -24,5 +24,9 @@ int sysctl_check(const struct sysctl_options *options, int kinds);
 
 /* In the child, in its namespaces, before /proc/sys is made read-only. PROC: see procfs.h. */
 int sysctl_apply(const struct sysctl_options *options, int proc);
+
+/* Both, in a process that is in its namespaces, for who can do no more than fail there: KINDS are
+ * those that are its own. Nothing without settings. */
+int sysctl_set(const struct sysctl_options *options, int kinds);
 
 #endif

@@ -1,17 +1,18 @@
 /*
  * sysctl.c: which settings are a container's own, and setting them.
  * Follows sysctl(8), ipc_namespaces(7), network_namespaces(7), uts_namespaces(7),
- * mq_overview(7). Explained in book/07a-security.md.
+ * mq_overview(7). Explained in book/01-unshare.md.
  */
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "step01-unshare/call.h"
 #include "step01-unshare/namespaces.h"
 #include "step01-unshare/procfs.h"
-#include "step07-runtime/security/sysctl.h"
+#include "step01-unshare/sysctl.h"
 
 /* ANCHOR: owners */
 /* Below a name that ends with a slash everything is the namespace's. */
@@ -140,6 +141,20 @@ sysctl_apply(const struct sysctl_options *options, int proc)
 			return -1;
 	}
 	return 0;
+}
+
+int
+sysctl_set(const struct sysctl_options *options, int kinds)
+{
+	int proc, done;
+
+	if (!options->set.count)
+		return 0;
+	if (sysctl_check(options, kinds) < 0 || (proc = procfs_open()) < 0)
+		return -1;
+	done = sysctl_apply(options, proc);
+	close(proc);
+	return done;
 }
 
 const struct option_row sysctl_options[] = {
