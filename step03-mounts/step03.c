@@ -62,10 +62,9 @@ child(char **argv, int tree, struct handshake *shake)
 	if (handshake_wait_go(shake) < 0 || (idmap_kind(&idmap) && idmap_become_root() < 0) ||
 	    /* in a user namespace the right to a time namespace begins here */
 	    ((ns.kinds & CLONE_NEWUSER) && ns_enter_time(&ns) < 0) ||
-	    /* while /proc/sys can be written to */
-	    sysctl_set(&sysctl, ns.kinds) < 0 ||
 	    /* sources first, while mounts spread as they do on the host */
-	    mounts_open(&list) < 0 || (root = rootfs_attach(&rootfs, tree)) < 0 ||
+	    mounts_open(&list) < 0 || sysctl_set(&sysctl, ns.kinds) < 0 ||
+	    (root = rootfs_attach(&rootfs, tree)) < 0 ||
 	    /* while the host's /proc is in sight, without which a user namespace gets no own */
 	    mounts_apply(&list, root) < 0 || devices_make(&devices, &list, root) < 0 ||
 	    /* what had to be writable until here; then what the command is not to see */

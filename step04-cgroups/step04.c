@@ -2,12 +2,9 @@
  * step04: the child begins its life in a cgroup that counts and limits what it uses.
  * Follows cgroups(7), clone(2). Explained in book/04-cgroups.md.
  */
-#include <sched.h>
-
 #include "step01-unshare/call.h"
 #include "step01-unshare/idmap.h"
 #include "step01-unshare/namespaces.h"
-#include "step01-unshare/options.h"
 #include "step01-unshare/sysctl.h"
 #include "step02-pidns/handshake.h"
 #include "step02-pidns/init.h"

@@ -1,16 +1,16 @@
 /*
- * terminal.c: raw mode, restored on every way out; the master of a pty received.
- * Follows termios(3), unix(7) (SCM_RIGHTS). Explained in book/07-runtime.md.
+ * terminal.c: raw mode, restored on every way out; the master of a pty received, its other end
+ * taken. Follows termios(3), tty_ioctl(4). Explained in book/07-runtime.md.
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
 #include "step07-runtime/terminal.h"
+#include "step02-pidns/unixsock.h"
 
 static struct termios before;
 static int raw_fd = -1;
@@ -62,22 +62,23 @@ terminal_sockets(int ends[2])
 int
 terminal_receive(int socket)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	char name[64];
-	struct iovec part = { name, sizeof name };
-	struct msghdr message = { .msg_iov = &part,
-				  .msg_iovlen = 1,
-				  .msg_control = control.space,
-				  .msg_controllen = sizeof control.space };
-	struct cmsghdr *c;
-	int master;
+	int master = unix_receive(socket);
 
-	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) <= 0 || !(c = CMSG_FIRSTHDR(&message)) ||
-	    c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof master))
-		return fail(EPROTO, "no terminal came from the container");
-	memcpy(&master, CMSG_DATA(c), sizeof master);
-	return master;
+	return master < 0 ? fail(EPROTO, "no terminal came from the container") : master;
+}
+
+int
+terminal_take(int terminal, const struct winsize *size, uid_t owner)
+{
+	if (size->ws_row && ioctl(terminal, TIOCSWINSZ, size) < 0)
+		return fail(errno, "ioctl(TIOCSWINSZ)");
+	setsid(); /* EPERM: it leads one already */
+	if (ioctl(terminal, TIOCSCTTY, 0) < 0)
+		return fail(errno, "ioctl(TIOCSCTTY)");
+	if (fchown(terminal, owner, (gid_t)-1) < 0 && errno != EPERM && errno != EINVAL)
+		return fail(errno, "fchown of the terminal");
+	for (int fd = 0; fd < 3; fd++)
+		if (dup2(terminal, fd) < 0)
+			return fail(errno, "dup2 of the terminal");
+	return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * terminal: the caller's terminal while it shows a container's.
+ * terminal: the caller's terminal while it shows a container's, and the container's own.
  *
  * In raw mode every key goes through as a byte; what Ctrl-C means is decided inside, by the
  * container's own pty. Follows termios(3), tty_ioctl(4). Explained in book/07-runtime.md.
@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <sys/ioctl.h>
+#include <sys/types.h>
 
 /* Puts the terminal of FD into raw mode, until terminal_restore (called at exit too). Nothing for
  * what is no terminal. 0 or −1. */
@@ -22,5 +23,9 @@ struct winsize terminal_size(int fd);
 int terminal_sockets(int ends[2]);
 /* The pty's master that arrives on SOCKET, close-on-exec; −1. */
 int terminal_receive(int socket);
+
+/* In the container's process: TERMINAL, a pty of SIZE (0 rows: as it is) and then of the user
+ * OWNER, becomes 0, 1 and 2, and that of a session of its own, so that Ctrl-C finds it. 0 or −1. */
+int terminal_take(int terminal, const struct winsize *size, uid_t owner);
 
 #endif

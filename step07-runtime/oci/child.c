@@ -1,14 +1,12 @@
 /*
  * child.c: the child's half: from GO to the exec, every wall in its order.
- * Follows the OCI runtime specification, credentials(7), tty_ioctl(4). Explained in
- * book/07-runtime.md.
+ * Follows the OCI runtime specification, credentials(7). Explained in book/07-runtime.md.
  */
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,32 +25,15 @@
 #include "step07-runtime/security/keyring.h"
 #include "step01-unshare/procfs.h"
 #include "step05-overlay/json.h"
-#include "step07-runtime/security/unixsock.h"
+#include "step07-runtime/terminal.h"
+#include "step02-pidns/unixsock.h"
 
 /* ---- what it sees ---- */
-
-/* The terminal becomes 0, 1 and 2, and that of a session of its own, so that Ctrl-C finds it. */
-static int
-use_terminal(int terminal, const struct oci_process *process)
-{
-	struct winsize size = { .ws_row = process->rows, .ws_col = process->columns };
-
-	if (process->rows && ioctl(terminal, TIOCSWINSZ, &size) < 0)
-		return fail(errno, "ioctl(TIOCSWINSZ)");
-	setsid(); /* EPERM: it leads one already */
-	if (ioctl(terminal, TIOCSCTTY, 0) < 0)
-		return fail(errno, "ioctl(TIOCSCTTY)");
-	if (fchown(terminal, process->user.uid, (gid_t)-1) < 0 && errno != EPERM && errno != EINVAL)
-		return fail(errno, "fchown of the terminal");
-	for (int fd = 0; fd < 3; fd++)
-		if (dup2(terminal, fd) < 0)
-			return fail(errno, "dup2 of the terminal");
-	return 0;
-}
 
 int
 child_open_terminal(int root, int console, bool bind, const struct oci_process *process)
 {
+	const struct winsize size = { .ws_row = process->rows, .ws_col = process->columns };
 	int master, slave;
 
 	if (console < 0)
@@ -61,7 +42,7 @@ child_open_terminal(int root, int console, bool bind, const struct oci_process *
 	    unix_send(console, "/dev/ptmx", master) < 0)
 		return -1;
 	close(master);
-	return use_terminal(slave, process);
+	return terminal_take(slave, &size, process->user.uid);
 }
 
 int

@@ -7,7 +7,7 @@
 
 #include "step01-unshare/call.h"
 #include "step07-runtime/oci/console.h"
-#include "step07-runtime/security/unixsock.h"
+#include "step02-pidns/unixsock.h"
 #include "step07-runtime/terminal.h"
 
 int

@@ -18,7 +18,7 @@
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/launch.h"
 #include "step07-runtime/security/profile.h"
-#include "step07-runtime/security/unixsock.h"
+#include "step02-pidns/unixsock.h"
 
 void
 launch_init(struct launch *launch, const char *id, struct oci_config *config)

@@ -16,7 +16,7 @@
 #include "step01-unshare/options.h"
 #include "step02-pidns/spawn.h"
 #include "step07-runtime/oci/service.h"
-#include "step07-runtime/security/unixsock.h"
+#include "step02-pidns/unixsock.h"
 
 #define DIRECTORY "notify" /* below that of the state */
 #define SOCKET	  "socket"

@@ -8,7 +8,7 @@
 
 #include "step01-unshare/call.h"
 #include "step07-runtime/security/courier.h"
-#include "step07-runtime/security/unixsock.h"
+#include "step02-pidns/unixsock.h"
 
 enum { WAITING = -2, NONE = -1 };
 

@@ -39,7 +39,7 @@
 #include "tests/profile_json.h"
 #include "step07-runtime/security/seccomp.h"
 #include "step01-unshare/sysctl.h"
-#include "step07-runtime/security/unixsock.h"
+#include "step02-pidns/unixsock.h"
 
 #include <cmocka.h> /* last: it makes a macro of fail() */
 

@@ -1,6 +1,6 @@
 /*
- * unixsock.c: one connect, one message. Follows unix(7), cmsg(3). Explained in
- * book/07-runtime.md.
+ * unixsock.c: one connect, one message, one descriptor. Follows unix(7), cmsg(3). Explained in
+ * book/02-pidns.md.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step07-runtime/security/unixsock.h"
+#include "step02-pidns/unixsock.h"
 
 int
 unix_connect(const char *path, int type, const char *asked)
@@ -59,4 +59,27 @@ unix_send(int socket, const char *text, int fd)
 	if (sent < 0 || (size_t)sent == part.iov_len)
 		return sent < 0 ? -1 : 0;
 	return fail(EMSGSIZE, "sendmsg(%d, …): %zd bytes of it were taken", socket, sent);
+}
+
+int
+unix_receive(int socket)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	char name[64];
+	struct iovec part = { name, sizeof name };
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = control.space,
+				  .msg_controllen = sizeof control.space };
+	struct cmsghdr *c;
+	int fd;
+
+	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) <= 0 || !(c = CMSG_FIRSTHDR(&message)) ||
+	    c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof fd))
+		return -1;
+	memcpy(&fd, CMSG_DATA(c), sizeof fd);
+	return fd;
 }
