@@ -38,6 +38,7 @@ def prove(ex):
 
 
 def hints_tell_nothing(ex):
+    equal(len({ex.hints[name] for name in ex.wrong}), len(ex.wrong), "hints, one for each wrong solution")
     for line in ex.answer_lines():
         for name, hint in ex.hints.items():
             absent(hint, line, f"hint {name}")
@@ -57,6 +58,46 @@ def register(ex):
 
 for one in grader.load().values():
     register(one)
+
+
+# ---- what teachers build on ------------------------------------------------------------------------
+
+# Gradebooks, folders that were handed in and a teacher's own checks name an exercise by its number, and look for
+# its file. An entry is never changed or used again; a new exercise gets a new number at the end of its step.
+KEPT = {
+    "1.1": "answers.txt", "1.2": "namespaces.c", "1.3": "rootless.c", "1.4": "leak.sh",
+    "2.1": "answers.txt", "2.2": "init.c", "2.3": "spawn.c", "2.4": "afterlife.c",
+    "3.1": "answers.txt", "3.2": "rootfs.c", "3.3": "inside.c", "3.4": "leave.c",
+    "4.1": "answers.txt", "4.2": "box.c", "4.3": "cgroup.c", "4.4": "out.sh", "4.5": "outrun.sh",
+    "5.1": "answers.txt", "5.2": "layer.c", "5.3": "unpack.c", "5.4": "layer.sh",
+    "6.1": "answers.txt", "6.2": "network.c", "6.3": "nat.c", "6.4": "answer.py",
+    "7.1": "answers.txt", "7.2": "caps.c", "7.3": "wall.c", "7.4": "leave.sh",
+}
+
+
+@test("an exercise keeps its number and its file, and its page says what it is and what it is worth", needs="")
+def _():
+    equal({number: ex.file for number, ex in exercises.items()}, KEPT)
+    for number, ex in exercises.items():
+        page = read(f"{ROOT}/book/exercises/{ex.step:02d}.md")
+        contains(page, f"\n## {number} {ex.title}\n\n*{ex.kind.capitalize()}, {ex.points} points")
+        contains(page, f"`{ex.file}`")
+
+
+def asked(ex, seed):
+    """What the starter of a class asks."""
+    own, exercise.SEED = exercise.SEED, seed
+    try:
+        return ex.starter()
+    finally:
+        exercise.SEED = own
+
+
+@test("classes are asked different things in every exercise of predictions, but for the one whose answers are counts", needs="")
+def _():
+    for ex in exercises.values():
+        if ex.kind == "observe" and ex.id != "2.1":
+            check(len({asked(ex, seed) for seed in ("spring", "summer", "winter")}) > 1, f"{ex.id}: the seed changes nothing")
 
 
 def hand_out(command, number):
@@ -191,3 +232,28 @@ def _():
     equal(told["exercises"][1]["passed"], True)
     added = next(row for row in told["exercises"][0]["checks"] if row["checked"] == "it names its author")
     equal((added["held"], added["seen"]), (False, "nobody is named"))
+
+
+@test("a check that does not end ends with its exercise's time, and what is left on the host costs half of the points")
+def _():
+    extra = TMP + "/extra"
+    os.makedirs(extra)
+    with open(extra + "/mine.py", "w") as out:
+        out.write('import subprocess\nimport time\n\nfrom exercise import Exercise, exercises\n\n'
+                  'for number, seconds in (("9.1", 1), ("9.2", 20)):\n'
+                  '    Exercise(number, "A word", "step01", kind="observe", file="word.txt", template="word =\\n", seconds=seconds)\n\n'
+                  '@exercises["9.1"].check("at once", 4)\ndef _(g):\n    pass\n\n'
+                  '@exercises["9.1"].check("never", 6)\ndef _(g):\n    time.sleep(1000)\n\n'
+                  '@exercises["9.2"].check("it leaves somebody", 8)\ndef _(g):\n    subprocess.Popen(["sleep", "1000"])\n')
+    folder = TMP + "/handed-in"
+    for number in ("9.1", "9.2"):
+        os.makedirs(f"{folder}/{number}")
+        with open(f"{folder}/{number}/word.txt", "w") as out:
+            out.write("word = any\n")
+    late, leaked = json.loads(make_grade(folder, "JSON=1", "ID=9.1 9.2", env={"GRADE_EXTRA": extra}).out)["exercises"]
+    equal((late["points"], late["max"], late["passed"]), (4, 10, False))
+    equal((late["checks"][1]["seen"], late["checks"][1]["hint_id"]), ("not done after 1 s", "time"))
+    equal((leaked["points"], leaked["max"], leaked["passed"]), (4, 8, False))
+    last = leaked["checks"][-1]
+    equal((last["checked"], last["hint_id"]), ("the host is as it was", "leak"))
+    contains(last["seen"], "sleep 1000")
