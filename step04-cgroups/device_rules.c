@@ -225,15 +225,13 @@ in_user_namespace(void)
 int
 device_rules_apply(const struct device_rule *rules, size_t count, const struct cgroup *cgroup)
 {
-	struct bpf_insn *program;
+	static struct bpf_insn program[DEVICE_PROGRAM_MAX]; /* of which few are touched */
 	__u32 before[64];
 	size_t old;
 	int length, fd = -1, result = -1;
 
 	if (count == 0 || cgroup->fd < 0)
 		return 0;
-	if (!(program = malloc(DEVICE_PROGRAM_MAX * sizeof *program)))
-		return fail(ENOMEM, "memory for device rules");
 	if ((length = device_rules_compile(rules, count, program)) < 0)
 		fail(errno, "%zu device rules make too long a program", count);
 	else if ((fd = load(program, (size_t)length)) < 0) {
@@ -243,7 +241,6 @@ device_rules_apply(const struct device_rule *rules, size_t count, const struct c
 		else
 			fail(errno, "bpf(BPF_PROG_LOAD, BPF_PROG_TYPE_CGROUP_DEVICE)");
 	}
-	free(program);
 	if (fd < 0)
 		return result;
 	old = attached(cgroup->fd, before, 64);

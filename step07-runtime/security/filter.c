@@ -394,29 +394,22 @@ compile(struct compiler *c)
 int
 filter_compile(const struct profile *profile, struct filter *filter)
 {
-	struct compiler *c = malloc(sizeof *c);
-	int result = -1;
+	/* not of malloc(3), which would make the heap grow for it and shrink again */
+	static struct compiler c;
 
 	*filter = (struct filter){ 0 };
-	if (!c)
-		return fail(ENOMEM, "seccomp filter");
-	c->profile = profile;
-	c->count = c->answer_count = 0;
-	c->full = false;
-	if (compile(c) < 0)
-		goto out;
-	size_t size = c->count * sizeof c->insns[0];
+	c.profile = profile;
+	c.count = c.answer_count = 0;
+	c.full = false;
+	if (compile(&c) < 0)
+		return -1;
+	size_t size = c.count * sizeof c.insns[0];
 	filter->insns = malloc(size);
-	if (!filter->insns) {
-		fail(ENOMEM, "seccomp filter");
-		goto out;
-	}
-	memcpy(filter->insns, c->insns + BPF_MAXINSNS - c->count, size);
-	filter->count = (unsigned short)c->count;
-	result = 0;
-out:
-	free(c);
-	return result;
+	if (!filter->insns)
+		return fail(ENOMEM, "seccomp filter");
+	memcpy(filter->insns, c.insns + BPF_MAXINSNS - c.count, size);
+	filter->count = (unsigned short)c.count;
+	return 0;
 }
 
 void
