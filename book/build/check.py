@@ -190,6 +190,13 @@ def check_parts(list_, _whole):
         for part, mark in PARTS.items():
             if not re.search(mark, chapter.text, re.M | re.S):
                 yield f"{chapter.name}: it does not have {part}"
+        head, *sections = re.split("^## ", chapter.text, flags=re.M)
+        if not re.search(r"\?$", head, re.M):
+            yield f"{chapter.name}: it does not begin with the question that it answers"
+        if [fence.language for fence in chapter.fences][:1] != ["console"]:
+            yield f"{chapter.name}: it does not begin with a transcript to try"
+        if not all("\n```console" in text for text in sections if "Common shorthand, and" in text):
+            yield f"{chapter.name}: its box of the shorthand has no transcript as evidence"
         before = int(step[1]) - 1
         if before and not re.search(rf"^## From step {before} to step {step[1]}$.*^\$ diff -u step0{before}-", chapter.text, re.M | re.S):
             yield f"{chapter.name}: it does not show the difference from step {before}"

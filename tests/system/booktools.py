@@ -107,13 +107,17 @@ def _():
 @test("a chapter of a step without one of its parts is told", needs="")
 def _():
     os.makedirs(f"{TMP}/book", exist_ok=True)
-    parts = ["## From step 1 to step 2\n\n```console\n$ diff -u step01-a/a.c step02-b/b.c\n```\n", "## What real engines do differently\n",
-             "> **Common shorthand, and what the kernel does.**\n", "## What goes wrong\n", "## Exercises\n\n[Here](exercises/02.md).\n"]
+    parts = ["# 2\n\nWhat is it?\n\n## Try\n", "```console\n$ true\n```\n",
+             "## From step 1 to step 2\n\n```console\n$ diff -u step01-a/a.c step02-b/b.c\n```\n", "## What real engines do differently\n",
+             "## A box\n\n> **Common shorthand, and what the kernel does.**\n\n", "```console\n$ true\n```\n", "## What goes wrong\n",
+             "## Exercises\n\n[Here](exercises/02.md).\n"]
     for name, content, faults in (
         ("book/02-t.md", parts, 0),
-        ("book/01-t.md", parts[1:], 0),
-        ("book/08-t.md", [], 0),
-        *(("book/02-t.md", parts[:i] + parts[i + 1:], 1) for i in range(len(parts))),
+        ("book/01-t.md", parts[:2] + parts[3:], 0),
+        ("book/08-t.md", ["# 8\n"], 0),
+        ("book/02-t.md", [parts[0], "```c\nint a;\n```\n", *parts[1:]], 1),
+        *(("book/02-t.md", parts[:i] + parts[i + 1:], 1) for i in range(2, len(parts))),
+        ("book/02-t.md", [parts[0].replace("?", "."), *parts[1:]], 1),
     ):
         found = list(book_check.check_parts([text(name, "\n".join(content))], False))
         equal(len(found), faults, f"{name}: {found}")
