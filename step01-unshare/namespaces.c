@@ -318,13 +318,26 @@ ns_join_path(const char *path, int flag)
 	if (fd < 0)
 		return fail(errno, "open(\"%s\") to join a namespace", path);
 	done = call(setns(fd, flag), "setns(%d, %s)", fd, ns_flag_names(flag));
-	if (done < 0)
+	if (done < 0 && errno == EINVAL && same_namespace(path, "/proc/self/ns/user"))
+		call_hint(
+			"this process is in that user namespace already: there is nothing to join");
+	else if (done < 0)
 		call_hint("%s is not a namespace of that kind, or belongs to a user namespace in "
 			  "which "
 			  "this process has no rights",
 			  path);
 	close_fd(fd);
 	return done;
+}
+
+/* One that may not be looked at is nobody's to join, and counts as no other. */
+static bool
+is_in_other_user_namespace(pid_t pid)
+{
+	char theirs[64];
+
+	snprintf(theirs, sizeof theirs, "/proc/%d/ns/user", pid);
+	return access(theirs, F_OK) == 0 && !same_namespace(theirs, "/proc/self/ns/user");
 }
 
 /* Before Linux 5.8 setns takes no pidfd: one file of /proc/PID/ns after the other. */
@@ -360,9 +373,11 @@ ns_join(pid_t pid, int kinds)
 		done = join_by_paths(pid, kinds);
 	else if (done < 0) {
 		fail(errno, "setns(%d, %s) into process %d", pidfd, ns_flag_names(kinds), pid);
-		call_hint("joining needs CAP_SYS_ADMIN in the user namespace that owns the target; "
-			  "add "
-			  "--user to join that one first");
+		call_hint(
+			"joining needs CAP_SYS_ADMIN in the user namespace that owns the target%s",
+			!(kinds & CLONE_NEWUSER) && is_in_other_user_namespace(pid)
+				? "; add --user to join that one first"
+				: ": be root there, or who made it");
 	}
 	close_fd(pidfd);
 	return done;

@@ -178,6 +178,21 @@ def _():
     equal(made["ipc"], HOST_NS["ipc"])
 
 
+@test("a join without the rights for it says whose they are, and whether joining the user namespace first helps", needs="user")
+def _():
+    def refused(target, *kinds, names):
+        bad("a join", [step(1), "--join", target.pid, *kinds, "--", "true"], call="setns(", names=names, user=True)
+
+    theirs, own, nested = [start([*words, PROBE, "catch", "1"], user=user) for words, user in (([], False), ([], True), (["unshare", "-Urn"], True))]
+    for p in (theirs, own, nested):
+        p.read_until("ready")
+    refused(theirs, "--uts", names="be root there, or who made it")
+    refused(own, "--uts", names="be root there, or who made it")
+    refused(own, "--user", names="in that user namespace already")
+    refused(nested, "--net", names="add --user to join that one first")
+    equal(run_as_user([step(1), "--join", nested.pid, "--user", "--net", "--", "/bin/sh", "-c", "id -u"]).out, "0\n")
+
+
 @test("a joined PID namespace holds the command, which is a child", steps=(2, 7))
 def _(s):
     p = start(s.argv("--no-init", cmd=[s.probe, "catch", "1"]))
