@@ -153,6 +153,13 @@ class Step:
         return [*words, "--", *cmd]
 
 
+    def given(self, *words):
+        """The program with WORDS, options and command, as they are; with no network of its own making
+        and all rights, as if it were an earlier step."""
+        network = ["--network", "none"] if self.n >= 6 else []
+        return [self.path, *network, *(["--privileged"] if self.n >= 7 else []), *map(str, words)]
+
+
 def step(n):
     return program(f"step{n:02d}")
 

@@ -6,6 +6,13 @@ from roots import *
 STEPS = for_steps(3, 7)
 
 
+def with_names(image):
+    """The mount points of step 6, which a container's root may not make in a root that is not its own."""
+    for name in ("resolv.conf", "hosts", "hostname"):
+        open(f"{image}/etc/{name}", "a").close()
+    return image
+
+
 # ---- the root ------------------------------------------------------------------------------------
 
 
@@ -43,19 +50,19 @@ def _(s):
     check(not os.path.exists(ROOTFS + "/made"))
 
 
-@test("without pivot_root the host's mounts are gone all the same")
-def _():
-    r = run([step(3), "--no-pivot", "--rootfs", ROOTFS, "--", "/bin/probe", "mounts", "list", "/"])
+@test("without pivot_root the host's mounts are gone all the same", steps=STEPS)
+def _(s):
+    r = run(s.given("--no-pivot", "--rootfs", ROOTFS, "--", "/bin/probe", "mounts", "list", "/"))
     equal(r.status, 0)
     check(mounts_of(r)["/"][0] != "/", "the root")
     contains(r.out, "entry bin")
 
 
-@test("a chroot out of a root without pivot finds no /proc or /sys of the host")
-def _():
+@test("a chroot out of a root without pivot finds no /proc or /sys of the host", steps=STEPS)
+def _(s):
     # who may chroot leaves a chroot: mkdir x; chroot x; cd ../../..; chroot .
-    r = run([step(3), "--no-pivot", "--rootfs", ROOTFS, "--tmpfs", "/tmp:exec", "--", "/bin/sh", "-c",
-             "mkdir /tmp/x; cp /bin/busybox /tmp/x; chroot /tmp/x /busybox true; echo $?"])
+    r = run(s.given("--no-pivot", "--rootfs", ROOTFS, "--tmpfs", "/tmp:exec", "--", "/bin/sh", "-c",
+             "mkdir /tmp/x; cp /bin/busybox /tmp/x; chroot /tmp/x /busybox true; echo $?"))
     equal(r.lines, ["0"])
 
 
@@ -87,31 +94,31 @@ def _(s):
     equal(r.lines, ["write = -1 EROFS"])
 
 
-@test("a single file is bound, its mount point made with its parents")
-def _():
+@test("a single file is bound, its mount point made with its parents", steps=STEPS)
+def _(s):
     image = make_rootfs()
     with open(TMP + "/conf", "w") as file:
         file.write("setting\n")
-    r = run([step(3), "--rootfs", image, "--bind", TMP + "/conf:/opt/new/conf", "--", "/bin/cat", "/opt/new/conf"])
+    r = run(s.given("--rootfs", image, "--bind", TMP + "/conf:/opt/new/conf", "--", "/bin/cat", "/opt/new/conf"))
     equal((r.status, r.out), (0, "setting\n"))
 
 
-@test("a bind is recursive, ro is for the top mount, rro for all below")
-def _():
+@test("a bind is recursive, ro is for the top mount, rro for all below", steps=STEPS)
+def _(s):
     image = make_rootfs()
     os.makedirs(TMP + "/src/below")
     run(["mount", "-t", "tmpfs", "x", TMP + "/src/below"])
     try:
-        r = run([step(3), "--rootfs", image, "--bind", TMP + "/src:/d:ro", "--", "/bin/probe", "write", "/d/x", "x", "write", "/d/below/x", "x"])
+        r = run(s.given("--rootfs", image, "--bind", TMP + "/src:/d:ro", "--", "/bin/probe", "write", "/d/x", "x", "write", "/d/below/x", "x"))
         equal(r.lines, ["write = -1 EROFS", "write = 1"])
-        r = run([step(3), "--rootfs", image, "--bind", TMP + "/src:/d:rro", "--", "/bin/probe", "write", "/d/x", "x", "write", "/d/below/x", "x"])
+        r = run(s.given("--rootfs", image, "--bind", TMP + "/src:/d:rro", "--", "/bin/probe", "write", "/d/x", "x", "write", "/d/below/x", "x"))
         equal(r.lines, ["write = -1 EROFS", "write = -1 EROFS"])
     finally:
         run(["umount", TMP + "/src/below"])
 
 
-@test("every attribute of a mount arrives: nosuid, nodev, noexec, nosymfollow, the atime family")
-def _():
+@test("every attribute of a mount arrives: nosuid, nodev, noexec, nosymfollow, the atime family", steps=STEPS)
+def _(s):
     image = make_rootfs()
     os.makedirs(TMP + "/src")
     for words, there in (
@@ -123,21 +130,21 @@ def _():
         ("rnosuid,rnodev,rnoexec,rnoatime,rro", {"nosuid", "nodev", "noexec", "noatime", "ro"}),
         ("ro,rw,nosuid,suid", {"rw", "relatime"}),
     ):
-        r = run([step(3), "--rootfs", image, "--bind", f"{TMP}/src:/d:{words}", "--", "/bin/probe", "mounts"])
+        r = run(s.given("--rootfs", image, "--bind", f"{TMP}/src:/d:{words}", "--", "/bin/probe", "mounts"))
         options = set(mounts_of(r)["/d"][1])
         equal(options - {"rw"}, there - {"rw"}, words)
 
 
-@test("propagation is private unless asked for; rslave sees what the host mounts later, rprivate does not")
-def _():
+@test("propagation is private unless asked for; rslave sees what the host mounts later, rprivate does not", steps=STEPS)
+def _(s):
     image = make_rootfs()
     os.makedirs(TMP + "/src/later")
     run(["mount", "--bind", TMP + "/src", TMP + "/src"])
     run(["mount", "--make-rshared", TMP + "/src"])
     try:
         for word, seen in (("rslave", "yes"), ("rprivate", "no"), ("rw", "no")):
-            p = start([step(3), "--rootfs", image, "--bind", f"{TMP}/src:/d:{word}", "--", "/bin/sh", "-c",
-                       "echo ready; read x; [ -e /d/later/file ] && echo yes || echo no"], stdin=subprocess.PIPE)
+            p = start(s.given("--rootfs", image, "--bind", f"{TMP}/src:/d:{word}", "--", "/bin/sh", "-c",
+                       "echo ready; read x; [ -e /d/later/file ] && echo yes || echo no"), stdin=subprocess.PIPE)
             p.read_until("ready")
             run(["mount", "-t", "tmpfs", "x", TMP + "/src/later"])
             open(TMP + "/src/later/file", "w").close()
@@ -145,8 +152,8 @@ def _():
             r = p.wait()
             run(["umount", TMP + "/src/later"])
             equal(r.lines[-1], seen, word)
-        r = run([step(3), "--rootfs", image, "--bind", f"{TMP}/src:/d:rshared", "--", "/bin/sh", "-c",
-                 "mount -t tmpfs x /d/later && : > /d/later/mark"])
+        r = run(s.given("--rootfs", image, "--bind", f"{TMP}/src:/d:rshared", "--", "/bin/sh", "-c",
+                 "mount -t tmpfs x /d/later && : > /d/later/mark"))
         equal(r.status, 0, "a mount made inside a shared bind")
         check(os.path.exists(TMP + "/src/later/mark"), "is seen by the host")
         run(["umount", TMP + "/src/later"])
@@ -171,32 +178,32 @@ def _(s):
     equal(read(image + "/etc/conf"), "as shipped\n", "the image")
 
 
-@test("an empty directory bound with tmpcopyup begins with what the image has there, a used one is kept")
-def _():
+@test("an empty directory bound with tmpcopyup begins with what the image has there, a used one is kept", steps=STEPS)
+def _(s):
     image = make_rootfs()
     with open(image + "/etc/conf", "w") as file:
         file.write("as shipped")
     os.makedirs(TMP + "/volume")
-    argv = [step(3), "--rootfs", image, "--bind", TMP + "/volume:/etc:tmpcopyup", "--", "/bin/probe", "read", "/etc/conf", "write", "/etc/conf", "mine"]
+    argv = s.given("--rootfs", image, "--bind", TMP + "/volume:/etc:tmpcopyup", "--", "/bin/probe", "read", "/etc/conf", "write", "/etc/conf", "mine")
     contains(run(argv).out, "as shipped")
     contains(run(argv).out, "mine")
     equal(read(image + "/etc/conf"), "as shipped")
 
 
-@test("a read-only tmpfs is so at the end, with the mount points that were made in it")
-def _():
+@test("a read-only tmpfs is so at the end, with the mount points that were made in it", steps=STEPS)
+def _(s):
     image = make_rootfs()
     os.makedirs(TMP + "/src")
-    r = run([step(3), "--rootfs", image, "--tmpfs", "/t:ro", "--bind", TMP + "/src:/t/in/side", "--", "/bin/probe",
-             "write", "/t/x", "x", "write", "/t/in/side/x", "x"])
+    r = run(s.given("--rootfs", image, "--tmpfs", "/t:ro", "--bind", TMP + "/src:/t/in/side", "--", "/bin/probe",
+             "write", "/t/x", "x", "write", "/t/in/side/x", "x"))
     equal(r.lines, ["write = -1 EROFS", "write = 1"])
 
 
-@test("a tmpfs on a directory that is there keeps its mode; a new one is for everybody")
-def _():
+@test("a tmpfs on a directory that is there keeps its mode; a new one is for everybody", steps=STEPS)
+def _(s):
     image = make_rootfs()
     os.chmod(image + "/mnt", 0o751)
-    r = run([step(3), "--rootfs", image, "--tmpfs", "/mnt", "--tmpfs", "/new", "--", "/bin/probe", "stat", "/mnt", "stat", "/new"])
+    r = run(s.given("--rootfs", image, "--tmpfs", "/mnt", "--tmpfs", "/new", "--", "/bin/probe", "stat", "/mnt", "stat", "/new"))
     contains(r.lines[0], "0751")
     contains(r.lines[1], "1777")
 
@@ -206,12 +213,12 @@ def _(s):
     contains(run(s.argv("--shm-size", "8m", cmd=[s.probe, "statfs", "/dev/shm"])).out, "size 8388608 ")
 
 
-@test("files are owned by the container's root through an id-mapped bind")
-def _():
-    image = make_rootfs()
+@test("files are owned by the container's root through an id-mapped bind", steps=STEPS)
+def _(s):
+    image = with_names(make_rootfs())
     os.makedirs(TMP + "/src")
     open(TMP + "/src/file", "w").close()
-    argv = [step(3), "--user", "--map-auto", "--rootfs", image, "--bind"]
+    argv = s.given("--user", "--map-auto", "--rootfs", image, "--bind")
     r = run([*argv, TMP + "/src:/mnt", "--", "/bin/probe", "stat", "/mnt/file"])
     contains(r.out, "65534:65534", "not mapped: nobody's")
     r = run([*argv, TMP + "/src:/mnt:idmap", "--", "/bin/probe", "stat", "/mnt/file", "write", "/mnt/made", "x"])
@@ -260,13 +267,13 @@ def _(s):
     equal(r.lines, ["ptmx", "0", "ptmx"])
 
 
-@test("a /dev that is bound from the host is left as it is")
-def _():
+@test("a /dev that is bound from the host is left as it is", steps=STEPS)
+def _(s):
     image = make_rootfs()
     os.makedirs(TMP + "/dev")
     for name, number in (("null", 3), ("ptmx", 5)):
         os.mknod(f"{TMP}/dev/{name}", 0o20666, os.makedev(1, number))
-    r = run([step(3), "--rootfs", image, "--bind", TMP + "/dev:/dev", "--", "/bin/probe", "list", "/dev", "stat", "/dev/ptmx"])
+    r = run(s.given("--rootfs", image, "--bind", TMP + "/dev:/dev", "--", "/bin/probe", "list", "/dev", "stat", "/dev/ptmx"))
     equal(r.lines[:-1], ["entry null", "entry ptmx"])
     contains(r.lines[-1], "device 1:5")
     equal(sorted(os.listdir(TMP + "/dev")), ["null", "ptmx"])
@@ -306,7 +313,7 @@ def _(s):
 # ---- without root --------------------------------------------------------------------------------
 
 
-@test("an ordinary user gets the same root, mounts and devices in a user namespace", needs="user", steps=(3, 6))
+@test("an ordinary user gets the same root, mounts and devices in a user namespace", needs="user", steps=STEPS)
 def _(s):
     r = run_as_user(s.argv("--user", "--map-root", "--read-only", "--tmpfs", "/tmp",
                            cmd=[s.probe, *DEVICE_QUESTIONS, "mounts", "write", "/tmp/x", "x", "write", "/dev/null", "x", "write", "/made", "x"]))
@@ -319,25 +326,25 @@ def _(s):
     equal(r.lines[-3:], ["write = 1", "write = 1", "write = -1 EROFS"])
 
 
-@test("an ordinary user gets a range of ids, a bind and a masked path", needs="user cmd:newuidmap")
-def _():
+@test("an ordinary user gets a range of ids, a bind and a masked path", needs="user cmd:newuidmap", steps=STEPS)
+def _(s):
     os.makedirs(TMP + "/src")
     os.chmod(TMP, 0o755)
     os.chmod(TMP + "/src", 0o777)
-    r = run_as_user([step(3), "--user", "--map-auto", "--rootfs", ROOTFS, "--mask", "/etc/passwd", "--bind", TMP + "/src:/tmp", "--",
-                     "/bin/probe", "read", "/etc/passwd", "write", "/tmp/made", "x", "stat", "/tmp/made"])
+    r = run_as_user(s.given("--user", "--map-auto", "--rootfs", ROOTFS, "--mask", "/etc/passwd", "--bind", TMP + "/src:/tmp", "--",
+                     "/bin/probe", "read", "/etc/passwd", "write", "/tmp/made", "x", "stat", "/tmp/made"))
     equal(r.lines[0], "write = 1")
     contains(r.lines[1], " 0:0 ")
     equal(os.stat(TMP + "/src/made").st_uid, USER_ID)
 
 
-@test("root's files reach a container with ids of its own: the parent opens what the child could not")
-def _():
-    image = make_rootfs("closed/image")
+@test("root's files reach a container with ids of its own: the parent opens what the child could not", steps=STEPS)
+def _(s):
+    image = with_names(make_rootfs("closed/image"))
     os.chmod(TMP + "/closed", 0o700)
     os.makedirs(TMP + "/closed/src")
     open(TMP + "/closed/src/file", "w").close()
-    r = run([step(3), "--user", "--map-auto", "--rootfs", image, "--bind", TMP + "/closed/src:/mnt", "--", "/bin/probe", "list", "/mnt"])
+    r = run(s.given("--user", "--map-auto", "--rootfs", image, "--bind", TMP + "/closed/src:/mnt", "--", "/bin/probe", "list", "/mnt"))
     equal((r.status, r.out), (0, "entry file\n"))
 
 
@@ -347,9 +354,9 @@ def _():
     equal([p for p in mounts_of(r) if p.startswith("/sys/fs")], [])
 
 
-@test("with the host's process numbers a user sees the host's /proc, for it may mount no other", needs="user")
-def _():
-    r = run_as_user([step(3), "--user", "--map-root", "--pid", "host", "--rootfs", ROOTFS, "--", "/bin/sh", "-c", "[ -d /proc/" + str(os.getpid()) + " ] && echo seen"])
+@test("with the host's process numbers a user sees the host's /proc, for it may mount no other", needs="user", steps=STEPS)
+def _(s):
+    r = run_as_user(s.given("--user", "--map-root", "--pid", "host", "--rootfs", ROOTFS, "--", "/bin/sh", "-c", "[ -d /proc/" + str(os.getpid()) + " ] && echo seen"))
     equal(r.out, "seen\n")
 
 

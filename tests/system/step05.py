@@ -62,17 +62,17 @@ def _(s):
     equal(os.listdir(folder("aside")) + os.listdir(folder("scratch")), [], "what is in the making")
 
 
-@test("two tags that share layers share them in the store")
-def _():
+@test("two tags that share layers share them in the store", steps=STEPS)
+def _(s):
     for tag in ("latest", "app"):
-        equal(run([step(5), f"{IMAGE_DIR}:{tag}", *(["/bin/true"] if tag == "latest" else [])], env=here()).status, 0)
+        equal(run(s.given(f"{IMAGE_DIR}:{tag}", *(["/bin/true"] if tag == "latest" else [])), env=here()).status, 0)
     equal(len(os.listdir(folder("layers"))), 3, "layers")
     with open(folder("images.json")) as file:
         equal(len(json.load(file)["images"]), 2, "image records")
 
 
-@test("gzip, zstd and plain layers are told by their content, and closing zeros are not missed", needs="root cmd:zstd")
-def _():
+@test("gzip, zstd and plain layers are told by their content, and closing zeros are not missed", needs="root cmd:zstd", steps=STEPS)
+def _(s):
     layout = Layout(TMP + "/image")
     layers = [layout.layer(busybox_layer().bytes(), "gzip")]
     for n, packed in enumerate(("gzip", "zstd", "")):
@@ -81,7 +81,7 @@ def _():
             blob, diff = layout.layer(data, packed)
             layers.append(({**blob, "mediaType": OCI + "layer.v1.tar"}, diff))
     layout.tag(layout.manifest(layers)).write()
-    r = run([step(5), layout.path, "/bin/sh", "-c", "cat /0-* /1-* /2-*"], env=here())
+    r = run(s.given(layout.path, "/bin/sh", "-c", "cat /0-* /1-* /2-*"), env=here())
     equal(r.out, "gzip\ngzip\nzstd\nzstd\n\n\n", r.err)
 
 
@@ -107,21 +107,21 @@ def _(s):
     equal(len(os.listdir(folder("layers"))), 2, "the same layers, unpacked once")
 
 
-@test("an archive that has not changed is not read again, one that has is")
-def _():
+@test("an archive that has not changed is not read again, one that has is", steps=STEPS)
+def _(s):
     path = docker_archive(TMP + "/a.tar", [busybox_layer().file("word", "one\n").bytes()])
     unpacked = lambda events: any("boxstep-unpack" in e["call"] for e in events)
-    r, events = explain([step(5), path, "cat", "/word"], env=here())
+    r, events = explain(s.given(path, "cat", "/word"), env=here())
     equal((r.out, unpacked(events)), ("one\n", True))
-    r, events = explain([step(5), path, "cat", "/word"], env=here())
+    r, events = explain(s.given(path, "cat", "/word"), env=here())
     equal((r.out, unpacked(events)), ("one\n", False))
     docker_archive(path, [busybox_layer().file("word", "two\n").bytes()])
-    r, events = explain([step(5), path, "cat", "/word"], env=here())
+    r, events = explain(s.given(path, "cat", "/word"), env=here())
     equal((r.out, unpacked(events)), ("two\n", True))
 
 
-@test("the image for this machine is chosen from an index, also from one inside another")
-def _():
+@test("the image for this machine is chosen from an index, also from one inside another", steps=STEPS)
+def _(s):
     layout = Layout(TMP + "/image")
     entries = []
     for machine in ("riscv64", ARCHITECTURE, "s390x"):
@@ -130,10 +130,10 @@ def _():
     inner = {"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": entries}
     layout.tag(layout.document(inner, OCI + "index.v1+json"), "all").write()
     for _ in range(2):
-        equal(run([step(5), layout.path, "cat", "/machine"], env=here()).out, ARCHITECTURE + "\n")
-        r = run([step(5), "--platform", "linux/s390x", layout.path + ":all", "cat", "/machine"], env=here())
+        equal(run(s.given(layout.path, "cat", "/machine"), env=here()).out, ARCHITECTURE + "\n")
+        r = run(s.given("--platform", "linux/s390x", layout.path + ":all", "cat", "/machine"), env=here())
         equal(r.out, "s390x\n", r.err)
-    r = run([step(5), "--platform", "linux/mips64", layout.path, "true"], env=here())
+    r = run(s.given("--platform", "linux/mips64", layout.path, "true"), env=here())
     equal(r.status, 125)
     contains(r.err, "linux/mips64")
     contains(r.err, "riscv64")
@@ -196,8 +196,8 @@ def _():
     equal((read(path + "/etc/second"), oct(st.st_mode), st.st_uid, st.st_nlink), ("of below\n", "0o100640", 3, 2))
 
 
-@test("a whiteout deletes what is below, and not what its own layer brings, in whatever order")
-def _():
+@test("a whiteout deletes what is below, and not what its own layer brings, in whatever order", steps=STEPS)
+def _(s):
     below = busybox_layer().folder("a").file("a/old", "x").folder("b").file("b/old", "x").file("f", "old\n")
     top = (
         Layer()
@@ -215,28 +215,28 @@ def _():
         .file(".wh.never")
     )
     layer_of("image", below, top)
-    r = run([step(5), TMP + "/image", "/bin/sh", "-c", "ls -A /a /b /c/deep; cat /f; ls -A / | grep -c wh"], env=here())
+    r = run(s.given(TMP + "/image", "/bin/sh", "-c", "ls -A /a /b /c/deep; cat /f; ls -A / | grep -c wh"), env=here())
     equal(r.out, "/a:\nnew\n\n/b:\nnew\n\n/c/deep:\nf\nnew\n0\n", r.err)
 
 
-@test("128 layers are one root, and the topmost wins")
-def _():
+@test("128 layers are one root, and the topmost wins", steps=STEPS)
+def _(s):
     layout = Layout(TMP + "/image")
     layers = [layout.layer(busybox_layer().bytes())]
     for n in range(127):
         layers.append(layout.layer(Layer().file("number", f"{n}\n").file(f"n{n}", "").bytes()))
     layout.tag(layout.manifest(layers)).write()
-    r = run([step(5), layout.path, "/bin/sh", "-c", "cat /number; ls -d /n[0-9]* | wc -l"], env=here(), timeout=120)
+    r = run(s.given(layout.path, "/bin/sh", "-c", "cat /number; ls -d /n[0-9]* | wc -l"), env=here(), timeout=120)
     equal(r.out, "126\n127\n", r.err)
 
 
-@test("on Linux 6.1 128 layers are one root too", needs="vm")
-def _():
+@test("on Linux 6.1 128 layers are one root too", needs="vm", steps=(5, 5))
+def _(s):
     layout = Layout(TMP + "/image")
     layers = [layout.layer(busybox_layer().bytes())]
     layers += [layout.layer(Layer().file("number", f"{n}\n").file(f"n{n}", "").bytes()) for n in range(127)]
     layout.tag(layout.manifest(layers)).write()
-    r = run([step(5), layout.path, "/bin/sh", "-c", "cat /number; ls -d /n[0-9]* | wc -l"], env=here(), timeout=120)
+    r = run(s.given(layout.path, "/bin/sh", "-c", "cat /number; ls -d /n[0-9]* | wc -l"), env=here(), timeout=120)
     equal(r.out, "126\n127\n", r.err)
 
 
@@ -350,10 +350,10 @@ def _(s):
     equal((r.status, r.lines[-1]), (7, "quit"), r.err)
 
 
-@test("an image's device nodes are data: none opens a device")
-def _():
+@test("an image's device nodes are data: none opens a device", steps=STEPS)
+def _(s):
     path = image(TMP + "/image", [busybox_layer().node("zero", "c", 1, 5, mode=0o666)])
-    r = run([step(5), path, "/bin/sh", "-c", "ls -l /zero | cut -c1; head -c1 /zero; head -c1 /dev/zero | wc -c"], env=here())
+    r = run(s.given(path, "/bin/sh", "-c", "ls -l /zero | cut -c1; head -c1 /zero; head -c1 /dev/zero | wc -c"), env=here())
     equal(r.lines, ["c", "1"], r.err)
     contains(r.err, "Permission denied")
 
@@ -404,10 +404,10 @@ def stat_is_whiteout(path):
     return (st.st_mode & 0o170000, st.st_rdev) == (0o020000, 0)
 
 
-@test("an upper directory that is in use is not given to a second run")
-def _():
+@test("an upper directory that is in use is not given to a second run", steps=STEPS)
+def _(s):
     os.mkdir(TMP + "/upper")
-    base = [step(5), "--lower", ROOTFS, "--upper", TMP + "/upper", "--"]
+    base = s.given("--lower", ROOTFS, "--upper", TMP + "/upper", "--")
     p = start([*base, "/bin/probe", "catch", "1"])
     p.read_until("ready")
     bad("the upper directory of another run", [*base, "/bin/true"], call="EBUSY", names=TMP + "/upper")
@@ -418,9 +418,9 @@ def _():
 # ---- the store -----------------------------------------------------------------------------------
 
 
-@test("four at once unpack each layer once, and all four run", timeout=180)
-def _():
-    words = [step(5), IMAGE, "cat", "/etc/motd"]
+@test("four at once unpack each layer once, and all four run", steps=STEPS, timeout=180)
+def _(s):
+    words = s.given(IMAGE, "cat", "/etc/motd")
     several = [start(words, env=here()) for _ in range(4)]
     for p in several:
         r = p.wait(120)
@@ -429,8 +429,8 @@ def _():
     equal(os.listdir(folder("aside")) + os.listdir(folder("scratch")), [])
 
 
-@test("kill -9 in the middle of an unpack leaves a store that is right", timeout=180)
-def _():
+@test("kill -9 in the middle of an unpack leaves a store that is right", steps=STEPS, timeout=180)
+def _(s):
     big = Layer()
     for n in range(300):
         big.file(f"big/{n}", os.urandom(20000))
@@ -442,45 +442,45 @@ def _():
         p.wait()
         for name in os.listdir(folder("layers")) if os.path.isdir(folder("layers")) else []:
             check(os.path.exists(folder(f"layers/{name}/layer.json")), "a layer that has its name is whole")
-    r = run([step(5), path, "/bin/sh", "-c", "ls /big | wc -l; cat /last"], env=here())
+    r = run(s.given(path, "/bin/sh", "-c", "ls /big | wc -l; cat /last"), env=here())
     equal(r.out, "300\nwhole\n", r.err)
     equal(os.listdir(folder("aside")), [])
 
 
-@test("kill -9 of a run leaves nothing that the next run does not remove")
-def _():
-    p = start([step(5), IMAGE, "/bin/sh", "-c", "echo x > /x; echo ready; sleep 100"], env=here())
+@test("kill -9 of a run leaves nothing that the next run does not remove", steps=STEPS)
+def _(s):
+    p = start(s.given(IMAGE, "/bin/sh", "-c", "echo x > /x; echo ready; sleep 100"), env=here())
     p.read_until("ready")
     p.send(signal.SIGKILL)
     p.wait()
     equal(len(os.listdir(folder("scratch"))), 1, "what it left")
-    wait_for(lambda: run([step(5), IMAGE, "/bin/true"], env=here()).status == 0 and os.listdir(folder("scratch")) == [], "the sweep")
+    wait_for(lambda: run(s.given(IMAGE, "/bin/true"), env=here()).status == 0 and os.listdir(folder("scratch")) == [], "the sweep")
 
 
-@test("a full disk is said, and the store is right when there is room again")
-def _():
+@test("a full disk is said, and the store is right when there is room again", steps=STEPS)
+def _(s):
     os.mkdir(TMP + "/small")
     check(subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "small", TMP + "/small"]).returncode == 0)
     try:
         env = {"BOXSTEP_ROOT": TMP + "/small/store"}
-        r = run([step(5), IMAGE, "cat", "/etc/motd"], env=env)
+        r = run(s.given(IMAGE, "cat", "/etc/motd"), env=env)
         equal((r.status, r.out), (125, ""))
         contains(r.err, "ENOSPC")
         equal(os.listdir(TMP + "/small/store/layers") + os.listdir(TMP + "/small/store/aside"), [])
         subprocess.run(["mount", "-o", "remount,size=64m", TMP + "/small"], check=True)
-        r = run([step(5), IMAGE, "cat", "/etc/motd"], env=env)
+        r = run(s.given(IMAGE, "cat", "/etc/motd"), env=env)
         equal((r.status, r.out), (0, "from the third layer\n"), r.err)
     finally:
         subprocess.run(["umount", TMP + "/small"], check=True)
 
 
-@test("a name of the store is an image, and one that was given to another image moves")
-def _():
+@test("a name of the store is an image, and one that was given to another image moves", steps=STEPS)
+def _(s):
     unpack = program("boxstep-unpack")
     equal(run([unpack, "--name", "demo:1", IMAGE], env=here()).status, 0)
-    equal(run([step(5), "demo:1", "cat", "/etc/motd"], env=here()).out, "from the third layer\n")
+    equal(run(s.given("demo:1", "cat", "/etc/motd"), env=here()).out, "from the third layer\n")
     equal(run([unpack, "--name", "demo:1", IMAGE_DIR + ":app"], env=here()).status, 0)
-    equal(run([step(5), "docker.io/library/demo:1"], env=here()).out, "hello, world\napp\n")
+    equal(run(s.given("docker.io/library/demo:1"), env=here()).out, "hello, world\napp\n")
     with open(folder("images.json")) as file:
         equal([record["names"] for record in json.load(file)["images"]], [[], ["docker.io/library/demo:1"]])
 

@@ -510,18 +510,18 @@ def _(s):
         file.write("0")
 
 
-@test("an image gets a network like any other root", needs=NEEDS)
-def _():
-    r = run([step(6), "-p", "8080:80", "--hostname", "img", IMAGE, "/bin/sh", "-c", "ip -o -4 address show dev eth0; cat /etc/hostname; cat /etc/hosts"])
+@test("an image gets a network like any other root", needs=NEEDS, steps=STEPS)
+def _(s):
+    r = run([s.path, "-p", "8080:80", "--hostname", "img", IMAGE, "/bin/sh", "-c", "ip -o -4 address show dev eth0; cat /etc/hostname; cat /etc/hosts"])
     equal(r.status, 0)
     contains(r.out, "eth0")
     matches(r.out, r"^img$")
     matches(r.out, r"^10\.[0-9.]+\timg$")
 
 
-@test("what is told of the network are the calls that are made", needs=NEEDS + " cmd:strace")
-def _():
-    argv = [step(6), "-p", "8080:80", "--rootfs", ROOTFS, "--", "/bin/true"]
+@test("what is told of the network are the calls that are made", needs=NEEDS + " cmd:strace", steps=STEPS)
+def _(s):
+    argv = [s.path, "-p", "8080:80", "--rootfs", ROOTFS, "--", "/bin/true"]
     r, told = explain(argv)
     equal(r.status, 0)
     calls = [re.sub(r"\b\d{5,}\b", "N", t["call"]) for t in told]
@@ -591,15 +591,15 @@ def _(s):
         equal(r.lines[0] != ns_of("self"), bool(wanted))
 
 
-@test("without --network an ordinary user gets one with lo only", needs="user")
-def _():
-    r = run_as_user([step(6), "--user", "--map-root", "--rootfs", ROOTFS, "--", "/bin/sh", "-c", "ip -o link | wc -l; ping -c 1 -w 5 127.0.0.1"])
+@test("without --network an ordinary user gets one with lo only", needs="user", steps=STEPS)
+def _(s):
+    r = run_as_user([s.path, "--user", "--map-root", "--rootfs", ROOTFS, "--", "/bin/sh", "-c", "ip -o link | wc -l; ping -c 1 -w 5 127.0.0.1"])
     equal([r.status, r.lines[0]], [0, "1"])
 
 
-@test("refused: an ordinary user's bridge, with what it needs", needs="user")
-def _():
-    r = run_as_user([step(6), "--user", "--map-root", "--network", "bridge", "--rootfs", ROOTFS, "--", "/bin/true"])
+@test("refused: an ordinary user's bridge, with what it needs", needs="user", steps=STEPS)
+def _(s):
+    r = run_as_user([s.path, "--user", "--map-root", "--network", "bridge", "--rootfs", ROOTFS, "--", "/bin/true"])
     equal(r.status, 125)
     contains(r.err, "--network bridge")
     contains(r.err, "CAP_NET_ADMIN")
