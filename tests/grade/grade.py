@@ -101,7 +101,7 @@ def _():
 
 
 def hand_out(command, number):
-    target = f"{TMP}/{command}"
+    target = f"{TMP}/{command}-{number}"
     r = run([f"{ROOT}/tests/grade/grader.py", command, "--step", number, target], cwd=ROOT)
     equal(r.status, 0, command)
     return target
@@ -118,14 +118,16 @@ def _():
     check(not os.path.exists(target + "/tests/grade/solutions"), "the solutions are in it")
 
 
-@test("an export has the step, the floors below it, the licence, and nothing above")
+@test("an export has the step, the floors below it, the licence, and nothing above; it builds alone, and its program runs", timeout=300)
 def _():
-    target = hand_out("export", "3")
-    equal(sorted(name for name in os.listdir(target) if name.startswith("step")), ["step01-unshare", "step02-pidns", "step03-mounts"])
-    contains(read(target + "/LICENSE"), "MIT")
-    r = run(["make", "-C", target, "-n", "all"], env={"BUILD": ""})
-    equal(r.status, 0)
-    contains(r.out, "-o build/step03 ")
+    floors = sorted(name for name in os.listdir(ROOT) if name.startswith("step0"))
+    for number in (3, 7):
+        target = hand_out("export", str(number))
+        equal(sorted(name for name in os.listdir(target) if name.startswith("step")), floors[:number])
+        contains(read(target + "/LICENSE"), "MIT")
+        r = run(["make", "-s", "-C", target, "all"], env={"BUILD": ""}, timeout=250)
+        equal(r.status, 0, r.err)
+        contains(run([f"{target}/build/step{number:02}", "--help"]).out, f"usage: step{number:02} ")
 
 
 # ---- make grade, as a teacher's script calls it ---------------------------------------------------
