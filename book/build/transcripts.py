@@ -199,6 +199,8 @@ def same(old, new, pids):
     if len(left) != len(right):
         return False
     for (kind_a, a), (kind_b, b) in zip(left, right):
+        if {kind_a, kind_b} == {"id", "num"} and min(len(a), len(b)) >= 12:
+            continue  # one id of twelve digits in three hundred has no letter
         if kind_a != kind_b:
             return False
         if a == b or kind_a not in ("num", "text"):

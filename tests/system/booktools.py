@@ -37,6 +37,7 @@ def _():
         ("inet 10.88.0.2/16", "inet 10.88.0.17/16"),
         ("link 5e:00:11:22:33:44", "link ae:31:11:22:33:99"),
         ("container 0123456789ab", "container fedcba987654"),
+        ("container 91647b8ca038", "container 442723493695"),
         ("312 300 0:57 / / rw shared:4 - overlay", "99 90 0:61 / / rw shared:71 - overlay"),
         ("PID   COMMAND", "PID COMMAND"),
     ):
@@ -52,6 +53,8 @@ def _():
         ("0 1000 1", "0 100000 1"),
         ("127.0.0.1", "127.0.0.2"),
         ("port 8080:80", "port 8081:80"),
+        ("memory.max 137438953472", "memory.max 274877906944"),
+        ("container 91647b8ca038", "container 4427"),
         ("Name: sleep", "Name: sh"),
         ("pid:[4026532178]", "pid:[17]"),
         ("one word", "one word more"),
