@@ -177,6 +177,7 @@ TOKEN = re.compile(r"""
   | (?P<text> \D )
 """, re.X)
 MOUNTINFO = re.compile(r"^\d+ \d+ \d+:\d+ ")
+PID_MAX = 1 << 22  # the most that kernel.pid_max can be, proc_sys_kernel(5)
 FIRST_NS_INODE = 0xEFFFFFF8  # the initial namespaces' numbers, then those given out at run time
 
 
@@ -190,7 +191,7 @@ def tokens(line):
 
 def is_pid(number, pids):
     first, last = pids
-    return first < number <= last if first <= last else number > first or 300 < number <= last
+    return first < number <= last if first <= last else first < number <= PID_MAX or 300 < number <= last
 
 
 def same(old, new, pids):
