@@ -208,7 +208,7 @@ def same(old, new, pids):
             continue
         if kind_a == "text":
             return False
-        if int(a) >= FIRST_NS_INODE and int(b) >= FIRST_NS_INODE:
+        if FIRST_NS_INODE <= min(int(a), int(b)) and max(int(a), int(b)) < 1 << 32:
             continue
         if not is_pid(int(b), pids):
             return False
