@@ -152,6 +152,25 @@ def _():
         check(not faults or "a.c:3" in found[0] and "a_make" in found[0], f"{found} names the place")
 
 
+@test("a public function whose listing has no sentence about it within 40 lines is told", needs="")
+def _():
+    os.makedirs(f"{TMP}/step01-unshare", exist_ok=True)
+    with open(f"{TMP}/step01-unshare/a.c", "w") as file:
+        file.write("int\na_make(void)\n{\n}\n\nstatic int\nb(void)\n{\n}\n")
+    places.ROOT = chapter.pathlib.Path(TMP)
+    listing = "```c file=step01-unshare/a.c\nint\na_make(void)\n{\n}\nstatic int\nb(void)\n{\n}\n```\n"
+    for before, after, faults in (
+        ("`a_make` makes it.\n", "", 0),
+        ("`a_make` makes it.\n" + "\n" * 39, "", 0),
+        ("`a_make` makes it.\n" + "\n" * 40, "", 1),
+        ("", "\n" * 39 + "`a_make` makes it.\n", 0),
+        ("", "\n" * 40 + "`a_make` makes it.\n", 1),
+        ("`a_makes` makes it.\n", "", 1),
+    ):
+        found = list(book_check.check_spoken([text("t.md", before + listing + after)], False))
+        equal(len(found), faults, f"faults of {before!r} and {after!r}: {found}")
+
+
 @test("a test that a table names and that is not there is told", needs="")
 def _():
     here, file = "a test that a table names and that is not there is told", "tests/system/booktools.py"
@@ -171,6 +190,16 @@ def _():
     ):
         found = list(book_check.check_records([text("t.md", content)], True))
         equal(len(found), faults, f"faults of {content!r}: {found}")
+
+
+@test("a transcript that is not run without a reason is told, and so are more than one in ten", needs="")
+def _():
+    os.environ.pop("BOOK_APART", None)
+    block = "```console%s\n$ true\n```\n"
+    for run_, marks, faults in ((9, [' norun="never"'], 0), (8, [' norun="never"'], 1), (9, [' norun=""'], 1), (8, [' apart="later"'], 1)):
+        one = text("t.md", "".join(block % mark for mark in [""] * run_ + marks))
+        found = list(book_check.check_norun([one], True))
+        equal(len(found), faults, f"{run_} that are run, {marks}: {found}")
 
 
 @test("a term that two sentences define is told, and the glossary has the sentence of each, in order", needs="")
