@@ -69,8 +69,11 @@ lease_book_open(struct lease_book *book, const char *state, bool make)
 		if (book->dir < 0)
 			continue; /* removed by somebody who has just left */
 		while (flock(book->dir, LOCK_EX) < 0)
-			if (errno != EINTR)
+			if (errno != EINTR) {
+				close_fd(book->dir);
+				book->dir = -1;
 				return -1;
+			}
 		if (is_trap(book->path)) {
 			close(book->dir);
 			book->dir = -1;

@@ -8,8 +8,10 @@ rootfs="busybox-static"
 vm="qemu-system-x86 busybox-static cpio kmod xz-utils zstd iproute2 procps python3"
 book="python3 codespell procps iproute2 uidmap strace gdb bpftrace"
 site="python3 pandoc graphviz weasyprint fonts-dejavu-core"
+# Docker's own containerd.io brings a runc, and excludes Debian's.
+runc=$(command -v runc >/dev/null || echo runc)
 callers="podman catatonit netavark iptables containerd docker.io"
-test="$build $vm $book libcmocka-dev libseccomp-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl docker-registry openssl $site chromium chromium-driver poppler-utils apparmor"
+test="$build $vm $book libcmocka-dev libseccomp-dev strace nftables uidmap util-linux clang-format shellcheck zstd curl docker-registry openssl $site chromium chromium-driver poppler-utils apparmor podman crun $runc"
 fuzz="clang-14 libclang-rt-14-dev libcmocka-dev libseccomp-dev"
 demo="$build $rootfs python3 iproute2 procps nftables uidmap curl ca-certificates"
 
@@ -21,7 +23,7 @@ test) want=$test ;;
 callers) want="$test $callers" ;;
 coverage) want="$test clang-14 llvm-14 libclang-rt-14-dev lcov" ;;
 fuzz) want="$build $fuzz" ;;
-bench) want="$build $rootfs $vm python3 bubblewrap crun runc strace util-linux" ;;
+bench) want="$build $rootfs $vm python3 bubblewrap crun $runc strace util-linux" ;;
 demo) want=$demo ;;
 book) want=$book ;;
 site) want=$site ;;

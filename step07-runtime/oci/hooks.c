@@ -282,9 +282,14 @@ hooks_stay_outside(const struct oci_config *config)
 		close(ends[0]);
 		serve(config, ends[1]);
 	}
-	close(ends[1]);
-	outside = ends[0];
-	return outside_pid < 0 ? fail(errno, "fork of the process that runs the hooks") : 0;
+	if (outside_pid < 0) {
+		fail(errno, "fork of the process that runs the hooks");
+		close_fd(ends[0]); /* no process is there to be asked, or waited for */
+	} else {
+		outside = ends[0];
+	}
+	close_fd(ends[1]);
+	return outside_pid < 0 ? -1 : 0;
 }
 
 void
