@@ -139,7 +139,7 @@ $(O)/.sources: FORCE
 $(O)/obj/%.o: %.c $(O)/.flags | $(if $(CROSS),$(O)/include) $(if $(SILENT),$(O)/silent/step01-unshare/call.h)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_C) -MMD -MP -c -o $@ $<
-$(O)/obj/step05-overlay/obtain.o: CPPFLAGS += -DLIBEXECDIR='"$(LIBEXECDIR)"'
+$(O)/obj/step01-unshare/exec.o: CPPFLAGS += -DLIBEXECDIR='"$(LIBEXECDIR)"'
 $(O)/obj/step05-overlay/obtain.o: $(O)/.libexec
 -include $(shell [ ! -d $(O)/obj ] || find $(O)/obj -name '*.d')
 

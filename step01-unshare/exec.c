@@ -17,6 +17,10 @@
 #include "step01-unshare/call.h"
 #include "step01-unshare/exec.h"
 
+#ifndef LIBEXECDIR
+#define LIBEXECDIR "/usr/local/libexec/boxstep"
+#endif
+
 #if defined(__x86_64__)
 #define OUR_MACHINE EM_X86_64
 #elif defined(__aarch64__)
@@ -254,3 +258,32 @@ exec_command(char *const argv[], char *const envp[], unsigned keep)
 	return exec_now(path, argv, envp);
 }
 /* ANCHOR_END: exec */
+
+/* ---- other programs of ours ---- */
+
+static const char *own_place;
+
+void
+program_is_in(const char *place)
+{
+	own_place = place;
+}
+
+int
+program_beside(const char *name, char path[PATH_MAX])
+{
+	const char *given = getenv("BOXSTEP_LIBEXEC");
+	char self[PATH_MAX] = "", *slash;
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (length > 0 && (slash = strrchr(self, '/')))
+		*slash = '\0';
+	const char *const folders[] = { given, own_place ? own_place : self, LIBEXECDIR };
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if (folders[i] && folders[i][0] &&
+		    snprintf(path, PATH_MAX, "%s/%s", folders[i], name) < PATH_MAX &&
+		    access(path, X_OK) == 0)
+			return 0;
+	fail(ENOENT, "the program %s", name);
+	return call_hint("it belongs beside this one, or in $BOXSTEP_LIBEXEC; make builds it");
+}

@@ -8,6 +8,7 @@
 #ifndef BOXSTEP_EXEC_H
 #define BOXSTEP_EXEC_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #define EXEC_PATH 4096
@@ -35,5 +36,12 @@ int exec_now(const char *path, char *const argv[], char *const envp[]);
 
 /* All three. Returns only on failure. */
 int exec_command(char *const argv[], char *const envp[], unsigned keep);
+
+/* The path of another program of ours: in $BOXSTEP_LIBEXEC, beside this program, or where it is
+ * installed. ENOENT, recorded. */
+int program_beside(const char *name, char path[PATH_MAX]);
+
+/* This program's directory, where /proc/self/exe cannot tell it. NULL: it can. */
+void program_is_in(const char *place);
 
 #endif

@@ -213,6 +213,20 @@ write_ranges(pid_t pid)
 }
 
 int
+idmap_check(const struct id_range *map, size_t count, const char *where)
+{
+	if (count > IDMAP_LINES)
+		return fail(EINVAL, "%s: %zu id mappings are more than the kernel takes", where,
+			    count);
+	for (size_t i = 0; i < count; i++)
+		if (map[i].inside > UINT32_MAX - map[i].count ||
+		    map[i].outside > UINT32_MAX - map[i].count || !map[i].count)
+			return fail(EINVAL, "%s[%zu]: an id mapping of %u ids is out of range",
+				    where, i, map[i].count);
+	return 0;
+}
+
+int
 idmap_kind(const struct idmap_options *options)
 {
 	return options->root || options->automatic || options->uid_count ? CLONE_NEWUSER : 0;

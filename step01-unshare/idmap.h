@@ -31,6 +31,10 @@ extern const struct option_row idmap_options[]; /* --map-root, --map-auto */
 /* CLONE_NEWUSER when a map is asked for, because there is nothing to map without one; else 0. */
 int idmap_kind(const struct idmap_options *options);
 
+/* The COUNT lines of MAP, for the error found at WHERE: no more than the kernel takes, none of no
+ * ids and none that reaches beyond 2^32. −1 with EINVAL. */
+int idmap_check(const struct id_range *map, size_t count, const char *where);
+
 /* Whether /etc/subuid and /etc/subgid give the caller a range, for --map-auto; root always has one.
  */
 bool idmap_has_range(void);

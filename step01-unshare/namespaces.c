@@ -23,14 +23,14 @@
 
 /* ANCHOR: kinds */
 const struct ns_kind ns_kinds[NS_KINDS] = {
-	{ "user", CLONE_NEWUSER, "CLONE_NEWUSER" },
-	{ "cgroup", CLONE_NEWCGROUP, "CLONE_NEWCGROUP" },
-	{ "ipc", CLONE_NEWIPC, "CLONE_NEWIPC" },
-	{ "uts", CLONE_NEWUTS, "CLONE_NEWUTS" },
-	{ "net", CLONE_NEWNET, "CLONE_NEWNET" },
-	{ "pid", CLONE_NEWPID, "CLONE_NEWPID" },
-	{ "time", CLONE_NEWTIME, "CLONE_NEWTIME" },
-	{ "mnt", CLONE_NEWNS, "CLONE_NEWNS" },
+	{ "user", CLONE_NEWUSER, "CLONE_NEWUSER", "user" },
+	{ "cgroup", CLONE_NEWCGROUP, "CLONE_NEWCGROUP", "cgroup" },
+	{ "ipc", CLONE_NEWIPC, "CLONE_NEWIPC", "ipc" },
+	{ "uts", CLONE_NEWUTS, "CLONE_NEWUTS", "uts" },
+	{ "net", CLONE_NEWNET, "CLONE_NEWNET", "network" },
+	{ "pid", CLONE_NEWPID, "CLONE_NEWPID", "pid" },
+	{ "time", CLONE_NEWTIME, "CLONE_NEWTIME", "time" },
+	{ "mnt", CLONE_NEWNS, "CLONE_NEWNS", "mount" },
 };
 /* ANCHOR_END: kinds */
 
@@ -82,6 +82,15 @@ const struct option_row ns_view_options[] = {
 	  option_pid, offsetof(struct ns_options, join), 0 },
 	{ 0 },
 };
+
+int
+ns_flag(const char *word)
+{
+	for (size_t k = 0; k < NS_KINDS; k++)
+		if (strcmp(word, ns_kinds[k].word) == 0)
+			return ns_kinds[k].flag;
+	return 0;
+}
 
 const char *
 ns_flag_names(int flags)
@@ -328,6 +337,17 @@ ns_join_path(const char *path, int flag)
 			  path);
 	close_fd(fd);
 	return done;
+}
+
+int
+ns_join_paths(const struct ns_at *at, size_t count)
+{
+	for (size_t k = 0; k < NS_KINDS; k++)
+		for (size_t i = 0; i < count; i++)
+			if (at[i].flag == ns_kinds[k].flag &&
+			    ns_join_path(at[i].path, at[i].flag) < 0)
+				return -1;
+	return 0;
 }
 
 /* One that may not be looked at is nobody's to join, and counts as no other. */

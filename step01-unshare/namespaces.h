@@ -31,10 +31,14 @@ extern const struct ns_kind {
 	const char *name; /* in /proc/PID/ns */
 	int flag;	  /* CLONE_NEW… */
 	const char *flag_name;
+	const char *word; /* in the OCI's configuration */
 } ns_kinds[NS_KINDS];
 
 extern const struct option_row ns_options[]; /* --user … --time, --all, offsets, --hostname */
 extern const struct option_row ns_view_options[]; /* --show, --join: step 1 only */
+
+/* CLONE_NEWNET for "network", the word of the OCI's configuration; 0 for what is none. */
+int ns_flag(const char *word);
 
 /* "CLONE_NEWUTS|CLONE_NEWPID" for a set of flags, "0" for none; in a static buffer. */
 const char *ns_flag_names(int flags);
@@ -84,6 +88,13 @@ int ns_fork_into(void);
 /* Joins one namespace by an open descriptor or by path (a file of /proc/PID/ns or a bind mount of
  * one); FLAG is its kind, so that a path of the wrong kind is refused (EINVAL). */
 int ns_join_path(const char *path, int flag);
+
+/* The same for several, of different kinds, in the order in which they have to be joined. */
+struct ns_at {
+	int flag;
+	const char *path;
+};
+int ns_join_paths(const struct ns_at *at, size_t count);
 
 /* Prints a table: the namespaces of PID beside the caller's own and PID 1's. Gives 0 or −1. */
 int ns_show(pid_t pid);

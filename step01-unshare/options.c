@@ -285,6 +285,14 @@ option_bytes(const struct option_row *row, const char *value, void *into)
 		    value);
 }
 
+int
+option_duration(const struct option_row *row, const char *value, void *into)
+{
+	if (duration_parse(value, FIELD(int64_t)) == 0)
+		return 0;
+	return fail(EINVAL, "--%s %s: not a duration such as 5s or 500ms", row->name, value);
+}
+
 /* ---- numbers ---- */
 
 int
@@ -332,6 +340,38 @@ bytes_parse(const char *text, int64_t *bytes)
 	if (number_parse(digits, 0, INT64_MAX >> shift, &number) < 0)
 		return -1;
 	*bytes = number << shift;
+	return 0;
+}
+
+int
+duration_parse(const char *text, int64_t *ms)
+{
+	/* "ms" before "m" */
+	static const struct {
+		const char *unit;
+		double ms;
+	} units[] = {
+		{ "ms", 1 }, { "us", 0.001 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }
+	};
+	double sum = 0;
+
+	while (*text) {
+		char *end;
+		double number = strtod(text, &end);
+		size_t i = 0;
+
+		while (end > text && i < 5 && strncmp(end, units[i].unit, strlen(units[i].unit)))
+			i++;
+		if (end == text || i == 5)
+			break;
+		sum += number * units[i].ms;
+		text = end + strlen(units[i].unit);
+	}
+	if (*text || !(sum >= 1 && sum < 1e9)) {
+		errno = EINVAL;
+		return -1;
+	}
+	*ms = (int64_t)sum;
 	return 0;
 }
 

@@ -82,6 +82,7 @@ int option_count(const struct option_row *, const char *, void *); /* int64_t fi
 int option_up_to(const struct option_row *, const char *, void *); /* int64_t field, 0…row->bits */
 /* const char * field; one of the words of row->unit: "text|json" */
 int option_choice(const struct option_row *, const char *, void *);
+int option_duration(const struct option_row *, const char *, void *); /* int64_t field, in ms */
 int option_bytes(const struct option_row *, const char *,
 		 void *); /* int64_t field; 512, 64k, 64m, 1g, 1t */
 
@@ -93,6 +94,10 @@ int number_parse(const char *text, int64_t min, int64_t max, int64_t *number);
 /* A size in bytes: a number with an optional suffix b, k, m, g or t (either case, powers of 1024).
  * Gives 0, or −1 with EINVAL or ERANGE (no fail()). */
 int bytes_parse(const char *text, int64_t *bytes);
+
+/* A time in milliseconds, from 1 to 10^9: numbers with the units h, m, s, ms or us, "1m30s". Gives
+ * 0, or −1 with EINVAL (no fail()). */
+int duration_parse(const char *text, int64_t *ms);
 
 /* Appends TEXT (not copied) to LIST; 0, or −1 with ENOMEM. */
 int text_list_add(struct text_list *list, const char *text);

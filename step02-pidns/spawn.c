@@ -200,6 +200,26 @@ spawn_end(struct spawn *child)
 /* ---- the child's half ---- */
 
 int
+spawn_reap(pid_t pid, int timeout)
+{
+	struct pollfd event = { .fd = timeout >= 0 ? pidfd_open(pid, 0) : -1, .events = POLLIN };
+	int status = 0, ready = 1;
+
+	if (event.fd >= 0)
+		while ((ready = poll(&event, 1, timeout)) < 0 && errno == EINTR)
+			;
+	if (ready == 0) {
+		kill(-pid, SIGKILL);
+		kill(pid, SIGKILL); /* it may not have come to make its group */
+	}
+	close_fd(event.fd);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return fail(errno, "waitpid(%d)", pid);
+	return ready == 0 ? -1 : status;
+}
+
+int
 spawn_die_with_parent(void)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)

@@ -64,6 +64,13 @@ int spawn_status(const siginfo_t *info);
 void spawn_end(struct spawn *child);
 
 /*
+ * Waits for the end of PID, a child of fork(2) that runs a program for this one. One that takes
+ * more than TIMEOUT milliseconds (−1: as long as it takes) is killed with all of its process group,
+ * if it leads one. Gives waitpid(2)'s status; −1 when it was killed for its time, or is no child.
+ */
+int spawn_reap(pid_t pid, int timeout);
+
+/*
  * Child: asks the kernel for SIGKILL when the parent ends, prctl(2) PR_SET_PDEATHSIG. Comes after
  * the last change of ids, which clears it. A parent that ended before is seen by handshake_ready.
  */

@@ -582,6 +582,20 @@ cgroup_remove(struct cgroup *cgroup)
 }
 /* ANCHOR_END: remove */
 
+int
+cgroup_remove_at(const char *path, size_t made_from)
+{
+	struct cgroup cgroup = CGROUP_NONE;
+	bool there = cgroup_try_open(path, &cgroup) == 0;
+
+	if (!there && (errno != ENOENT || !made_from))
+		return 0;
+	/* parents that were made for it go with it, unless somebody has moved in */
+	if (made_from && made_from < cgroup.made_from)
+		cgroup.made_from = made_from;
+	return there ? cgroup_remove(&cgroup) : remove_path(&cgroup);
+}
+
 const struct option_row cgroup_options[] = {
 	{ "cgroup-parent", 0, "PATH", "mkdir below cgroup2",
 	  "make the container's cgroup below this one", option_text,

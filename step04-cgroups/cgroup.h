@@ -95,6 +95,9 @@ int cgroup_signal(const struct cgroup *cgroup, int number);
  * those of its parents that cgroup_create made. Closes. Gone already: 0. EBUSY after ten
  * seconds. */
 int cgroup_remove(struct cgroup *cgroup);
+/* The same for who has only noted the path, and MADE_FROM of it (0: not known). A maker that was
+ * killed half-way may have left the parents without it: they go too. */
+int cgroup_remove_at(const char *path, size_t made_from);
 
 /* ---- reading control files, for limits and stats ---- */
 

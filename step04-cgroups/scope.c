@@ -131,10 +131,10 @@ add_devices(struct text_list *words, const struct device_rule *rules, size_t cou
 /* ---- the program ---- */
 
 static void
-child(const struct scope *scope, const char *const *words, int in, int out)
+child(const char *const *words, int in, int out)
 {
 	if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
-		exec_now(scope->program, (char *const *)words, environ);
+		exec_now(words[0], (char *const *)words, environ);
 	_exit(call_report("boxstep-scope"));
 }
 
@@ -151,7 +151,7 @@ ask(const struct scope *scope, const char *const *words, pid_t *pid, int *hold,
 		return fail(errno, "fork for boxstep-scope");
 	if (*pid == 0) {
 		close(in[1]);
-		child(scope, words, in[0], out[1]);
+		child(words, in[0], out[1]);
 	}
 	close(in[0]);
 	close(out[1]);
@@ -186,12 +186,15 @@ send(const char *verb, struct scope *scope, const struct limits *limits,
      const struct device_rule *rules, size_t count, char answer[PATH_MAX])
 {
 	struct text_list words = { 0 };
+	char program[PATH_MAX];
 	int done = -1;
 	size_t fixed;
 
+	if (program_beside("boxstep-scope", program) < 0)
+		return -1;
 	stage("scope", "systemd makes the cgroup, as a unit of its own, and is told the limits.",
 	      "systemctl status %s", scope->unit);
-	if (text_list_add(&words, scope->program) < 0 || text_list_add(&words, verb) < 0 ||
+	if (text_list_add(&words, program) < 0 || text_list_add(&words, verb) < 0 ||
 	    text_list_add(&words, scope->unit) < 0 || text_list_add(&words, scope->slice) < 0)
 		return -1;
 	fixed = words.count;

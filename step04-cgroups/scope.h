@@ -19,9 +19,8 @@
 
 struct scope {
 	char unit[300], slice[300];
-	char program[PATH_MAX]; /* the path of boxstep-scope; set by the caller */
-	pid_t helper;		/* 0: it has ended */
-	int hold;		/* the helper's stdin: it ends when the last copy is closed; −1 */
+	pid_t helper; /* 0: it has ended */
+	int hold;     /* the helper's stdin: it ends when the last copy is closed; −1 */
 };
 
 /* Takes OCI's cgroupsPath "SLICE:PREFIX:NAME" apart: unit PREFIX-NAME.scope in SLICE. NULL or "":

@@ -22,10 +22,6 @@
 #include "step05-overlay/place.h"
 #include "step05-overlay/rights.h"
 
-#ifndef LIBEXECDIR
-#define LIBEXECDIR "/usr/local/libexec/boxstep"
-#endif
-
 const struct option_row image_options[] = {
 	{ .name = "platform",
 	  .unit = "OS/ARCH",
@@ -82,33 +78,6 @@ image_flat(const struct idmap_options *maps, bool user_namespace)
 }
 
 /* ---- boxstep-unpack ---- */
-
-static const char *own_place;
-
-void
-program_is_in(const char *place)
-{
-	own_place = place;
-}
-
-int
-program_beside(const char *name, char path[PATH_MAX])
-{
-	const char *given = getenv("BOXSTEP_LIBEXEC");
-	char self[PATH_MAX] = "", *slash;
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (length > 0 && (slash = strrchr(self, '/')))
-		*slash = '\0';
-	const char *const folders[] = { given, own_place ? own_place : self, LIBEXECDIR };
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
-		if (folders[i] && folders[i][0] &&
-		    snprintf(path, PATH_MAX, "%s/%s", folders[i], name) < PATH_MAX &&
-		    access(path, X_OK) == 0)
-			return 0;
-	fail(ENOENT, "the program %s", name);
-	return call_hint("it belongs beside this one, or in $BOXSTEP_LIBEXEC; make builds it");
-}
 
 /* Child: stdout becomes the pipe on which the result is sent. */
 static void

@@ -58,11 +58,4 @@ bool image_flat(const struct idmap_options *maps, bool user_namespace);
 int image_unpack(const struct store *store, const char *source, const char *platform,
 		 const struct idmap_options *maps, bool user_namespace, char manifest[DIGEST_TEXT]);
 
-/* The path of another program of ours: in $BOXSTEP_LIBEXEC, beside this program, or where it is
- * installed. ENOENT, recorded. */
-int program_beside(const char *name, char path[PATH_MAX]);
-
-/* This program's directory, where /proc/self/exe cannot tell it. NULL: it can. */
-void program_is_in(const char *place);
-
 #endif

@@ -19,7 +19,7 @@
 
 #include "step01-unshare/call.h"
 #include "step01-unshare/options.h"
-#include "step05-overlay/obtain.h"
+#include "step01-unshare/exec.h"
 #include "step07-runtime/seal.h"
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step05-overlay/obtain.h"
+#include "step01-unshare/exec.h"
+#include "step02-pidns/spawn.h"
 #include "step07-runtime/engine/commands.h"
 
 struct pull_options {
@@ -56,9 +57,8 @@ fetch(const struct store *store, const char *reference, const char *platform, bo
 	}
 	if (child < 0)
 		return fail(errno, "fork for boxstep-pull");
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return fail(errno, "waitpid(%d)", child);
+	if ((status = spawn_reap(child, -1)) < 0)
+		return -1;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

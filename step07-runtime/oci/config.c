@@ -131,24 +131,6 @@ static const struct json_row attr_rows[] = {
 
 /* ---- namespaces and ids ---- */
 
-/* The specification has its own words for two of the kernel's. */
-static int
-namespace_flag(const char *type)
-{
-	static const struct {
-		const char *type;
-		int flag;
-	} types[] = { { "pid", CLONE_NEWPID },	     { "network", CLONE_NEWNET },
-		      { "mount", CLONE_NEWNS },	     { "ipc", CLONE_NEWIPC },
-		      { "uts", CLONE_NEWUTS },	     { "user", CLONE_NEWUSER },
-		      { "cgroup", CLONE_NEWCGROUP }, { "time", CLONE_NEWTIME } };
-
-	for (size_t i = 0; type && i < sizeof types / sizeof types[0]; i++)
-		if (strcmp(type, types[i].type) == 0)
-			return types[i].flag;
-	return 0;
-}
-
 static int
 take_namespaces(const struct raw *raw, struct oci_config *config)
 {
@@ -156,14 +138,14 @@ take_namespaces(const struct raw *raw, struct oci_config *config)
 
 	for (size_t i = 0; i < raw->namespaces; i++) {
 		const char *type = raw->namespace[i].type, *path = raw->namespace[i].path;
-		int flag = namespace_flag(type);
+		int flag = type ? ns_flag(type) : 0;
 
 		if (!flag || (seen & flag))
 			return fail(EINVAL, "linux.namespaces: %s is unknown or there twice",
 				    type ? type : "an entry without type");
 		seen |= flag;
 		if (path && path[0])
-			config->join[config->joins++] = (struct oci_join){ flag, path };
+			config->join[config->joins++] = (struct ns_at){ flag, path };
 		else
 			config->ns.kinds |= flag;
 	}
@@ -173,27 +155,13 @@ take_namespaces(const struct raw *raw, struct oci_config *config)
 }
 
 static int
-check_map(const struct id_range *map, size_t count, const char *where)
-{
-	if (count > IDMAP_LINES)
-		return fail(EINVAL, "%s: %zu id mappings are more than the kernel takes", where,
-			    count);
-	for (size_t i = 0; i < count; i++)
-		if (map[i].inside > UINT32_MAX - map[i].count ||
-		    map[i].outside > UINT32_MAX - map[i].count || !map[i].count)
-			return fail(EINVAL, "%s[%zu]: an id mapping of %u ids is out of range",
-				    where, i, map[i].count);
-	return 0;
-}
-
-static int
 check_maps(const struct oci_config *config)
 {
 	const struct idmap_options *idmap = &config->idmap;
 	bool own = config->ns.kinds & CLONE_NEWUSER;
 
-	if (check_map(idmap->uid, idmap->uid_count, "linux.uidMappings") < 0 ||
-	    check_map(idmap->gid, idmap->gid_count, "linux.gidMappings") < 0)
+	if (idmap_check(idmap->uid, idmap->uid_count, "linux.uidMappings") < 0 ||
+	    idmap_check(idmap->gid, idmap->gid_count, "linux.gidMappings") < 0)
 		return -1;
 	if (!own && (idmap->uid_count || idmap->gid_count))
 		return fail(EINVAL,
@@ -274,8 +242,8 @@ take_mounts(const struct raw *raw, const char *bundle, struct oci_config *config
 
 		if (!spec->target)
 			return fail(EINVAL, "mounts[%zu] has no destination", i);
-		if (check_map(spec->uid, spec->uid_count, "mounts: uidMappings") < 0 ||
-		    check_map(spec->gid, spec->gid_count, "mounts: gidMappings") < 0 ||
+		if (idmap_check(spec->uid, spec->uid_count, "mounts: uidMappings") < 0 ||
+		    idmap_check(spec->gid, spec->gid_count, "mounts: gidMappings") < 0 ||
 		    take_mount(spec, bundle, config) < 0)
 			return -1;
 	}

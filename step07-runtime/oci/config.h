@@ -48,20 +48,15 @@ struct oci_process {
 	struct label_options labels;
 };
 
-struct oci_join { /* a namespace that exists already */
-	int flag;
-	const char *path;
-};
-
 enum { OCI_MINOR = 3 }; /* of the newest version of the specification that is known: 1.3 */
 
 struct oci_config {
 	struct json_object *json;
 	unsigned minor; /* of the version that it was written for */
 	struct oci_process process;
-	struct rootfs_options root; /* path, read_only, propagation */
-	struct ns_options ns;	    /* kinds to make, hostname, offsets */
-	struct oci_join join[NS_KINDS];
+	struct rootfs_options root;  /* path, read_only, propagation */
+	struct ns_options ns;	     /* kinds to make, hostname, offsets */
+	struct ns_at join[NS_KINDS]; /* namespaces that exist already */
 	size_t joins;
 	struct idmap_options idmap;
 	struct mount_list mounts;

@@ -22,42 +22,11 @@ struct event_options {
 	int64_t interval; /* ms */
 };
 
-/* "5s", "100ms", "1m30s": numbers with units, as other runtimes take them. */
-static int
-set_interval(const struct option_row *row, const char *value, void *into)
-{
-	static const struct {
-		const char *unit;
-		double ms;
-	} units[] = {
-		{ "ms", 1 }, { "us", 0.001 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }
-	};
-	const char *text = value;
-	double sum = 0;
-
-	while (*text) {
-		char *end;
-		double number = strtod(text, &end);
-		size_t i = 0;
-
-		while (end > text && i < 5 && strncmp(end, units[i].unit, strlen(units[i].unit)))
-			i++;
-		if (end == text || i == 5)
-			break;
-		sum += number * units[i].ms;
-		text = end + strlen(units[i].unit);
-	}
-	if (*text || !(sum >= 1 && sum < 1e9))
-		return fail(EINVAL, "--%s %s: not a duration such as 5s or 500ms", row->name,
-			    value);
-	((struct event_options *)into)->interval = (int64_t)sum;
-	return 0;
-}
-
 static const struct option_row event_rows[] = {
 	{ "stats", 0, NULL, "memory.current, cpu.stat", "once, and leave", option_flag,
 	  offsetof(struct event_options, once), 0 },
-	{ "interval", 0, "DURATION", "-", "time between two; default: 5s", set_interval, 0, 0 },
+	{ "interval", 0, "DURATION", "-", "time between two; default: 5s", option_duration,
+	  offsetof(struct event_options, interval), 0 },
 	{ 0 },
 };
 

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "step01-unshare/namespaces.h"
 #include "step03-mounts/mount_options.h"
 #include "step07-runtime/oci/commands.h"
 #include "step04-cgroups/attrs.h"
@@ -18,14 +19,11 @@
 #include "step07-runtime/security/profile.h"
 #include "step07-runtime/security/sys_table.h"
 
-/* What no table of a module says. The name of a namespace in the specification is not always the
- * kernel's. */
+/* What no table of a module says. */
 static const char fixed[] =
 	"{\"ociVersionMin\":\"1.0.0\",\"ociVersionMax\":\"" OCI_VERSION "\","
 	"\"hooks\":[\"prestart\",\"createRuntime\",\"createContainer\",\"startContainer\","
 	"\"poststart\",\"poststop\"],\"linux\":{"
-	"\"namespaces\":[\"cgroup\",\"ipc\",\"mount\",\"network\",\"pid\",\"time\",\"user\","
-	"\"uts\"],"
 	"\"cgroup\":{\"v1\":false,\"v2\":true,\"systemd\":true,\"systemdUser\":true,"
 	"\"rdma\":true},"
 	"\"apparmor\":{\"enabled\":true},\"selinux\":{\"enabled\":true},"
@@ -41,6 +39,11 @@ static const char *
 capability(size_t n)
 {
 	return cap_name((unsigned)n);
+}
+
+static const char *namespace(size_t n)
+{
+	return n < NS_KINDS ? ns_kinds[n].word : NULL;
 }
 
 static const char *
@@ -90,6 +93,7 @@ command_features(const struct globals *globals, int argc, char **argv)
 	json = json_tokener_parse(fixed);
 	system = json_object_object_get(json, "linux");
 	add_list(json, "mountOptions", mount_option_name);
+	add_list(system, "namespaces", namespace);
 	add_list(system, "capabilities", capability);
 	json_object_object_add(system, "memoryPolicy", policy = json_object_new_object());
 	add_list(policy, "modes", attr_memory_mode_name);

@@ -5,19 +5,18 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
 #include "step01-unshare/exec.h"
+#include "step02-pidns/spawn.h"
 #include "step05-overlay/json.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/config.h"
@@ -154,27 +153,6 @@ become(struct json_object *hook, int state, int output)
 	_exit(127);
 }
 
-/* Waits for its end, or kills it and all of its group. Gives waitpid's status, −1 when it was
- * killed for its time. */
-static int
-wait_for(pid_t pid, int timeout)
-{
-	struct pollfd event = { .fd = pidfd_open(pid, 0), .events = POLLIN };
-	int status = 0, ready = 1;
-
-	if (timeout >= 0 && event.fd >= 0)
-		while ((ready = poll(&event, 1, timeout)) < 0 && errno == EINTR)
-			;
-	if (ready == 0) {
-		kill(-pid, SIGKILL);
-		kill(pid, SIGKILL); /* it may not have come to make its group */
-	}
-	close_fd(event.fd);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return ready == 0 ? -1 : status;
-}
-
 /* What it said: not in the error's text, which callers sort by its words. */
 static void
 pass_on_output(int output)
@@ -203,7 +181,7 @@ run_one(struct json_object *hook, enum hook_stage of, size_t i, int state)
 		become(hook, state, output);
 	if (pid < 0) {
 		fail(errno, "fork for hooks.%s[%zu] \"%s\"", stage, i, path);
-	} else if ((status = wait_for(pid, timeout_of(hook))) != 0) {
+	} else if ((status = spawn_reap(pid, timeout_of(hook))) != 0) {
 		if (of != HOOK_POSTSTOP) /* what delete prints is an error to its callers */
 			pass_on_output(output);
 		if (status < 0)
@@ -305,8 +283,7 @@ hooks_leave(void)
 	if (outside < 0)
 		return;
 	hooks_forget(); /* end of file: it ends */
-	while (waitpid(outside_pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	spawn_reap(outside_pid, -1);
 }
 
 static int

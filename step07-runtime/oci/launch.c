@@ -12,7 +12,6 @@
 
 #include "step01-unshare/call.h"
 #include "step04-cgroups/sweep.h"
-#include "step05-overlay/obtain.h"
 #include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/gate.h"
 #include "step07-runtime/oci/hooks.h"
@@ -120,32 +119,21 @@ make_cgroup(struct launch *launch, int needed)
 }
 
 static int
-make_scope(struct launch *launch)
-{
-	const struct oci_config *config = launch->config;
-
-	if (program_beside("boxstep-scope", launch->scope.program) < 0)
-		return -1;
-	return scope_start(&launch->scope, &config->limits, config->device_rules,
-			   config->device_rule_count, &launch->cgroup);
-}
-
-static int
 prepare_cgroup(struct launch *launch)
 {
-	struct limits *limits = &launch->config->limits;
+	const struct oci_config *config = launch->config;
+	const struct limits *limits = &config->limits;
 
 	if (!launch->no_cgroup &&
 	    (limits_check(limits) < 0 ||
-	     (launch->systemd ? make_scope(launch)
+	     (launch->systemd ? scope_start(&launch->scope, limits, config->device_rules,
+					    config->device_rule_count, &launch->cgroup)
 			      : make_cgroup(launch, limits_controllers(limits))) < 0 ||
 	     limits_apply(limits, &launch->cgroup) < 0))
 		return -1;
 	return prepare_devices(launch);
 }
 
-/* The user namespace comes first, because it gives the rights over the others; ns_kinds has the
- * order. */
 static int
 join_namespaces(struct oci_config *config)
 {
@@ -160,12 +148,7 @@ join_namespaces(struct oci_config *config)
 			return -1;
 		attrs->has_oom_score_adj = false;
 	}
-	for (size_t k = 0; k < NS_KINDS; k++)
-		for (size_t i = 0; i < config->joins; i++)
-			if (config->join[i].flag == ns_kinds[k].flag &&
-			    ns_join_path(config->join[i].path, config->join[i].flag) < 0)
-				return -1;
-	return 0;
+	return ns_join_paths(config->join, config->joins);
 }
 
 int

@@ -12,6 +12,7 @@
 
 #include "step01-unshare/call.h"
 #include "step01-unshare/exec.h"
+#include "step02-pidns/spawn.h"
 #include "step04-cgroups/cgroup.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/state.h"
@@ -160,7 +161,8 @@ table(char **words, const struct processes *of)
 	done = from ? filter(from, of) : fail(errno, "fdopen of a pipe");
 	if (from)
 		fclose(from);
-	if (waitpid(pid, &status, 0) < 0 || (status != 0 && done == 0))
+	status = spawn_reap(pid, -1);
+	if (status != 0 && done == 0)
 		return fail(EINVAL, "ps: it ended with status %d", WEXITSTATUS(status));
 	return done;
 }

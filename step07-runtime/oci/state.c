@@ -19,7 +19,6 @@
 #include "step04-cgroups/process.h"
 #include "step04-cgroups/scope.h"
 #include "step05-overlay/json.h"
-#include "step05-overlay/obtain.h"
 #include "step05-overlay/tree.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/config.h"
@@ -371,43 +370,19 @@ oci_state_unlock(struct oci_state *state)
 	flock(state->dir, LOCK_UN);
 }
 
-/* Killed half-way, the cgroup's parents may be there without it; nobody may be in them but others.
- */
-static void
-remove_parents(const struct oci_state *state)
-{
-	char path[PATH_MAX];
-
-	for (snprintf(path, sizeof path, "%s", state->cgroup);
-	     strlen(path) > state->cgroup_made_from; *strrchr(path, '/') = '\0')
-		if (rmdir(path) < 0 && errno != ENOENT)
-			break;
-}
-
 int
 oci_state_release(const struct oci_state *state)
 {
-	struct cgroup cgroup = CGROUP_NONE;
 	struct scope scope;
-	int done = 0;
 
 	/* the path of one that is still being made may be that of somebody else's */
 	if (state->cgroup[0] &&
-	    (state->pid > 0 || state->cgroup_made_from < strlen(state->cgroup))) {
-		if (cgroup_try_open(state->cgroup, &cgroup) == 0) {
-			/* parents that were made for it go with it, unless somebody has moved in */
-			if (state->cgroup_made_from && state->cgroup_made_from < cgroup.made_from)
-				cgroup.made_from = state->cgroup_made_from;
-			done = cgroup_remove(&cgroup);
-		} else if (state->cgroup_made_from)
-			remove_parents(state);
-	}
-	if (done < 0 || !state->scope)
-		return done;
-	if (scope_name(&scope, state->scope, state->id) < 0 ||
-	    program_beside("boxstep-scope", scope.program) < 0)
+	    (state->pid > 0 || state->cgroup_made_from < strlen(state->cgroup)) &&
+	    cgroup_remove_at(state->cgroup, state->cgroup_made_from) < 0)
 		return -1;
-	return scope_stop(&scope);
+	if (!state->scope)
+		return 0;
+	return scope_name(&scope, state->scope, state->id) < 0 ? -1 : scope_stop(&scope);
 }
 
 int

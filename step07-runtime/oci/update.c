@@ -12,7 +12,6 @@
 #include "step01-unshare/call.h"
 #include "step04-cgroups/scope.h"
 #include "step05-overlay/json.h"
-#include "step05-overlay/obtain.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/config.h"
 #include "step07-runtime/oci/resources.h"
@@ -154,10 +153,9 @@ tell_systemd(const struct oci_state *state, const struct limits *limits,
 {
 	struct scope scope;
 
-	if (scope_name(&scope, state->scope, state->id) < 0 ||
-	    program_beside("boxstep-scope", scope.program) < 0)
-		return -1;
-	return scope_set(&scope, limits, rules, count);
+	return scope_name(&scope, state->scope, state->id) < 0
+		       ? -1
+		       : scope_set(&scope, limits, rules, count);
 }
 
 static int

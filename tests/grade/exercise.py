@@ -189,7 +189,7 @@ def compile_in(folder, path, program, source):
                           + read(path).encode()).hexdigest()
     if os.path.exists(output) and os.path.exists(output + ".of") and read(output + ".of") == mark:
         return
-    libexec = ['-DLIBEXECDIR="/usr/local/libexec/boxstep"'] if path.endswith("obtain.c") else []
+    libexec = ['-DLIBEXECDIR="/usr/local/libexec/boxstep"'] if path.endswith("exec.c") else []
     if source:
         words = [*flags(), *LENIENT, *libexec, "-c", "-o", path + ".o", path]
         run(words)

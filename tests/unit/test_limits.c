@@ -332,7 +332,7 @@ no_swap_where_none_is_counted_is_no_error(void **state)
 static void
 told_to_systemd(const struct limits *limits, const char *wanted)
 {
-	struct scope scope = { .program = "/bin/echo" };
+	struct scope scope;
 	struct device_rule null = { true, 'c', 1, 3, DEVICE_READ | DEVICE_WRITE };
 
 	call_forget();
@@ -345,7 +345,13 @@ told_to_systemd(const struct limits *limits, const char *wanted)
 static void
 limits_are_properties_of_a_scope(void **state)
 {
+	char folder[] = "/tmp/test_limits.XXXXXX", program[64];
+
 	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(program, sizeof program, "%s/boxstep-scope", folder);
+	assert_int_equal(symlink("/bin/echo", program), 0);
+	setenv("BOXSTEP_LIBEXEC", folder, 1);
 	told_to_systemd(&(struct limits){ .memory = 100, .memory_swap = 100, .pids = LIMIT_MAX },
 			": set b-c.scope a.slice MemoryMax=100 MemorySwapMax=0 TasksMax=infinity "
 			"DevicePolicy=strict DeviceAllow=/dev/char/1:3 rw");
@@ -358,6 +364,9 @@ limits_are_properties_of_a_scope(void **state)
 	told_to_systemd(&(struct limits){ .cpu_quota = INT64_MAX },
 			" CPUQuotaPerSecUSec=infinity ");
 	told_to_systemd(&(struct limits){ .cpuset_cpus = "0-2" }, " AllowedCPUs=0-2 ");
+	unsetenv("BOXSTEP_LIBEXEC");
+	unlink(program);
+	rmdir(folder);
 }
 
 int
