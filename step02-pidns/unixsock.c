@@ -3,8 +3,10 @@
  * book/02-pidns.md.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -32,6 +34,25 @@ unix_connect(const char *path, int type, const char *asked)
 		 "connect(%d, {sa_family=AF_UNIX, sun_path=\"%s\"}) for %s", fd, path, asked) == 0)
 		return fd;
 	close_fd(fd);
+	return -1;
+}
+
+int
+unix_bind(int dir, const char *name, int type, const char *asked)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return fail(errno, "socket(AF_UNIX, …) for %s", asked);
+	/* its path may be longer than an address holds; that of a descriptor is not */
+	snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", dir, name);
+	if ((unlinkat(dir, name, 0) == 0 || errno == ENOENT) &&
+	    bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+	    fchmodat(dir, name, 0666, 0) == 0)
+		return fd;
+	fail(errno, "bind(\"%s\") for %s", address.sun_path, asked);
+	close(fd);
 	return -1;
 }
 

@@ -12,6 +12,11 @@
  * gives. */
 int unix_connect(const char *path, int type, const char *asked);
 
+/* Binds a socket of TYPE to NAME in the directory DIR, in place of what is there; every user may
+ * send to it who comes to the directory. The descriptor, close-on-exec, or −1 with the error
+ * recorded. */
+int unix_bind(int dir, const char *name, int type, const char *asked);
+
 /* Sends TEXT over SOCKET, and a copy of FD with it (−1: none) as SCM_RIGHTS. 0 or −1; EMSGSIZE when
  * it did not go whole. */
 int unix_send(int socket, const char *text, int fd);

@@ -438,3 +438,34 @@ limits_apply(const struct limits *l, const struct cgroup *cgroup)
 	return 0;
 }
 /* ANCHOR_END: apply */
+
+/* ---- for a configuration that is read bit by bit ---- */
+
+struct io_limit *
+limits_io(struct limits *limits, unsigned major, unsigned minor)
+{
+	struct io_limit *grown;
+
+	for (size_t i = 0; i < limits->io_count; i++)
+		if (limits->io[i].major == major && limits->io[i].minor == minor)
+			return limits->io + i;
+	grown = reallocarray(limits->io, limits->io_count + 1, sizeof *grown);
+	if (!grown) {
+		fail(ENOMEM, "memory for the limits of a disk");
+		return NULL;
+	}
+	limits->io = grown;
+	grown[limits->io_count] = (struct io_limit){ .major = major, .minor = minor };
+	return grown + limits->io_count++;
+}
+
+void
+limits_free(struct limits *limits)
+{
+	free(limits->io);
+	free(limits->hugetlb);
+	free(limits->io_weights);
+	free(limits->rdma);
+	free(limits->unified);
+	*limits = (struct limits){ 0 };
+}

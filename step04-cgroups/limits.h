@@ -74,6 +74,12 @@ int limits_controllers(const struct limits *limits);
  * memory, names with a slash. −1 with EINVAL or ENOTSUP. Called by limits_apply too. */
 int limits_check(const struct limits *limits);
 
+/* For a configuration that names a disk more than once: its line of io.max, added when there is
+ * none yet, in the array that limits_free frees. NULL: ENOMEM, recorded. */
+struct io_limit *limits_io(struct limits *limits, unsigned major, unsigned minor);
+/* Frees the arrays of limits that were read from a configuration; their strings are its own. */
+void limits_free(struct limits *limits);
+
 /*
  * Writes the limits, one write for each (for each device of io.max). Also for a live cgroup: what
  * is not set stays as it is. With memory_check a limit below memory.current is EBUSY.

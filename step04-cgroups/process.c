@@ -1,5 +1,5 @@
 /*
- * process.c: three fields of /proc/PID/stat. Follows proc_pid_stat(5).
+ * process.c: four fields of /proc/PID/stat. Follows proc_pid_stat(5).
  * Explained in book/04-cgroups.md.
  */
 #include <fcntl.h>
@@ -14,7 +14,7 @@ int
 process_look(pid_t pid, struct process *process)
 {
 	char path[32], text[1024];
-	const char *end;
+	const char *name, *end;
 	ssize_t length;
 	int fd;
 
@@ -27,10 +27,14 @@ process_look(pid_t pid, struct process *process)
 	text[length > 0 ? length : 0] = '\0';
 	/* field 2 is the name in brackets and may hold anything: counting begins behind the last */
 	end = strrchr(text, ')');
-	return end && sscanf(end + 1,
-			     " %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
-			     " %*s %*s %" SCNu64,
-			     &process->state, &process->parent, &process->start) == 3
+	name = strchr(text, '(');
+	if (!end || !name)
+		return -1;
+	snprintf(process->name, sizeof process->name, "%.*s", (int)(end - name - 1), name + 1);
+	return sscanf(end + 1,
+		      " %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
+		      " %*s %*s %" SCNu64,
+		      &process->state, &process->parent, &process->start) == 3
 		       ? 0
 		       : -1;
 }

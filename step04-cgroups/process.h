@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 struct process {
+	char name[16];	/* of its program, or what it has called itself: PR_SET_NAME */
 	char state;	/* 'R', 'S', … 'Z': ended, and not yet waited for */
 	pid_t parent;	/* 0: outside of this PID namespace */
 	uint64_t start; /* clock ticks after boot */

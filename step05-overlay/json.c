@@ -4,6 +4,7 @@
  * Follows RFC 8259; json-c does the reading. Explained in book/05-overlay.md.
  */
 #include "step05-overlay/json.h"
+#include "step05-overlay/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -525,21 +526,8 @@ json_put_list(struct json_object *object, const char *key)
 int
 json_write(int dirfd, const char *name, struct json_object *object, bool durable)
 {
-	const char *text = json_object_to_json_string_ext(
-		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-	char aside[300];
-	int fd, error;
-
-	snprintf(aside, sizeof(aside), ".%s.%d", name, getpid());
-	fd = openat(dirfd, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0 || dprintf(fd, "%s\n", text) < 0 || (durable && fsync(fd) < 0) ||
-	    renameat(dirfd, aside, dirfd, name) < 0) {
-		error = errno;
-		unlinkat(dirfd, aside, 0);
-		if (fd >= 0)
-			close(fd);
-		return fail(error, "%s cannot be written", name);
-	}
-	close(fd);
-	return 0;
+	return tree_write(
+		dirfd, name, durable, "%s\n",
+		json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
+							       JSON_C_TO_STRING_NOSLASHESCAPE));
 }

@@ -60,33 +60,14 @@ store_lock(const struct store *store, const char *name, int operation)
 int
 store_lock_own(int dirfd, const char *name, bool directory, int operation)
 {
-	struct stat locked, named;
-	int fd, error;
+	int flags = directory ? O_RDONLY | O_DIRECTORY : O_RDWR | O_CREAT, fd;
 
-	for (;;) {
+	do {
 		if (directory && mkdirat(dirfd, name, 0700) < 0 && errno != EEXIST)
 			return -1;
-		fd = directory
-			     ? openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-			     : openat(dirfd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd < 0 && errno == ENOENT)
-			continue;
-		if (fd < 0)
-			return -1;
-		if (flock(fd, operation) < 0) {
-			error = errno;
-			close(fd);
-			errno = error;
-			if (error == EINTR)
-				continue;
-			return -1;
-		}
-		if (fstat(fd, &locked) == 0 &&
-		    fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    locked.st_ino == named.st_ino && locked.st_dev == named.st_dev)
-			return fd;
-		close(fd);
-	}
+		fd = tree_lock(dirfd, name, flags, operation);
+	} while (fd < 0 && errno == ENOENT);
+	return fd;
 }
 /* ANCHOR_END: lock */
 
@@ -113,18 +94,14 @@ store_release(struct store *store)
 static void
 sweep_one(int directory, const char *name, bool is_directory)
 {
-	int fd = openat(directory, name,
-			O_RDONLY | O_NOFOLLOW | O_CLOEXEC | (is_directory ? O_DIRECTORY : 0));
+	int fd = tree_lock(directory, name, O_RDONLY | (is_directory ? O_DIRECTORY : 0),
+			   LOCK_EX | LOCK_NB);
 	struct call_error before = *call_error();
-	struct stat locked, named;
 
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &locked) == 0 &&
-	    fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    locked.st_ino == named.st_ino)
+	if (fd >= 0)
 		tree_remove(directory, name);
 	*call_error() = before;
-	if (fd >= 0)
-		close(fd);
+	close_fd(fd);
 }
 
 /* What is in FOLDER, is locked by nobody, and is older than AGE seconds. */

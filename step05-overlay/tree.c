@@ -13,10 +13,12 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -179,6 +181,51 @@ tree_remove(int dirfd, const char *name)
 	    remove_mapped(dirfd, name) == 0)
 		return 0;
 	return fail(errno, "removal of \"%s\"", name);
+}
+
+int
+tree_lock(int dirfd, const char *name, int flags, int operation)
+{
+	int fd = openat(dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC, 0600), error = ENOENT;
+	struct stat locked, named;
+
+	if (fd < 0)
+		return -1;
+	while (flock(fd, operation) < 0)
+		if ((error = errno) != EINTR)
+			goto bad;
+	if (fstat(fd, &locked) == 0 && fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    locked.st_ino == named.st_ino && locked.st_dev == named.st_dev)
+		return fd;
+	error = ENOENT;
+bad:
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+int
+tree_write(int dirfd, const char *name, bool durable, const char *format, ...)
+{
+	char aside[300];
+	va_list arguments;
+	int fd, done;
+
+	snprintf(aside, sizeof aside, ".%d.%.200s", getpid(), name);
+	/* what is there is of one that was killed here and had our number, or a trap */
+	while ((fd = openat(dirfd, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0 &&
+	       errno == EEXIST && unlinkat(dirfd, aside, 0) == 0)
+		;
+	va_start(arguments, format);
+	done = fd < 0 || vdprintf(fd, format, arguments) < 0 || (durable && fsync(fd) < 0) ||
+			       renameat(dirfd, aside, dirfd, name) < 0
+		       ? fail(errno, "%s cannot be written", name)
+		       : 0;
+	va_end(arguments);
+	if (fd >= 0 && done < 0)
+		unlinkat(dirfd, aside, 0);
+	close_fd(fd);
+	return done;
 }
 
 int

@@ -1,11 +1,13 @@
 /*
- * tree: a directory removed with all that it has, however deep somebody made it.
+ * tree: a directory removed with all that it has, however deep somebody made it; a name locked, a
+ * file replaced.
  *
  * Follows unlinkat(2), openat2(2). Explained in book/05-overlay.md.
  */
 #ifndef BOXSTEP_TREE_H
 #define BOXSTEP_TREE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -19,5 +21,18 @@ int tree_remove(int dirfd, const char *name);
 /* mkdir -p of an absolute or relative PATH; new directories get MODE. 0 or −1 with errno (nothing
  * recorded). */
 int tree_make(const char *path, unsigned mode);
+
+/*
+ * Opens NAME below DIRFD with FLAGS, never a link, and locks it by OPERATION, as for flock(2).
+ * While it waits somebody may rename or remove what it has opened: a lock on something that has no
+ * longer this name is ENOENT. Gives a descriptor, or −1 with errno and nothing recorded.
+ */
+int tree_lock(int dirfd, const char *name, int flags, int operation);
+
+/* The file NAME below DIRFD with a text of FORMAT: written aside, synced when it is DURABLE (it has
+ * to outlive a power cut), renamed, so that whoever looks sees the old one or the whole new one. 0
+ * or −1. */
+int tree_write(int dirfd, const char *name, bool durable, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 #endif

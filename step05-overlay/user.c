@@ -202,6 +202,18 @@ user_resolve(int root, const char *text, struct user *user)
 	return 0;
 }
 
+int
+user_resolve_here(const char *name, struct user *user)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), done;
+
+	if (root < 0)
+		return fail(errno, "open(\"/\")");
+	done = user_resolve(root, name, user);
+	close(root);
+	return done;
+}
+
 void
 user_free(struct user *user)
 {

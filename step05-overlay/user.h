@@ -27,6 +27,8 @@ struct user {
  * number out of range; EFBIG for a passwd or group above 1 MiB; ELOOP, EINVAL for no regular file.
  */
 int user_resolve(int root, const char *text, struct user *user);
+/* The same in the root that is `/` now. */
+int user_resolve_here(const char *text, struct user *user);
 void user_free(struct user *user);
 
 /* Becomes it: setgroups, setresgid, setresuid, in this order. In a user namespace that denies

@@ -83,13 +83,10 @@ names(const struct oci_config *config)
 static void
 make_cwd(int root, const char *cwd)
 {
-	int fd = inside_open(root, cwd, O_PATH);
+	int fd = inside_make(root, cwd, S_IFDIR | 0755);
 
-	if (fd < 0 && errno == ENOENT) {
-		fd = inside_make(root, cwd, S_IFDIR | 0755);
-		if (fd < 0)
-			call_forget();
-	}
+	if (fd < 0)
+		call_forget();
 	close_fd(fd);
 }
 
@@ -159,19 +156,6 @@ build_world(struct launch *launch, int proc)
 
 /* ---- what it may do ---- */
 
-/* Of the root that is `/` now. */
-static int
-look_up(const char *name, struct user *user)
-{
-	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), done;
-
-	if (root < 0)
-		return fail(errno, "open(\"/\")");
-	done = user_resolve(root, name, user);
-	close(root);
-	return done;
-}
-
 /* HOME is not the image's to say: it is in the passwd of the container, for the user it runs as. */
 static int
 set_home(struct oci_process *process)
@@ -184,7 +168,7 @@ set_home(struct oci_process *process)
 		if (strncmp(process->env[i], "HOME=", 5) == 0)
 			return 0;
 	snprintf(number, sizeof number, "%u", process->user.uid);
-	if (look_up(number, &user) < 0) {
+	if (user_resolve_here(number, &user) < 0) {
 		call_forget(); /* a damaged passwd is the image's own business */
 		snprintf(user.home, sizeof user.home, "/");
 	}
@@ -271,7 +255,7 @@ child_resolve_user(const char *name, struct oci_process *process)
 
 	if (!name || !name[0])
 		return 0;
-	if (look_up(name, &user) < 0)
+	if (user_resolve_here(name, &user) < 0)
 		return -1;
 	user_free(&process->user);
 	process->user = user;

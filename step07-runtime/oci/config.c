@@ -174,22 +174,27 @@ check_maps(const struct oci_config *config)
 
 /* ---- mounts and devices ---- */
 
-/* The source of a bind is relative to the bundle: *PATH, the caller's to free. NULL: as it is. */
-static int
-source_in_bundle(const struct mount_spec *spec, const char *bundle, char **path)
+/* PATH, if it is relative from the bundle on; the caller's to free. NULL: ENOMEM, recorded. */
+static char *
+in_bundle(const char *path, const char *bundle)
+{
+	bool absolute = path[0] == '/';
+	char *whole;
+
+	if (asprintf(&whole, "%s%s%s", absolute ? "" : bundle, absolute ? "" : "/", path) >= 0)
+		return whole;
+	fail(ENOMEM, "memory for a path of the bundle");
+	return NULL;
+}
+
+static bool
+is_bind(const struct mount_spec *spec)
 {
 	bool bind = spec->type && strcmp(spec->type, "bind") == 0;
 
-	*path = NULL;
-
 	for (size_t i = 0; i < spec->option_count; i++)
 		bind |= !strcmp(spec->option[i], "bind") || !strcmp(spec->option[i], "rbind");
-	if (!bind || !spec->source || !spec->source[0] || spec->source[0] == '/')
-		return 0;
-	if (asprintf(path, "%s/%s", bundle, spec->source) >= 0)
-		return 0;
-	*path = NULL;
-	return fail(ENOMEM, "memory for the source of a mount");
+	return bind && spec->source && spec->source[0];
 }
 
 /* What is mounted anew is labelled by an option; a bind keeps the labels of its files, and the
@@ -220,12 +225,9 @@ take_mount(struct mount_spec *spec, const char *bundle, struct oci_config *confi
 	/* the specification's word is that of v1; on this host, as its callers expect, it is v2 */
 	if (spec->type && strcmp(spec->type, "cgroup") == 0)
 		spec->type = spec->source = "cgroup2";
-	done = source_in_bundle(spec, bundle, &source) < 0 ||
-			       label_option(spec, config->mount_label, &label) < 0
-		       ? -1
-		       : 0;
-	if (source)
-		spec->source = source;
+	if (is_bind(spec) && !(spec->source = source = in_bundle(spec->source, bundle)))
+		return -1;
+	done = label_option(spec, config->mount_label, &label);
 	spec->options = label;
 	if (done == 0 && (done = mounts_add(&config->mounts, spec)) == 0)
 		spec->uid = spec->gid = NULL;
@@ -270,15 +272,10 @@ check_devices(struct oci_config *config)
 static int
 take_root(const char *path, const char *bundle, struct oci_config *config)
 {
-	char *absolute;
-
 	if (!path || !path[0])
 		return fail(EINVAL, "config.json: root.path is missing");
-	if (asprintf(&absolute, "%s%s%s", path[0] == '/' ? "" : bundle, path[0] == '/' ? "" : "/",
-		     path) < 0)
-		return fail(ENOMEM, "memory for root.path");
-	config->root.path = absolute;
-	return 0;
+	config->root.path = in_bundle(path, bundle);
+	return config->root.path ? 0 : -1;
 }
 
 static int
@@ -440,7 +437,7 @@ void
 oci_config_free(struct oci_config *config)
 {
 	oci_process_free(&config->process);
-	oci_resources_free(&config->limits);
+	limits_free(&config->limits);
 	for (size_t i = 0; i < config->mounts.count; i++) {
 		free((struct id_range *)config->mounts.entry[i].spec.uid);
 		free((struct id_range *)config->mounts.entry[i].spec.gid);

@@ -19,12 +19,9 @@ static int
 add_cap(const struct json_row *row, const char *name, void *into)
 {
 	struct oci_process *process = into;
-	int number = cap_number(name);
 
-	if (number < 0)
+	if (cap_add(name, (uint64_t *)((char *)into + row->offset)) < 0)
 		process->unknown_cap = name;
-	else
-		*(uint64_t *)((char *)into + row->offset) |= UINT64_C(1) << number;
 	return 0;
 }
 

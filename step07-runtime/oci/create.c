@@ -12,6 +12,7 @@
 
 #include "step01-unshare/call.h"
 #include "step05-overlay/json.h"
+#include "step05-overlay/tree.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/console.h"
@@ -66,27 +67,17 @@ pid_file_open(const char *path)
 	return dir;
 }
 
-/* Who looks at it sees no file, or the number. */
 int
 pid_file_write(int dir, const char *path, int pid)
 {
-	const char *slash = path ? strrchr(path, '/') : NULL, *name = slash ? slash + 1 : path;
-	char other[NAME_MAX + 1];
-	int fd, done;
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	int done;
 
 	if (dir < 0)
 		return 0;
-	snprintf(other, sizeof other, ".%d.%.200s", getpid(), name);
-	unlinkat(dir, other, 0); /* of one that was killed here and had our number */
-	fd = openat(dir, other, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	done = fd < 0 || dprintf(fd, "%d", pid) < 0 || renameat(dir, other, dir, name) < 0
-		       ? fail(errno, "write of --pid-file %s", path)
-		       : 0;
-	if (fd >= 0 && done < 0)
-		unlinkat(dir, other, 0);
-	close_fd(fd);
+	done = tree_write(dir, slash ? slash + 1 : path, false, "%d", pid);
 	close(dir);
-	return done;
+	return done < 0 ? call_hint("it was asked for by --pid-file %s", path) : 0;
 }
 
 /* The configuration as it is now: `exec` must not see what somebody changes in the bundle later. */

@@ -110,17 +110,14 @@ static void
 add_caps(struct oci_process *process, const struct text_list *names)
 {
 	struct cap_sets *caps = &process->caps;
+	uint64_t set = 0;
 
-	for (size_t i = 0; i < names->count; i++) {
-		int number = cap_number(names->item[i]);
-		uint64_t bit = number < 0 ? 0 : UINT64_C(1) << number;
-
-		if (number < 0)
+	for (size_t i = 0; i < names->count; i++)
+		if (cap_add(names->item[i], &set) < 0)
 			process->unknown_cap = names->item[i];
-		caps->bounding |= bit;
-		caps->effective |= bit;
-		caps->permitted |= bit;
-	}
+	caps->bounding |= set;
+	caps->effective |= set;
+	caps->permitted |= set;
 }
 
 static int

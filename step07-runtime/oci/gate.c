@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step04-cgroups/process.h"
 #include "step07-runtime/oci/gate.h"
 
 int
@@ -39,16 +40,9 @@ gate_hold(int dir)
 bool
 gate_is_closed(pid_t pid)
 {
-	char path[32], name[32];
-	FILE *file;
-	bool waits;
+	struct process process;
 
-	snprintf(path, sizeof path, "/proc/%d/comm", pid);
-	if (!(file = fopen(path, "re")))
-		return false;
-	waits = fgets(name, sizeof name, file) && strcmp(name, AT_THE_GATE "\n") == 0;
-	fclose(file);
-	return waits;
+	return process_look(pid, &process) == 0 && strcmp(process.name, AT_THE_GATE) == 0;
 }
 
 /* ANCHOR: wait */

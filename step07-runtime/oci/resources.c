@@ -96,23 +96,7 @@ static const struct json_row raw_rows[] = {
 	{ 0 },
 };
 
-/* The line of io.max for a device; the four lists of the specification are merged into it. */
-static struct io_limit *
-io_line(struct limits *limits, const struct rate *rate)
-{
-	struct io_limit *grown;
-
-	for (size_t i = 0; i < limits->io_count; i++)
-		if (limits->io[i].major == rate->major && limits->io[i].minor == rate->minor)
-			return limits->io + i;
-	grown = reallocarray(limits->io, limits->io_count + 1, sizeof *grown);
-	if (!grown)
-		return NULL;
-	limits->io = grown;
-	grown[limits->io_count] = (struct io_limit){ .major = rate->major, .minor = rate->minor };
-	return grown + limits->io_count++;
-}
-
+/* The four lists of the specification become one line of io.max for each device. */
 static int
 merge_rates(const struct raw *raw, struct limits *limits)
 {
@@ -123,11 +107,12 @@ merge_rates(const struct raw *raw, struct limits *limits)
 
 	for (size_t list = 0; list < 4; list++)
 		for (size_t i = 0; i < raw->rates[list]; i++) {
-			struct io_limit *line = io_line(limits, &raw->rate[list][i]);
+			const struct rate *rate = &raw->rate[list][i];
+			struct io_limit *line = limits_io(limits, rate->major, rate->minor);
 
 			if (!line)
-				return fail(ENOMEM, "memory for " WHAT ".blockIO");
-			*(int64_t *)((char *)line + field[list]) = raw->rate[list][i].rate;
+				return -1;
+			*(int64_t *)((char *)line + field[list]) = rate->rate;
 		}
 	return 0;
 }
@@ -172,24 +157,23 @@ take_unified(struct json_object *json, struct limits *limits)
 	return 0;
 }
 
-/* What v2 has no file for; a number or a flag that asks for nothing is no demand. */
+/* What v2 has no file for. A number from LEAST to MOST (of a flag: 0 or 1) asks for nothing. */
 static void
 find_v1(struct json_object *json, struct limits *limits)
 {
 	static const struct {
 		const char *path, *name;
-		enum { ANY, ABOVE_0, NOT_0, FALSE } asks;
+		int64_t least, most;
 	} of_v1[] = {
-		{ "memory.swappiness", "memory.swappiness", ANY },
-		{ "memory.useHierarchy", "memory.useHierarchy false",
-		  FALSE }, /* true is v2's way */
-		{ "memory.kernel", "memory.kernel", ABOVE_0 },
-		{ "memory.kernelTCP", "memory.kernel", ABOVE_0 },
-		{ "memory.disableOOMKiller", "memory.disableOOMKiller", NOT_0 },
-		{ "cpu.realtimeRuntime", "cpu.realtimeRuntime", NOT_0 },
-		{ "cpu.realtimePeriod", "cpu.realtimeRuntime", NOT_0 },
-		{ "blockIO.leafWeight", "blockIO.leafWeight", NOT_0 },
-		{ "network", "network.classID", ANY },
+		{ "memory.swappiness", "memory.swappiness", 1, 0 },
+		{ "memory.useHierarchy", "memory.useHierarchy false", 1, 1 },
+		{ "memory.kernel", "memory.kernel", INT64_MIN, 0 },
+		{ "memory.kernelTCP", "memory.kernel", INT64_MIN, 0 },
+		{ "memory.disableOOMKiller", "memory.disableOOMKiller", 0, 0 },
+		{ "cpu.realtimeRuntime", "cpu.realtimeRuntime", 0, 0 },
+		{ "cpu.realtimePeriod", "cpu.realtimeRuntime", 0, 0 },
+		{ "blockIO.leafWeight", "blockIO.leafWeight", 0, 0 },
+		{ "network", "network.classID", 1, 0 },
 	};
 	struct json_object *weights = json_at(json, "blockIO.weightDevice");
 
@@ -197,9 +181,7 @@ find_v1(struct json_object *json, struct limits *limits)
 		struct json_object *member = json_at(json, of_v1[i].path);
 		int64_t number = json_object_get_int64(member);
 
-		if (member &&
-		    (of_v1[i].asks == ANY || (of_v1[i].asks == ABOVE_0 && number > 0) ||
-		     (of_v1[i].asks == NOT_0 && number) || (of_v1[i].asks == FALSE && !number)))
+		if (member && (number < of_v1[i].least || number > of_v1[i].most))
 			limits->v1_only = of_v1[i].name;
 	}
 	for (size_t i = 0; i < limits->io_weights_count; i++)
@@ -262,15 +244,4 @@ oci_resources_read(struct json_object *json, unsigned minor, struct limits *limi
 		free(raw.rate[i]);
 	free(raw.rule);
 	return done;
-}
-
-void
-oci_resources_free(struct limits *limits)
-{
-	free(limits->io);
-	free(limits->hugetlb);
-	free(limits->io_weights);
-	free(limits->rdma);
-	free(limits->unified);
-	*limits = (struct limits){ 0 };
 }

@@ -11,12 +11,11 @@
 
 struct json_object;
 
-/* Fills LIMITS, whose strings stay JSON's; its arrays are freed by oci_resources_free. NULL:
+/* Fills LIMITS, whose strings stay JSON's; its arrays are freed by limits_free. NULL:
  * nothing is limited. A pids.limit of 0 is a limit since version 1.MINOR = 3, and "not set" before.
  * *RULES, to be freed: linux.resources.devices, followed by what every engine allows; none, when
  * the list is absent or empty: everything is allowed then. −1 with EINVAL. */
 int oci_resources_read(struct json_object *resources, unsigned minor, struct limits *limits,
 		       struct device_rule **rules, size_t *count);
-void oci_resources_free(struct limits *limits);
 
 #endif

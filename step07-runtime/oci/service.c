@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
@@ -57,26 +56,6 @@ service_offer(int dir, const char *root, const char *id, struct oci_config *conf
 	return oci_process_set(&config->process, variable);
 }
 
-/* Its path may be longer than an address holds; that of a descriptor is not. */
-static int
-bind_in(int dir)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return fail(errno, "socket(AF_UNIX, SOCK_DGRAM)");
-	snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/" SOCKET, dir);
-	/* whatever user is in there */
-	if ((unlinkat(dir, SOCKET, 0) == 0 || errno == ENOENT) &&
-	    bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-	    fchmodat(dir, SOCKET, 0666, 0) == 0)
-		return fd;
-	fail(errno, "bind(\"%s\") for NOTIFY_SOCKET", address.sun_path);
-	close(fd);
-	return -1;
-}
-
 static void
 leave(struct service *service)
 {
@@ -95,7 +74,7 @@ service_open(int dir, struct service *service)
 	if (below < 0)
 		return !manager || errno == ENOENT ? 0 : fail(errno, "open(\"" DIRECTORY "\")");
 	if ((service->outside = unix_connect(manager, SOCK_DGRAM, "NOTIFY_SOCKET")) >= 0)
-		service->inside = bind_in(below);
+		service->inside = unix_bind(below, SOCKET, SOCK_DGRAM, "NOTIFY_SOCKET");
 	close(below);
 	if (service->inside >= 0)
 		return 0;

@@ -123,22 +123,10 @@ oci_state_status(const struct oci_state *state)
 
 /* ---- the directory ---- */
 
-/* Locks ROOT/ID; the directory may have been removed while we waited for the lock. */
 static int
 lock_dir(int root, const char *id, int how)
 {
-	struct stat locked, named;
-	int fd = openat(root, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-	if (fd < 0)
-		return -1;
-	if (flock(fd, how) == 0 && fstat(fd, &locked) == 0 &&
-	    fstatat(root, id, &named, AT_SYMLINK_NOFOLLOW) == 0 && locked.st_ino == named.st_ino)
-		return fd;
-	if (errno != EWOULDBLOCK)
-		errno = ENOENT;
-	close(fd);
-	return -1;
+	return tree_lock(root, id, O_RDONLY | O_DIRECTORY, how);
 }
 
 static int load(struct oci_state *state);

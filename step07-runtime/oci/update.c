@@ -174,7 +174,7 @@ apply(struct json_object *json, const struct oci_state *state, const struct cgro
 		    device_rules_apply(rules, count, cgroup) >= 0)
 			done = state->scope ? tell_systemd(state, &limits, rules, count) : 0;
 	}
-	oci_resources_free(&limits);
+	limits_free(&limits);
 	free(rules);
 	return done;
 }

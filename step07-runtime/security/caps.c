@@ -85,6 +85,16 @@ cap_number(const char *name)
 	return -1;
 }
 
+int
+cap_add(const char *name, uint64_t *set)
+{
+	int number = cap_number(name);
+
+	if (number >= 0)
+		*set |= BIT(number);
+	return number < 0 ? -1 : 0;
+}
+
 static const char *
 set_text(uint64_t set, const char *before, char *text, size_t size)
 {
@@ -144,10 +154,9 @@ read_list(const struct text_list *list, uint64_t *set, bool *all)
 	*set = 0;
 	*all = false;
 	for (size_t i = 0; i < list->count; i++) {
-		int number = cap_number(list->item[i]);
-		if (number >= 0)
-			*set |= BIT(number);
-		else if (strcasecmp(list->item[i], "ALL") == 0)
+		if (cap_add(list->item[i], set) == 0)
+			continue;
+		if (strcasecmp(list->item[i], "ALL") == 0)
 			*all = true;
 		else
 			return fail(EINVAL, "capability \"%s\": no such name", list->item[i]);

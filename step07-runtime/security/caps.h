@@ -43,6 +43,9 @@ const char *cap_name(unsigned number);
 /* The number of "CAP_SYS_ADMIN", "sys_admin", "Cap_Sys_Admin"; −1 with EINVAL (no fail()). */
 int cap_number(const char *name);
 
+/* Adds it to *SET by that name. 0, or −1 with EINVAL (no fail()). */
+int cap_add(const char *name, uint64_t *set);
+
 /* "CAP_CHOWN|CAP_KILL" …, "0" for none; in a static buffer. */
 const char *caps_text(uint64_t set);
 

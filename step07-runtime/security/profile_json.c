@@ -124,11 +124,7 @@ struct condition {
 static int
 add_cap(const struct json_row *row, const char *name, void *into)
 {
-	int number = cap_number(name);
-
-	if (number >= 0)
-		FIELD(struct condition)->caps |= UINT64_C(1) << number;
-	return number < 0 ? -1 : 0;
+	return cap_add(name, &FIELD(struct condition)->caps);
 }
 
 static int
