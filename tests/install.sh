@@ -6,7 +6,7 @@ set -eu
 build="gcc make libc6-dev libjson-c-dev libarchive-dev libssl-dev libcurl4-openssl-dev libsystemd-dev"
 rootfs="busybox-static"
 vm="qemu-system-x86 busybox-static cpio kmod xz-utils zstd iproute2 procps python3"
-book="python3 codespell procps iproute2 uidmap strace gdb bpftrace"
+book="python3 codespell procps iproute2 netbase nftables uidmap strace gdb jq bpftrace"
 site="python3 pandoc graphviz weasyprint fonts-dejavu-core"
 # Docker's own containerd.io brings a runc, and excludes Debian's.
 runc=$(command -v runc >/dev/null || echo runc)

@@ -79,6 +79,7 @@ class Session:
             shell += ["setpriv", f"--reuid={USER_ID}", f"--regid={USER_ID}", "--clear-groups",
                       "--inh-caps=-all"]
         lines = ["exec </dev/null", "umask 022", *machine(), f"mkdir -p {home}/lib {home}/run",
+                 *(reachable(f"{home}/tree") if user else []),
                  f"chown -R {USER_ID}:{USER_ID} {home}" if user else "", f"cd {ROOT}",
                  f"read -r _ _ _ _ p </proc/loadavg; echo $p >{d}/first",
                  " ".join([*shell, "bash", f"{d}/session.sh"]),
@@ -240,6 +241,16 @@ def machine():
     binds = [f"[ ! -e /etc/{name} ] || mount --bind {WORK}/{name} /etc/{name}" for name in ETC]
     return ["echo 3000 2>/dev/null >/proc/sys/kernel/ns_last_pid", "hostname laptop",
             "ip link set lo up", *binds]
+
+
+def reachable(place):
+    """Shell lines after which an ordinary user reaches the tree, by its own path: it may lie in a directory
+    that is root's alone, as /root is. PLACE is a name that can be used meanwhile."""
+    closed = [str(path) for path in ROOT.parents if not path.stat().st_mode & 0o001]
+    if os.geteuid() != 0 or not closed:
+        return []
+    return [f"mkdir {place}", f"mount --rbind {ROOT} {place}", f"mount -t tmpfs -o mode=755 tree {closed[-1]}",
+            f"mkdir -p {ROOT}", f"mount --move {place} {ROOT}", f"rmdir {place}"]
 
 
 # Who there is, on every machine: root, and an ordinary user with subordinate ids.
