@@ -140,7 +140,7 @@ $(O)/obj/%.o: %.c $(O)/.flags | $(if $(CROSS),$(O)/include) $(if $(SILENT),$(O)/
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_C) -MMD -MP -c -o $@ $<
 $(O)/obj/step01-unshare/exec.o: CPPFLAGS += -DLIBEXECDIR='"$(LIBEXECDIR)"'
-$(O)/obj/step05-overlay/obtain.o: $(O)/.libexec
+$(O)/obj/step01-unshare/exec.o: $(O)/.libexec
 -include $(shell [ ! -d $(O)/obj ] || find $(O)/obj -name '*.d')
 
 define archive

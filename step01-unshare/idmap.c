@@ -283,8 +283,24 @@ says_deny(void)
 	return strncmp(word, "deny", 4) == 0;
 }
 
+/* As strace prints them, [10, 20]; in a static buffer. */
+static const char *
+groups_text(size_t count, const gid_t *groups)
+{
+	static char text[512];
+	size_t used = 1;
+
+	if (!groups)
+		return "NULL";
+	strcpy(text, "[");
+	for (size_t i = 0; i < count && used < sizeof text - 16; i++)
+		used += (size_t)snprintf(text + used, sizeof text - used, "%s%u", i ? ", " : "",
+					 groups[i]);
+	return strcat(text, "]");
+}
+
 int
-idmap_set_groups(size_t count, const gid_t *groups, const char *shown)
+idmap_set_groups(size_t count, const gid_t *groups)
 {
 	bool deny = says_deny();
 
@@ -292,15 +308,18 @@ idmap_set_groups(size_t count, const gid_t *groups, const char *shown)
 	 * believed where there are none, and else only if the kernel says the same */
 	if (deny && getgroups(0, NULL) == 0)
 		return 1;
-	if (call_try(setgroups(count, groups), "setgroups(%zu, %s)", count, shown) == 0)
+	if (call_try(setgroups(count, groups), "setgroups(%zu, %s)", count,
+		     groups_text(count, groups)) == 0)
 		return 0;
-	return deny && errno == EPERM ? 1 : fail(errno, "setgroups(%zu, %s)", count, shown);
+	return deny && errno == EPERM
+		       ? 1
+		       : fail(errno, "setgroups(%zu, %s)", count, groups_text(count, groups));
 }
 
 int
 idmap_become_root(void)
 {
-	if (idmap_set_groups(0, NULL, "NULL") < 0)
+	if (idmap_set_groups(0, NULL) < 0)
 		return -1;
 	if (call(setresgid(0, 0, 0), "setresgid(0, 0, 0)") < 0 ||
 	    call(setresuid(0, 0, 0), "setresuid(0, 0, 0)") < 0)

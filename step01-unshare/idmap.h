@@ -50,9 +50,9 @@ bool idmap_has_range(void);
  */
 int idmap_write(const struct idmap_options *options, pid_t pid);
 
-/* setgroups(2), told with the groups as SHOWN. Gives 0; 1 when this user namespace denies it for
+/* setgroups(2). Gives 0; 1 when this user namespace denies it for
  * good (/proc/self/setgroups), so that the groups stay; −1 with the error. */
-int idmap_set_groups(size_t count, const gid_t *groups, const char *shown);
+int idmap_set_groups(size_t count, const gid_t *groups);
 
 /* Becomes uid 0, gid 0 of the new user namespace with no supplementary groups, where these may be
  * given up. */

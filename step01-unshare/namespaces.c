@@ -83,6 +83,12 @@ const struct option_row ns_view_options[] = {
 	{ 0 },
 };
 
+const char *
+ns_word(size_t n)
+{
+	return n < NS_KINDS ? ns_kinds[n].word : NULL;
+}
+
 int
 ns_flag(const char *word)
 {

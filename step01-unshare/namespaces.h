@@ -39,6 +39,8 @@ extern const struct option_row ns_view_options[]; /* --show, --join: step 1 only
 
 /* CLONE_NEWNET for "network", the word of the OCI's configuration; 0 for what is none. */
 int ns_flag(const char *word);
+/* The Nth of these words, or NULL. */
+const char *ns_word(size_t n);
 
 /* "CLONE_NEWUTS|CLONE_NEWPID" for a set of flags, "0" for none; in a static buffer. */
 const char *ns_flag_names(int flags);

@@ -224,22 +224,6 @@ user_free(struct user *user)
 
 /* ---- becoming it ---- */
 
-/* The supplementary groups as strace prints them: [10, 20]; in a static buffer. */
-static const char *
-groups_text(const struct user *user)
-{
-	static char text[512];
-	size_t used = 1;
-
-	if (!user->groups)
-		return "NULL";
-	strcpy(text, "[");
-	for (size_t i = 0; i < user->count && used < sizeof text - 16; i++)
-		used += (size_t)snprintf(text + used, sizeof text - used, "%s%u", i ? ", " : "",
-					 user->groups[i]);
-	return strcat(text, "]");
-}
-
 /* ANCHOR: become */
 int
 user_become(const struct user *user)
@@ -247,7 +231,7 @@ user_become(const struct user *user)
 	const char *no_map = "the id has no map in this user namespace: --map-auto gives a range";
 
 	/* groups, then gid, then uid: each needs a right that the next takes away */
-	if (idmap_set_groups(user->count, user->groups, groups_text(user)) < 0)
+	if (idmap_set_groups(user->count, user->groups) < 0)
 		return call_hint("%s", no_map);
 	if (call(setresgid(user->gid, user->gid, user->gid), "setresgid(%u, %u, %u)", user->gid,
 		 user->gid, user->gid) < 0 ||

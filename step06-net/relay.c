@@ -358,7 +358,7 @@ become_nobody(void)
 {
 	if (geteuid() != 0)
 		return 0;
-	if (idmap_set_groups(0, NULL, "NULL") < 0 ||
+	if (idmap_set_groups(0, NULL) < 0 ||
 	    call(setresgid(NOBODY, NOBODY, NOBODY), "setresgid(%d, %d, %d)", NOBODY, NOBODY,
 		 NOBODY) < 0 ||
 	    call(setresuid(NOBODY, NOBODY, NOBODY), "setresuid(%d, %d, %d)", NOBODY, NOBODY,

@@ -13,7 +13,7 @@
 
 #include "step01-unshare/call.h"
 #include "step07-runtime/engine/commands.h"
-#include "step07-runtime/monitor.h"
+#include "step07-runtime/console.h"
 #include "step07-runtime/oci/enter.h"
 #include "step07-runtime/terminal.h"
 
@@ -113,26 +113,16 @@ prepare_stdio(const struct exec_options *options, struct enter *enter, struct mo
 
 /* Carries until the command ends. */
 static int
-attend(const struct exec_options *options, struct enter *enter, struct monitor *monitor, int socket)
+attend(const struct exec_options *options, struct enter *enter, struct console *console)
 {
+	struct monitor *monitor = &console->monitor;
 	siginfo_t info = { 0 };
 
 	for (int i = 0; i < 3; i++) /* a pipe ends when its last writer is gone: this one too */
 		if (enter->stdio[i] >= 0)
 			close(enter->stdio[i]);
-	if (socket >= 0) {
-		monitor->from[0] = terminal_receive(socket);
-		monitor->window = STDIN_FILENO;
-		if (monitor->from[0] < 0)
-			return -1;
-		if (options->interactive) {
-			monitor->input = STDIN_FILENO;
-			monitor->input_to = monitor->from[0];
-			if (terminal_raw(STDIN_FILENO) < 0)
-				return -1;
-		}
-	}
-	if (monitor_wait(monitor, &enter->child, &info) < 0)
+	if (console_show(console, options->interactive) < 0 ||
+	    monitor_wait(monitor, &enter->child, &info) < 0)
 		return -1;
 	monitor_flush(monitor);
 	terminal_restore();
@@ -143,35 +133,29 @@ static int
 run(const struct exec_options *options, const struct container *container, struct oci_state *state,
     char *const command[])
 {
-	struct winsize size = terminal_size(STDIN_FILENO);
 	struct oci_config config;
 	struct oci_process process = { 0 };
 	struct json_object *json;
-	struct monitor monitor;
+	struct console console;
 	struct enter enter;
-	int console[2] = { -1, -1 }, status = -1;
+	int status = -1;
 
 	if (oci_config_read(container->dir, state->bundle, &config) < 0)
 		return -1;
 	json = process_json(options, &config, command);
 	if (!json || oci_process_read(json, &process) < 0)
 		goto out;
-	process.rows = size.ws_row;
-	process.columns = size.ws_col;
 	enter_init(&enter, state, &config, &process);
 	enter.user_name = options->user ? options->user : config.user_name;
-	monitor_init(&monitor);
-	if (options->tty)
-		monitor_show(&monitor, 0, STDOUT_FILENO);
-	if ((options->tty ? terminal_sockets(console) : prepare_stdio(options, &enter, &monitor)) <
-	    0)
+	if (console_open(NULL, options->tty, &process.size, &console) < 0 ||
+	    (!options->tty && prepare_stdio(options, &enter, &console.monitor) < 0))
 		goto out;
-	enter.console = console[1];
+	enter.console = console.socket;
 	enter.die_with_parent = !options->detach;
 	/* others may stop or enter the container meanwhile */
 	oci_state_unlock(state);
 	if (spawn_block_signals() == 0 && enter_run(&enter) == 0)
-		status = options->detach ? 0 : attend(options, &enter, &monitor, console[0]);
+		status = options->detach ? 0 : attend(options, &enter, &console);
 out:
 	oci_process_free(&process);
 	oci_config_free(&config);

@@ -99,9 +99,7 @@ prepare_stdio(const struct supervise *s, struct running *r)
 		r->monitor.control = s->report;
 	}
 	if (options->tty) {
-		struct winsize size = terminal_size(STDIN_FILENO);
-		r->config.process.rows = size.ws_row;
-		r->config.process.columns = size.ws_col;
+		r->config.process.size = terminal_size(STDIN_FILENO);
 		if (terminal_sockets(r->console) < 0)
 			return -1;
 		r->launch.console = r->console[1];

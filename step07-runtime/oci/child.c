@@ -13,9 +13,12 @@
 
 #include "step01-unshare/call.h"
 #include "step01-unshare/exec.h"
+#include "step01-unshare/procfs.h"
 #include "step02-pidns/init.h"
+#include "step02-pidns/unixsock.h"
 #include "step03-mounts/inside.h"
 #include "step05-overlay/overlay.h"
+#include "step05-overlay/json.h"
 #include "step06-net/link.h"
 #include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/commands.h"
@@ -23,17 +26,13 @@
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/launch.h"
 #include "step07-runtime/security/keyring.h"
-#include "step01-unshare/procfs.h"
-#include "step05-overlay/json.h"
 #include "step07-runtime/terminal.h"
-#include "step02-pidns/unixsock.h"
 
 /* ---- what it sees ---- */
 
-int
-child_open_terminal(int root, int console, bool bind, const struct oci_process *process)
+static int
+open_terminal(int root, int console, bool bind, const struct oci_process *process)
 {
-	const struct winsize size = { .ws_row = process->rows, .ws_col = process->columns };
 	int master, slave;
 
 	if (console < 0)
@@ -42,25 +41,18 @@ child_open_terminal(int root, int console, bool bind, const struct oci_process *
 	    unix_send(console, "/dev/ptmx", master) < 0)
 		return -1;
 	close(master);
-	return terminal_take(slave, &size, process->user.uid);
+	return terminal_take(slave, &process->size, process->user.uid);
 }
 
 int
-child_use_stdio(const int stdio[3])
+child_stdio(int root, int console, bool bind, const int stdio[3], const struct oci_process *process)
 {
+	if (process->terminal)
+		return open_terminal(root, console, bind, process);
 	for (int fd = 0; fd < 3; fd++)
 		if (stdio[fd] >= 0 && dup2(stdio[fd], fd) < 0)
 			return fail(errno, "dup2(%d, %d)", stdio[fd], fd);
 	return 0;
-}
-
-static int
-terminal(const struct launch *launch, int root)
-{
-	const struct oci_process *process = &launch->config->process;
-
-	return process->terminal ? child_open_terminal(root, launch->console, true, process)
-				 : child_use_stdio(launch->stdio);
 }
 
 static int
@@ -116,7 +108,8 @@ build_root(struct launch *launch, int proc)
 		return -1;
 	if (mounts_apply(&config->mounts, root) < 0 ||
 	    devices_make(&config->devices, &config->mounts, root) < 0 ||
-	    terminal(launch, root) < 0 || mounts_seal(&config->mounts) < 0)
+	    child_stdio(root, launch->console, true, launch->stdio, &config->process) < 0 ||
+	    mounts_seal(&config->mounts) < 0)
 		return -1;
 	make_cwd(root, config->process.cwd);
 	if (config->hooks && run_hooks(launch) < 0)
@@ -176,8 +169,8 @@ set_home(struct oci_process *process)
 	return oci_process_set(process, home);
 }
 
-int
-child_environment(struct oci_process *process)
+static int
+complete_environment(struct oci_process *process)
 {
 	static char count[32], pid[32];
 	char *names = getenv("LISTEN_FDNAMES");
@@ -208,9 +201,9 @@ enter_cwd(const char *cwd)
 	return 0;
 }
 
-int
-child_supervise(const struct oci_config *config, const struct hook_subject *subject,
-		struct seccomp *seccomp)
+static int
+supervise(const struct oci_config *config, const struct hook_subject *subject,
+	  struct seccomp *seccomp)
 {
 	struct json_object *json, *state;
 
@@ -229,8 +222,8 @@ child_supervise(const struct oci_config *config, const struct hook_subject *subj
 }
 
 /* ANCHOR: rights */
-int
-child_rights(const struct oci_process *process, const struct seccomp *seccomp, int proc)
+static int
+take_rights(const struct oci_process *process, const struct seccomp *seccomp, int proc)
 {
 	int root_went = enter_cwd(process->cwd);
 
@@ -248,8 +241,8 @@ child_rights(const struct oci_process *process, const struct seccomp *seccomp, i
 /* ANCHOR_END: rights */
 
 /* A name (of the image's USER) means what the container's own passwd says. */
-int
-child_resolve_user(const char *name, struct oci_process *process)
+static int
+resolve_user(const char *name, struct oci_process *process)
 {
 	struct user user;
 
@@ -280,60 +273,74 @@ let_go_of_lock(struct launch *launch)
 }
 
 int
-child_exec(const struct oci_process *process, const struct seccomp *seccomp, int proc, bool init,
-	   unsigned keep, const char *path, struct handshake *shake)
+child_become(struct child *c)
 {
-	if (labels_enter(&process->labels, proc) < 0)
+	struct oci_process *process = c->process;
+
+	if ((!c->old_keyring && keyring_join(c->subject.id) < 0) ||
+	    resolve_user(c->user_name, process) < 0 ||
+	    supervise(c->config, &c->subject, c->seccomp) < 0 ||
+	    take_rights(process, c->seccomp, c->proc) < 0 ||
+	    (c->die_with_parent && spawn_die_with_parent() < 0))
+		return -1;
+	/* a command that is not there is an error of create, not of start */
+	if (complete_environment(process) < 0 ||
+	    exec_find(process->args[0], process->env, c->path, true) < 0)
+		return -1;
+	return handshake_ready(c->shake);
+}
+
+int
+child_exec(const struct child *c, bool init, unsigned keep)
+{
+	const struct oci_process *process = c->process;
+
+	if (labels_enter(&process->labels, c->proc) < 0)
 		return -1;
 	exec_default_signals();
 	if (!init && exec_prepare(keep) < 0)
 		return -1;
 	/* nothing of ours is left to be allowed by the filter but execve */
-	if (seccomp_install_last(seccomp) < 0)
+	if (seccomp_install_last(c->seccomp) < 0)
 		return -1;
 	if (init)
-		init_or_exec(false, process->args, process->env, keep, shake);
-	return exec_now(path, process->args, process->env);
+		init_or_exec(false, process->args, process->env, keep, c->shake);
+	return exec_now(c->path, process->args, process->env);
 }
 
 void
 launch_child(struct launch *launch)
 {
 	struct oci_config *config = launch->config;
-	char path[EXEC_PATH];
-	int proc = -1, gate = -1;
+	struct child c = { .config = config,
+			   .process = &config->process,
+			   .user_name = config->user_name,
+			   .subject = { launch->id, launch->bundle, "creating", 0 },
+			   .seccomp = &launch->seccomp,
+			   .shake = &launch->shake,
+			   .old_keyring = launch->old_keyring,
+			   .die_with_parent = launch->die_with_parent };
+	int gate = -1;
 
 	handshake_in_child(&launch->shake);
 	hooks_forget();
 	close_fd(launch->scope.hold); /* a copy of the parent's */
 	if (let_go_of_lock(launch) < 0 || handshake_wait_go(&launch->shake) < 0 ||
-	    (proc = procfs_open()) < 0 || build_world(launch, proc) < 0 ||
-	    (!launch->old_keyring && keyring_join(launch->id) < 0) ||
-	    child_resolve_user(config->user_name, &config->process) < 0 ||
-	    child_supervise(
-		    config,
-		    &(struct hook_subject){ launch->id, launch->bundle, "creating", call_pid() },
-		    &launch->seccomp) < 0 ||
-	    child_rights(&config->process, &launch->seccomp, proc) < 0)
+	    (c.proc = procfs_open()) < 0 || build_world(launch, c.proc) < 0)
 		handshake_fail(&launch->shake);
-	if (launch->die_with_parent && spawn_die_with_parent() < 0)
-		handshake_fail(&launch->shake);
-	/* a command that is not there is an error of create, not of start */
-	if (child_environment(&config->process) < 0 ||
-	    exec_find(config->process.args[0], config->process.env, path, true) < 0 ||
-	    handshake_ready(&launch->shake) < 0)
+	c.subject.pid = call_pid();
+	if (child_become(&c) < 0)
 		handshake_fail(&launch->shake);
 	/* the second GO: the container is written down. If the runtime died before, nobody knows of
 	 * this process, and it ends too. */
 	if (handshake_wait_go(&launch->shake) == 0 && launch->gate >= 0)
-		gate = gate_wait(proc, launch->gate);
+		gate = gate_wait(c.proc, launch->gate);
 	if (config->init) /* which stays, and is at no gate any more */
 		prctl(PR_SET_NAME, "init", 0, 0, 0);
-	if (!call_error()->number && hooks_run(config, HOOK_START_CONTAINER,
-					       &(struct hook_subject){ launch->id, launch->bundle,
-								       "created", getpid() }) == 0)
-		child_exec(&config->process, &launch->seccomp, proc, config->init, launch->keep,
-			   path, &launch->shake);
+	c.subject.status = "created";
+	c.subject.pid = getpid();
+	if (!call_error()->number && hooks_run(config, HOOK_START_CONTAINER, &c.subject) == 0)
+		child_exec(&c, config->init, launch->keep);
 	gate_fail(gate);
 	handshake_fail(&launch->shake);
 }

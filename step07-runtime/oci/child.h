@@ -6,39 +6,40 @@
 #ifndef BOXSTEP_OCI_CHILD_H
 #define BOXSTEP_OCI_CHILD_H
 
+#include "step01-unshare/exec.h"
 #include "step02-pidns/handshake.h"
 #include "step07-runtime/oci/config.h"
+#include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/security/seccomp.h"
 
-/* "boxstep.user": NAME[:GROUP] looked up in the root that is `/` now, into PROCESS. NULL: nothing.
- */
-int child_resolve_user(const char *name, struct oci_process *process);
+/* What both have in common. */
+struct child {
+	const struct oci_config *config;
+	struct oci_process *process;
+	const char *user_name; /* NAME[:GROUP] looked up in the root that is `/` then; NULL: none */
+	struct hook_subject subject; /* what a supervisor is told of */
+	struct seccomp *seccomp;
+	int proc; /* a checked procfs (procfs.h) */
+	struct handshake *shake;
+	bool old_keyring, die_with_parent;
+	char path[EXEC_PATH]; /* of the command: child_become has found it */
+};
 
-/* Attributes, capabilities, ids, working directory, no_new_privs, in the only order that works.
- * PROC is a checked procfs (procfs.h). */
-int child_rights(const struct oci_process *process, const struct seccomp *seccomp, int proc);
+/* What PROCESS has as 0, 1 and 2: a pty of the devpts below ROOT, whose master goes over the socket
+ * CONSOLE (with BIND it is /dev/console too), or each of STDIO that is not −1. */
+int child_stdio(int root, int console, bool bind, const int stdio[3],
+		const struct oci_process *process);
 
-/* Completes the environment of the process: HOME from the container's passwd when it has none, and
- * what tells it of descriptors that are open already. */
-int child_environment(struct oci_process *process);
-
-/* A pty of the devpts below ROOT becomes the terminal; its master goes over the socket CONSOLE.
- * With BIND it is /dev/console too. */
-int child_open_terminal(int root, int console, bool bind, const struct oci_process *process);
-
-/* For a filter with a supervisor: what it will be told of this process, and of its container. */
-struct hook_subject;
-int child_supervise(const struct oci_config *config, const struct hook_subject *subject,
-		    struct seccomp *seccomp);
+/* In the finished world: keyring, user, attributes, working directory, capabilities, ids and
+ * no_new_privs, in the only order that works; the environment (HOME from the container's passwd
+ * when it has none, and what tells of descriptors that are open already); the command found. Then
+ * READY, or −1. */
+int child_become(struct child *child);
 
 /* May others with the same rights look into this process? */
 int child_dumpable(bool yes);
 
-/* Each that is not −1 becomes 0, 1, 2. */
-int child_use_stdio(const int stdio[3]);
-
-/* The last steps: label, filter, execve of PATH (with INIT: below an init). Returns only −1. */
-int child_exec(const struct oci_process *process, const struct seccomp *seccomp, int proc,
-	       bool init, unsigned keep, const char *path, struct handshake *shake);
+/* The last steps: label, filter, execve (with INIT: below an init). Returns only −1. */
+int child_exec(const struct child *child, bool init, unsigned keep);
 
 #endif

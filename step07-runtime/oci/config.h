@@ -8,6 +8,8 @@
 #ifndef BOXSTEP_OCI_CONFIG_H
 #define BOXSTEP_OCI_CONFIG_H
 
+#include <sys/ioctl.h>
+
 #include "step01-unshare/idmap.h"
 #include "step01-unshare/namespaces.h"
 #include "step03-mounts/devices.h"
@@ -35,7 +37,7 @@ struct oci_process {
 	char **args, **env;	  /* vectors end with NULL */
 	const char *cwd;	  /* absolute */
 	bool terminal;
-	unsigned short rows, columns; /* consoleSize; 0: not given */
+	struct winsize size; /* consoleSize; no rows: not given */
 	struct user user;
 	unsigned listen_fds; /* descriptors after 2 that it is told of; not of the JSON */
 	bool no_new_privs;

@@ -39,8 +39,8 @@ static const struct json_row process_rows[] = {
 	{ "env", JSON_VECTOR, AT(env) },
 	{ "cwd", JSON_TEXT, AT(cwd) },
 	{ "terminal", JSON_FLAG, AT(terminal) },
-	{ "consoleSize.height", JSON_NUMBER, IN(rows, 0, UINT16_MAX) },
-	{ "consoleSize.width", JSON_NUMBER, IN(columns, 0, UINT16_MAX) },
+	{ "consoleSize.height", JSON_NUMBER, IN(size.ws_row, 0, UINT16_MAX) },
+	{ "consoleSize.width", JSON_NUMBER, IN(size.ws_col, 0, UINT16_MAX) },
 	/* above INT32_MAX an id turns negative in older interfaces, and -1 means "leave it"
 	 * (CVE-2024-40635) */
 	{ "user.uid", JSON_NUMBER, IN(user.uid, 0, INT32_MAX) },

@@ -15,7 +15,7 @@
 #include "step05-overlay/tree.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/hooks.h"
-#include "step07-runtime/oci/console.h"
+#include "step07-runtime/console.h"
 #include "step07-runtime/oci/launch.h"
 #include "step07-runtime/oci/service.h"
 #include "step07-runtime/oci/state.h"
@@ -155,8 +155,7 @@ begin(const struct option_row *rows, const struct globals *globals, int argc, ch
 		(globals->systemd_cgroup || !strcmp(globals->cgroup_manager, "systemd"));
 	if (options->no_pivot)
 		fputs("boxstep-oci: --no-pivot: a root that is only chrooted can be left by who "
-		      "has "
-		      "CAP_SYS_CHROOT\n",
+		      "has CAP_SYS_CHROOT\n",
 		      stderr);
 	return service_offer(job->state.dir, globals->root, job->state.id, &job->config) < 0 ? -1
 											     : 1;
@@ -182,12 +181,14 @@ note(struct job *job)
 static int
 build(struct job *job)
 {
+	struct oci_process *process = &job->config.process;
 	struct launch *launch = &job->launch;
 
 	if ((job->pid_file = pid_file_open(job->options.pid_file)) < 0 && job->options.pid_file)
 		return -1;
-	if (console_open(job->options.console, job->foreground, &job->config.process,
-			 &job->console) < 0)
+	if (console_open(job->options.console,
+			 job->foreground && process->terminal && isatty(STDIN_FILENO),
+			 &process->size, &job->console) < 0)
 		return -1;
 	launch->console = job->console.socket;
 	if (note(job) < 0 || launch_prepare(launch) < 0 || launch_clone(launch) < 0)
@@ -276,7 +277,7 @@ command_run(const struct globals *globals, int argc, char **argv)
 		return 0;
 	job.foreground = !job.options.detach;
 	if (begun < 0 || (job.foreground && spawn_block_signals() < 0) || build(&job) < 0 ||
-	    service_open(job.state.dir, &job.service) < 0 || console_show(&job.console) < 0 ||
+	    service_open(job.state.dir, &job.service) < 0 || console_show(&job.console, true) < 0 ||
 	    launch_start(&job.launch) < 0 ||
 	    hooks_run(&job.config, HOOK_POSTSTART,
 		      &(struct hook_subject){ job.launch.id, job.bundle, "running",

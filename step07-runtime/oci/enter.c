@@ -5,20 +5,15 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step01-unshare/exec.h"
+#include "step01-unshare/procfs.h"
 #include "step04-cgroups/cgroup.h"
 #include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/enter.h"
-#include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/launch.h"
-#include "step07-runtime/security/keyring.h"
-#include "step01-unshare/procfs.h"
 
 void
 enter_init(struct enter *enter, const struct oci_state *state, const struct oci_config *config,
@@ -36,11 +31,17 @@ static void
 child(struct enter *enter, struct handshake *shake, struct seccomp *seccomp, int proc,
       int cgroup_namespace, bool new_user)
 {
-	struct oci_process *process = enter->process;
-	const struct hook_subject subject = { enter->state->id, enter->state->bundle, "running",
-					      enter->state->pid };
-	char path[EXEC_PATH];
-	int root = -1;
+	const struct oci_state *state = enter->state;
+	struct child c = { .config = enter->config,
+			   .process = enter->process,
+			   .user_name = enter->user_name,
+			   .subject = { state->id, state->bundle, "running", state->pid },
+			   .seccomp = seccomp,
+			   .proc = proc,
+			   .shake = shake,
+			   .old_keyring = state->old_keyring,
+			   .die_with_parent = enter->die_with_parent };
+	int root;
 
 	handshake_in_child(shake);
 	if (handshake_wait_go(shake) < 0 || (new_user && idmap_become_root() < 0))
@@ -52,21 +53,10 @@ child(struct enter *enter, struct handshake *shake, struct seccomp *seccomp, int
 		handshake_fail(shake);
 	if ((root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 		fail(errno, "open(\"/\")");
-	if (root < 0 ||
-	    (process->terminal ? child_open_terminal(root, enter->console, false, process)
-			       : child_use_stdio(enter->stdio)) < 0)
+	if (root < 0 || child_stdio(root, enter->console, false, enter->stdio, c.process) < 0 ||
+	    child_become(&c) < 0)
 		handshake_fail(shake);
-	if ((!enter->state->old_keyring && keyring_join(enter->state->id) < 0) ||
-	    child_resolve_user(enter->user_name, process) < 0 ||
-	    child_supervise(enter->config, &subject, seccomp) < 0 ||
-	    child_rights(process, seccomp, proc) < 0)
-		handshake_fail(shake);
-	if (enter->die_with_parent && spawn_die_with_parent() < 0)
-		handshake_fail(shake);
-	if (child_environment(process) == 0 &&
-	    exec_find(process->args[0], process->env, path, true) == 0 &&
-	    handshake_ready(shake) == 0)
-		child_exec(process, seccomp, proc, false, enter->keep, path, shake);
+	child_exec(&c, false, enter->keep);
 	handshake_fail(shake);
 }
 

@@ -11,7 +11,7 @@
 #include "step01-unshare/call.h"
 #include "step05-overlay/json.h"
 #include "step07-runtime/oci/commands.h"
-#include "step07-runtime/oci/console.h"
+#include "step07-runtime/console.h"
 #include "step07-runtime/oci/enter.h"
 #include "step07-runtime/oci/service.h"
 
@@ -196,13 +196,15 @@ run(struct exec_options *options, struct oci_state *state, char *const command[]
 	/* opened here: afterwards the paths are the container's */
 	if ((pid_file = pid_file_open(options->pid_file)) < 0 && options->pid_file)
 		goto out;
-	if (console_open(options->console, !options->detach, &process, &console) < 0)
+	if (console_open(options->console,
+			 !options->detach && process.terminal && isatty(STDIN_FILENO),
+			 &process.size, &console) < 0)
 		goto out;
 	enter.console = console.socket;
 	if ((!options->detach && spawn_block_signals() < 0) || enter_run(&enter) < 0)
 		goto out;
 	if (pid_file_write(pid_file, options->pid_file, enter.child.pid) < 0 ||
-	    console_show(&console) < 0) {
+	    console_show(&console, true) < 0) {
 		spawn_end(&enter.child);
 		goto out;
 	}

@@ -12,9 +12,9 @@
 
 #include "step01-unshare/namespaces.h"
 #include "step03-mounts/mount_options.h"
-#include "step07-runtime/oci/commands.h"
 #include "step04-cgroups/attrs.h"
 #include "step05-overlay/json.h"
+#include "step07-runtime/oci/commands.h"
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/profile.h"
 #include "step07-runtime/security/sys_table.h"
@@ -35,17 +35,6 @@ static const char fixed[] =
 	"\"potentiallyUnsafeConfigAnnotations\":[\"boxstep.\"]}";
 
 /* The Nth of a table, or NULL. */
-static const char *
-capability(size_t n)
-{
-	return cap_name((unsigned)n);
-}
-
-static const char *namespace(size_t n)
-{
-	return n < NS_KINDS ? ns_kinds[n].word : NULL;
-}
-
 static const char *
 architecture(size_t n)
 {
@@ -93,8 +82,8 @@ command_features(const struct globals *globals, int argc, char **argv)
 	json = json_tokener_parse(fixed);
 	system = json_object_object_get(json, "linux");
 	add_list(json, "mountOptions", mount_option_name);
-	add_list(system, "namespaces", namespace);
-	add_list(system, "capabilities", capability);
+	add_list(system, "namespaces", ns_word);
+	add_list(system, "capabilities", cap_name);
 	json_object_object_add(system, "memoryPolicy", policy = json_object_new_object());
 	add_list(policy, "modes", attr_memory_mode_name);
 	add_list(policy, "flags", attr_memory_flag_name);

@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step02-pidns/unixsock.h"
 #include "step04-cgroups/sweep.h"
 #include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/gate.h"
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/launch.h"
 #include "step07-runtime/security/profile.h"
-#include "step02-pidns/unixsock.h"
 
 void
 launch_init(struct launch *launch, const char *id, struct oci_config *config)
@@ -155,6 +155,7 @@ int
 launch_prepare(struct launch *launch)
 {
 	struct oci_config *config = launch->config;
+	int kinds = oci_config_kinds(config);
 	struct stat root;
 
 	if (!(config->ns.kinds & CLONE_NEWNS))
@@ -162,15 +163,15 @@ launch_prepare(struct launch *launch)
 			ENOTSUP,
 			"linux.namespaces: the mount namespace has to be a new one: in a joined "
 			"one the root would be turned for everybody who is there");
-	if (config->ns.hostname && !(oci_config_kinds(config) & CLONE_NEWUTS))
+	if (config->ns.hostname && !(kinds & CLONE_NEWUTS))
 		return fail(EINVAL, "hostname %s without a UTS namespace", config->ns.hostname);
-	if (config->netdevs.count && !(oci_config_kinds(config) & CLONE_NEWNET))
+	if (config->netdevs.count && !(kinds & CLONE_NEWNET))
 		return fail(EINVAL, "linux.netDevices without a network namespace to move them to");
 	if (!launch->layers && stat(config->root.path, &root) < 0)
 		return fail(errno, "root.path \"%s\"", config->root.path);
-	launch_restrict_caps(&config->process, oci_config_kinds(config) & CLONE_NEWUSER);
+	launch_restrict_caps(&config->process, kinds & CLONE_NEWUSER);
 	if (attrs_check(&config->process.attrs) < 0 || labels_check(&config->process.labels) < 0 ||
-	    sysctl_check(&config->sysctl, oci_config_kinds(config)) < 0 ||
+	    sysctl_check(&config->sysctl, kinds) < 0 ||
 	    launch_seccomp(config, &config->process, &launch->seccomp) < 0 ||
 	    netdev_look(&config->netdevs) < 0 || prepare_cgroup(launch) < 0)
 		return -1;

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "step01-unshare/call.h"
 #include "step04-cgroups/scope.h"
@@ -22,48 +21,34 @@ struct update_options {
 	const char *file;
 };
 
-/* Where a flag's value goes in linux.resources. */
-enum kind { BYTES, NUMBER, TEXT, IGNORED };
-static const struct place {
-	const char *section, *key;
-	enum kind kind;
-} places[] = {
-	{ "memory", "limit", BYTES },
-	{ "memory", "swap", BYTES },
-	{ "memory", "reservation", BYTES },
-	{ "cpu", "period", NUMBER },
-	{ "cpu", "quota", NUMBER },
-	{ "cpu", "burst", NUMBER },
-	{ "cpu", "shares", NUMBER },
-	{ "cpu", "idle", NUMBER },
-	{ "cpu", "realtimePeriod", NUMBER },
-	{ "cpu", "realtimeRuntime", NUMBER },
-	{ "cpu", "cpus", TEXT },
-	{ "cpu", "mems", TEXT },
-	{ "pids", "limit", NUMBER },
-	{ "blockIO", "weight", NUMBER },
-	{ "memory", "kernel", IGNORED },
-};
+/* Where a flag's value goes in linux.resources; NULL: nowhere. */
+static const char *const paths[] = { "memory.limit",	    "memory.swap",    "memory.reservation",
+				     "cpu.period",	    "cpu.quota",      "cpu.burst",
+				     "cpu.shares",	    "cpu.idle",	      "cpu.realtimePeriod",
+				     "cpu.realtimeRuntime", "cpu.cpus",	      "cpu.mems",
+				     "pids.limit",	    "blockIO.weight", NULL };
 
 static int
 set_value(const struct option_row *row, const char *value, void *into)
 {
 	struct json_object *flags = ((struct update_options *)into)->flags, *section, *made = NULL;
-	const struct place *place = &places[row->bits];
+	bool bytes = strcmp(row->unit, "BYTES") == 0;
+	const char *path = paths[row->bits];
 	int64_t number = -1;
+	char name[16];
 
-	if (place->kind == TEXT)
-		made = json_object_new_string(value);
-	else if (place->kind == BYTES && strcmp(value, "-1") != 0 &&
-		 bytes_parse(value, &number) < 0)
-		return fail(EINVAL, "--%s %s: not a size in bytes, nor -1", row->name, value);
-	else if (place->kind == NUMBER && number_parse(value, -1, INT64_MAX, &number) < 0)
-		return fail(EINVAL, "--%s %s: not a number", row->name, value);
-	if (place->kind == IGNORED)
+	if (!path)
 		return 0;
-	if (!json_object_object_get_ex(flags, place->section, &section))
-		json_object_object_add(flags, place->section, section = json_object_new_object());
-	return json_object_object_add(section, place->key,
+	if (strcmp(row->unit, "LIST") == 0)
+		made = json_object_new_string(value);
+	else if (bytes && strcmp(value, "-1") != 0 && bytes_parse(value, &number) < 0)
+		return fail(EINVAL, "--%s %s: not a size in bytes, nor -1", row->name, value);
+	else if (!bytes && number_parse(value, -1, INT64_MAX, &number) < 0)
+		return fail(EINVAL, "--%s %s: not a number", row->name, value);
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(path, "."), path);
+	if (!json_object_object_get_ex(flags, name, &section))
+		section = json_put_object(flags, name);
+	return json_object_object_add(section, strchr(path, '.') + 1,
 				      made ? made : json_object_new_int64(number));
 }
 

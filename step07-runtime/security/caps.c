@@ -68,7 +68,7 @@ static const char *const names[CAPS_NAMED] = {
 /* ---- names and numbers ---- */
 
 const char *
-cap_name(unsigned number)
+cap_name(size_t number)
 {
 	return number < CAPS_NAMED ? names[number] : NULL;
 }
@@ -234,17 +234,10 @@ caps_drop_bounding(const struct cap_sets *sets)
 static int
 set_groups(const gid_t *groups, size_t count)
 {
-	char text[256] = "[";
-	size_t length = 1;
-	int done;
+	int done = idmap_set_groups(count, groups);
 
-	for (size_t i = 0; i < count && length < sizeof text - 16; i++)
-		length += (size_t)snprintf(text + length, sizeof text - length, "%s%u",
-					   i ? ", " : "", groups[i]);
-	strcpy(text + length, "]");
-	done = idmap_set_groups(count, groups ?: (const gid_t[]){ 0 }, text);
 	if (done == 1 && count) {
-		fail(EPERM, "setgroups(%zu, %s)", count, text);
+		fail(EPERM, "setgroups(%zu, [%u%s])", count, groups[0], count > 1 ? ", …" : "");
 		return call_hint("this user namespace denies it; map a range (--map-auto)");
 	}
 	return done < 0 ? -1 : 0;

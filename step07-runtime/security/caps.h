@@ -38,7 +38,7 @@ extern const struct option_row cap_options[]; /* --cap-add, --cap-drop, --privil
 /* ---- names and numbers ---- */
 
 /* "CAP_CHOWN" for 0, NULL above 40. */
-const char *cap_name(unsigned number);
+const char *cap_name(size_t number);
 
 /* The number of "CAP_SYS_ADMIN", "sys_admin", "Cap_Sys_Admin"; −1 with EINVAL (no fail()). */
 int cap_number(const char *name);

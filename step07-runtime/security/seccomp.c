@@ -91,19 +91,16 @@ static const char *
 flag_names(unsigned flags)
 {
 	static char text[256];
-	size_t length = 0;
-
 	/* the one that no profile may name */
-	snprintf(text, sizeof text, "%s",
-		 flags & SECCOMP_FILTER_FLAG_NEW_LISTENER ? "SECCOMP_FILTER_FLAG_NEW_LISTENER"
-							  : "0");
-	if (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)
-		length = strlen(text);
+	size_t length = (size_t)snprintf(
+		text, sizeof text, "%s",
+		flags & SECCOMP_FILTER_FLAG_NEW_LISTENER ? "SECCOMP_FILTER_FLAG_NEW_LISTENER" : "");
+
 	for (const struct profile_word *word = profile_flags; word->name; word++)
 		if (flags & word->value)
 			length += (size_t)snprintf(text + length, sizeof text - length, "%s%s",
 						   length ? "|" : "", word->name);
-	return text;
+	return length ? text : "0";
 }
 
 /* ANCHOR: install */

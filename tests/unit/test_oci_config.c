@@ -381,8 +381,8 @@ every_part_of_a_whole_configuration_is_read(void **state)
 	if (read_bytes(text, sizeof text - 1, &config) < 0)
 		fail_msg("%s", call_error()->what);
 	assert_true(config.process.terminal && config.process.no_new_privs && config.init);
-	assert_int_equal(config.process.rows, 24);
-	assert_int_equal(config.process.columns, 65535);
+	assert_int_equal(config.process.size.ws_row, 24);
+	assert_int_equal(config.process.size.ws_col, 65535);
 	assert_int_equal(config.process.user.uid, 1000);
 	assert_int_equal(config.process.user.gid, INT32_MAX);
 	assert_int_equal(config.process.user.count, 2);

@@ -6,39 +6,35 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step07-runtime/oci/console.h"
+#include "step07-runtime/console.h"
 #include "step02-pidns/unixsock.h"
 #include "step07-runtime/terminal.h"
 
 int
-console_open(const char *path, bool foreground, struct oci_process *process,
-	     struct console *console)
+console_open(const char *path, bool shown, struct winsize *size, struct console *console)
 {
-	struct winsize size = terminal_size(STDIN_FILENO);
 	int ends[2];
 
 	*console = (struct console){ .socket = -1, .receive = -1 };
+	monitor_init(&console->monitor);
 	if (path)
 		return (console->socket = unix_connect(path, SOCK_STREAM, "--console-socket")) < 0
 			       ? -1
 			       : 0;
-	if (!foreground || !process->terminal || !isatty(STDIN_FILENO))
+	if (!shown)
 		return 0;
 	if (terminal_sockets(ends) < 0)
 		return -1;
 	console->receive = ends[0];
 	console->socket = ends[1];
-	monitor_init(&console->monitor);
 	monitor_show(&console->monitor, 0, STDOUT_FILENO);
-	if (!process->rows) {
-		process->rows = size.ws_row;
-		process->columns = size.ws_col;
-	}
+	if (!size->ws_row)
+		*size = terminal_size(STDIN_FILENO);
 	return 0;
 }
 
 int
-console_show(struct console *console)
+console_show(struct console *console, bool keys)
 {
 	struct monitor *monitor = &console->monitor;
 
@@ -47,11 +43,14 @@ console_show(struct console *console)
 	close(console->socket);
 	monitor->from[0] = terminal_receive(console->receive);
 	close(console->receive);
-	if (monitor->from[0] < 0 || terminal_raw(STDIN_FILENO) < 0)
+	if (monitor->from[0] < 0)
 		return -1;
-	monitor->input = monitor->window = STDIN_FILENO;
+	monitor->window = STDIN_FILENO;
+	if (!keys)
+		return 0;
+	monitor->input = STDIN_FILENO;
 	monitor->input_to = monitor->from[0];
-	return 0;
+	return terminal_raw(STDIN_FILENO);
 }
 
 int

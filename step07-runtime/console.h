@@ -5,14 +5,14 @@
  * The pty itself is made inside, of the container's devpts (child.h). Follows unix(7) (SCM_RIGHTS),
  * pty(7). Explained in book/07-runtime.md.
  */
-#ifndef BOXSTEP_OCI_CONSOLE_H
-#define BOXSTEP_OCI_CONSOLE_H
+#ifndef BOXSTEP_CONSOLE_H
+#define BOXSTEP_CONSOLE_H
 
 #include <stdbool.h>
 
 #include "step02-pidns/spawn.h"
 #include "step07-runtime/monitor.h"
-#include "step07-runtime/oci/config.h"
+#include "step07-runtime/terminal.h"
 
 struct console {
 	int socket;  /* for the child, to send the master over; −1: none */
@@ -21,14 +21,14 @@ struct console {
 };
 
 /*
- * Before the clone: connects to the socket at PATH; without one, and with FOREGROUND, makes a pair,
- * if PROCESS wants a terminal and the caller has one. 0 or −1.
+ * Before the clone: connects to the socket at PATH; without one, if the terminal is SHOWN here,
+ * makes a pair, and a SIZE of no rows becomes that of the caller's terminal. 0 or −1.
  */
-int console_open(const char *path, bool foreground, struct oci_process *process,
-		 struct console *console);
+int console_open(const char *path, bool shown, struct winsize *size, struct console *console);
 
-/* After it: takes the master, and the caller's terminal turns raw. Nothing without a pair. */
-int console_show(struct console *console);
+/* After it: takes the master. With KEYS the caller's terminal turns raw, and what is typed there
+ * goes to the container's. Nothing without a pair. */
+int console_show(struct console *console, bool keys);
 
 /* Waits for the child like spawn_wait, and carries keys and letters meanwhile. */
 int console_wait(struct console *console, const struct spawn *child, siginfo_t *info);
