@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
@@ -267,6 +268,15 @@ call_written(const char *file, int line, int dirfd, const char *name, const char
 }
 
 /* ---- errors ---- */
+
+int64_t
+now_ms(void)
+{
+	struct timespec moment;
+
+	clock_gettime(CLOCK_MONOTONIC, &moment);
+	return (int64_t)moment.tv_sec * 1000 + moment.tv_nsec / 1000000;
+}
 
 void
 close_fd(int fd)

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "step01-unshare/options.h"
@@ -86,6 +87,9 @@ int call_written(const char *file, int line, int dirfd, const char *name, const 
 
 /* For the end of a function: closes FD, unless it is −1, and keeps errno. */
 void close_fd(int fd);
+
+/* Milliseconds of the monotonic clock, for deadlines. */
+int64_t now_ms(void);
 
 /* ---- errors ---- */
 

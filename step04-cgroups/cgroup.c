@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
@@ -203,15 +202,6 @@ cgroup_delegate_to_root_of(const struct cgroup *cgroup, pid_t pid)
 }
 
 /* ---- waiting for the kernel ---- */
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ANCHOR: wait */
 /* Waits until KEY of cgroup.events is VALUE. The kernel wakes a poll(2) for POLLPRI at each change

@@ -17,7 +17,7 @@ enum { PRESERVE_MOST = 1024 }; /* descriptors of --preserve-fds */
 
 struct globals {
 	const char *root; /* --root; never NULL once parsed */
-	const char *log, *log_format;
+	const char *log_format;
 	const char *cgroup_manager;
 	bool systemd_cgroup, debug;
 	const char *rootless;

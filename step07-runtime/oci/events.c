@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
@@ -199,15 +198,6 @@ print_stats(const char *id, const struct cgroup *cgroup)
 	}
 	put_devices(data, &stats);
 	return print_event("stats", id, data);
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* Until the container has ended: its numbers at each interval, and each kill for want of memory

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include "step01-unshare/call.h"
 #include "step07-runtime/registry/url.h"
 
@@ -36,7 +35,7 @@ struct transfer {
 	CURL *easy; /* NULL: not running */
 	struct curl_slist *headers;
 	char *url;	    /* where it has been redirected to, or NULL */
-	uint64_t due;	    /* milliseconds, monotonic: not before */
+	int64_t due;	    /* milliseconds, monotonic: not before */
 	int64_t have, came; /* bytes that were there; bytes of this attempt */
 	int64_t best;	    /* the most there has ever been */
 	unsigned tries, tries_ever, redirects, asked;
@@ -46,15 +45,6 @@ struct transfer {
 	size_t answered;
 	char trouble[CURL_ERROR_SIZE];
 };
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static const char *
 header(struct transfer *transfer, const char *name, size_t index)
@@ -302,7 +292,7 @@ fail_transport(struct transfer *transfer, CURLcode code)
 static bool
 again(struct transfer *transfer, long retry_after)
 {
-	uint64_t wait;
+	int64_t wait;
 
 	if (transfer->have + transfer->came > transfer->best) {
 		transfer->best = transfer->have + transfer->came;
@@ -311,15 +301,15 @@ again(struct transfer *transfer, long retry_after)
 	if (++transfer->tries >= TRIES || ++transfer->tries_ever >= TRIES_EVER ||
 	    retry_after > PATIENCE_S)
 		return false;
-	wait = (uint64_t)BACKOFF_MS << (transfer->tries - 1);
-	if (wait < (uint64_t)retry_after * 1000)
-		wait = (uint64_t)retry_after * 1000;
+	wait = (int64_t)BACKOFF_MS << (transfer->tries - 1);
+	if (wait < (int64_t)retry_after * 1000)
+		wait = (int64_t)retry_after * 1000;
 	/* a redirect's address is good for a while or for once: the next try asks for a new one */
 	free(transfer->url);
 	transfer->url = NULL;
 	transfer->redirects = 0;
 	/* so that many who were refused together do not come back together */
-	transfer->due = now_ms() + wait + (uint64_t)random() % (wait / 4 + 1);
+	transfer->due = now_ms() + wait + random() % (wait / 4 + 1);
 	return true;
 }
 /* ANCHOR_END: again */
@@ -487,7 +477,7 @@ start_due(struct transfer *list, size_t count, unsigned parallel, int *wait)
 	for (size_t i = 0; i < count; i++)
 		running += list[i].easy != NULL;
 	for (size_t i = 0; i < count && running < parallel; i++) {
-		uint64_t now = now_ms();
+		int64_t now = now_ms();
 
 		if (list[i].done || list[i].easy)
 			continue;

@@ -24,9 +24,9 @@ struct progress {
 	size_t count;
 	bool quiet; /* says nothing at all */
 	/* progress's own */
-	bool bars;	   /* stdout is a terminal and NO_COLOR is not set */
-	size_t drawn;	   /* lines that stand above the cursor */
-	uint64_t drawn_at; /* milliseconds, monotonic */
+	bool bars;	  /* stdout is a terminal and NO_COLOR is not set */
+	size_t drawn;	  /* lines that stand above the cursor */
+	int64_t drawn_at; /* milliseconds, monotonic */
 };
 
 /* COUNT lines, empty; 0, or −1 with ENOMEM recorded. */

@@ -827,6 +827,45 @@ set_option(const struct option_row *rows, const char *name, const char *value, v
 	return -1;
 }
 
+/* Those whose rows say what they take. */
+static void
+a_row_says_what_it_takes(void **state)
+{
+	struct {
+		const char *word;
+		int64_t number, ms;
+	} into = { 0 };
+#define ROW(name, unit, set, field, most)                                                         \
+	{                                                                                         \
+		name, 0, unit, "-", "-", set, (size_t)((char *)&into.field - (char *)&into), most \
+	}
+	const struct option_row rows[] = { ROW("word", "text|json", option_choice, word, 0),
+					   ROW("number", "N", option_up_to, number, 7),
+					   ROW("time", "DURATION", option_duration, ms, 0),
+					   { 0 } };
+
+	(void)state;
+	assert_int_equal(set_option(rows, "word", "json", &into), 0);
+	assert_string_equal(into.word, "json");
+	for (const char *const *w = (const char *[]){ "", "tex", "texts", "text|json", "|", NULL };
+	     *w; w++)
+		assert_int_equal(set_option(rows, "word", *w, &into), -1);
+	assert_int_equal(set_option(rows, "number", "7", &into), 0);
+	assert_int_equal(into.number, 7);
+	assert_int_equal(set_option(rows, "number", "8", &into), -1);
+	assert_int_equal(set_option(rows, "number", "-1", &into), -1);
+	assert_int_equal(set_option(rows, "time", "1m30s", &into), 0);
+	assert_int_equal(into.ms, 90000);
+	assert_int_equal(set_option(rows, "time", "500ms", &into), 0);
+	assert_int_equal(into.ms, 500);
+	for (const char *const *w =
+		     (const char *[]){ "", "5", "0s", "-1s", "1us", "s", "nans", NULL };
+	     *w; w++)
+		assert_int_equal(set_option(rows, "time", *w, &into), -1);
+	call_forget();
+#undef ROW
+}
+
 static void
 options_are_read_strictly(void **state)
 {
@@ -1001,6 +1040,7 @@ main(void)
 		cmocka_unit_test(labels_of_a_module_that_is_not_on_are_refused),
 		cmocka_unit_test(what_needs_a_right_says_which),
 		cmocka_unit_test(bad_attributes_are_refused),
+		cmocka_unit_test(a_row_says_what_it_takes),
 		cmocka_unit_test(options_are_read_strictly),
 		cmocka_unit_test(only_settings_of_a_namespace_are_taken),
 		cmocka_unit_test(settings_are_written_in_the_namespace),
