@@ -333,7 +333,8 @@ ns_join_path(const char *path, int flag)
 	if (fd < 0)
 		return fail(errno, "open(\"%s\") to join a namespace", path);
 	done = call(setns(fd, flag), "setns(%d, %s)", fd, ns_flag_names(flag));
-	if (done < 0 && errno == EINVAL && same_namespace(path, "/proc/self/ns/user"))
+	if (done < 0 && errno == EINVAL && flag == CLONE_NEWUSER &&
+	    same_namespace(path, "/proc/self/ns/user"))
 		call_hint(
 			"this process is in that user namespace already: there is nothing to join");
 	else if (done < 0)
@@ -343,6 +344,21 @@ ns_join_path(const char *path, int flag)
 			  path);
 	close_fd(fd);
 	return done;
+}
+
+int
+ns_other_kinds(const struct ns_at *at, size_t count)
+{
+	int kinds = 0;
+
+	for (size_t k = 0; k < NS_KINDS; k++) {
+		char ours[64];
+		snprintf(ours, sizeof ours, "/proc/self/ns/%s", ns_kinds[k].name);
+		for (size_t i = 0; i < count; i++)
+			if (at[i].flag == ns_kinds[k].flag && !same_namespace(at[i].path, ours))
+				kinds |= at[i].flag;
+	}
+	return kinds;
 }
 
 int

@@ -97,6 +97,9 @@ struct ns_at {
 	const char *path;
 };
 int ns_join_paths(const struct ns_at *at, size_t count);
+/* Before they are joined: the kinds of those that are not the caller's own. What is set in the
+ * others would be set for the caller, and for the host. */
+int ns_other_kinds(const struct ns_at *at, size_t count);
 
 /* Prints a table: the namespaces of PID beside the caller's own and PID 1's. Gives 0 or −1. */
 int ns_show(pid_t pid);

@@ -148,6 +148,9 @@ take_namespaces(const struct raw *raw, struct oci_config *config)
 		else
 			config->ns.kinds |= flag;
 	}
+	if (config->domainname && !(seen & CLONE_NEWUTS))
+		return fail(EINVAL, "domainname %s without a UTS namespace would be the host's",
+			    config->domainname);
 	return seen & CLONE_NEWNS ? 0
 				  : fail(EINVAL, "linux.namespaces: without `mount` the root of "
 						 "the host would change");
@@ -334,16 +337,6 @@ take_annotations(struct oci_config *config)
 	config->seccomp_default = seccomp && strcmp(seccomp, "default") == 0;
 }
 
-int
-oci_config_kinds(const struct oci_config *config)
-{
-	int kinds = config->ns.kinds;
-
-	for (size_t i = 0; i < config->joins; i++)
-		kinds |= config->join[i].flag;
-	return kinds;
-}
-
 /* What is written for 1.1 works with 1.1 and later of the same first number; one that is newer than
  * this runtime may ask for what it does not see. */
 static int
@@ -373,9 +366,6 @@ check(const struct raw *raw, struct oci_config *config)
 	if (config->mount_label && config->mount_label[0] && !labels_selinux_enabled())
 		return fail(ENOTSUP, "linux.mountLabel %s: SELinux is not on in this kernel",
 			    config->mount_label);
-	if (config->domainname && !(oci_config_kinds(config) & CLONE_NEWUTS))
-		return fail(EINVAL, "domainname %s without a UTS namespace would be the host's",
-			    config->domainname);
 	return check_maps(config);
 }
 

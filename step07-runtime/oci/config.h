@@ -89,9 +89,6 @@ extern void (*oci_warning)(void);
  * What this runtime does not do is refused by name (ENOTSUP), never left out silently. */
 int oci_config_read(int bundle, const char *bundle_path, struct oci_config *config);
 void oci_config_free(struct oci_config *config);
-/* The namespaces that the container does not share with the host: its own and, in a pod, the
- * joined, as CLONE_NEW… */
-int oci_config_kinds(const struct oci_config *config);
 
 /* A process object by itself, for exec: from a parsed object (whose reference it takes over). */
 int oci_process_read(struct json_object *json, struct oci_process *process);

@@ -151,11 +151,19 @@ join_namespaces(struct oci_config *config)
 	return ns_join_paths(config->join, config->joins);
 }
 
+/* What is set there is not set for the host: a joined namespace may be that of this process. */
+static int
+own_kinds(const struct oci_config *config)
+{
+	return config->ns.kinds | ns_other_kinds(config->join, config->joins);
+}
+
 int
 launch_prepare(struct launch *launch)
 {
 	struct oci_config *config = launch->config;
-	int kinds = oci_config_kinds(config);
+	const char *name = config->ns.hostname ? config->ns.hostname : config->domainname;
+	int own = own_kinds(config);
 	struct stat root;
 
 	if (!(config->ns.kinds & CLONE_NEWNS))
@@ -163,15 +171,17 @@ launch_prepare(struct launch *launch)
 			ENOTSUP,
 			"linux.namespaces: the mount namespace has to be a new one: in a joined "
 			"one the root would be turned for everybody who is there");
-	if (config->ns.hostname && !(kinds & CLONE_NEWUTS))
-		return fail(EINVAL, "hostname %s without a UTS namespace", config->ns.hostname);
-	if (config->netdevs.count && !(kinds & CLONE_NEWNET))
+	if (name && !(own & CLONE_NEWUTS))
+		return fail(EINVAL,
+			    "hostname or domainname %s without a UTS namespace would be the host's",
+			    name);
+	if (config->netdevs.count && !(own & CLONE_NEWNET))
 		return fail(EINVAL, "linux.netDevices without a network namespace to move them to");
 	if (!launch->layers && stat(config->root.path, &root) < 0)
 		return fail(errno, "root.path \"%s\"", config->root.path);
-	launch_restrict_caps(&config->process, kinds & CLONE_NEWUSER);
+	launch_restrict_caps(&config->process, own & CLONE_NEWUSER);
 	if (attrs_check(&config->process.attrs) < 0 || labels_check(&config->process.labels) < 0 ||
-	    sysctl_check(&config->sysctl, kinds) < 0 ||
+	    sysctl_check(&config->sysctl, own) < 0 ||
 	    launch_seccomp(config, &config->process, &launch->seccomp) < 0 ||
 	    netdev_look(&config->netdevs) < 0 || prepare_cgroup(launch) < 0)
 		return -1;

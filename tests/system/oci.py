@@ -606,6 +606,7 @@ BAD = [
     ("linux.namespaces", [{"type": "mount", "path": "/proc/1/ns/mnt"}], "linux.namespaces"),
     ("linux.namespaces", [{"type": "mount"}, {"type": "network", "path": "/no/such"}], "/no/such"),
     ("linux.namespaces", [{"type": "mount"}, {"type": "network", "path": "/proc/self/ns/uts"}], "/proc/self/ns/uts"),
+    ("linux.namespaces", [{"type": "mount"}, {"type": "network", "path": "/proc/self/ns/user"}], "not a namespace of that kind"),
     ("linux.uidMappings", [{"containerID": 0, "hostID": 0, "size": 0}], "uidMappings[0].size"),
     ("linux.uidMappings", [{"containerID": -1, "hostID": 0, "size": 1}], "uidMappings[0].containerID"),
     ("linux.uidMappings", [{"containerID": 0, "hostID": 4294967295, "size": 2}], "id mapping"),
@@ -729,6 +730,24 @@ def _():
     r = box.run()
     equal(r.status, 1)
     contains(r.err, "domainname")
+
+
+@test("a name or a sysctl for a namespace that is joined and is the host's is refused: a path may lead there")
+def _():
+    host = lambda: (os.uname().nodename, read("/proc/sys/kernel/domainname"), read("/proc/sys/net/ipv4/ip_default_ttl"))
+    before = host()
+    for kind, file, change in (
+        ("uts", "uts", {"hostname": "evil"}),
+        ("uts", "uts", {"domainname": "evil"}),
+        ("network", "net", {"sysctl": {"net.ipv4.ip_default_ttl": "33"}}),
+    ):
+        box = asked("host").without(kind)
+        box.linux["namespaces"].append({"type": kind, "path": f"/proc/{os.getpid()}/ns/{file}"})
+        (box.linux if "sysctl" in change else box.config).update(change)
+        r = box.run()
+        equal(r.status, 1)
+        contains(r.err, "the host")
+        equal(host(), before, change)
 
 
 @test("mounts are made in order, with their options; a bind has its own flags")

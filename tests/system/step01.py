@@ -105,6 +105,22 @@ def _():
     differs(read("/proc/sys/kernel/shmmni").strip(), "45")
 
 
+@test("what a joined process shares with the host is not set, by --sysctl or --hostname: a host of its own shows it", needs="root")
+def _():
+    p = start([step(1), "--ipc", "--uts", "--", PROBE, "catch", "1"])
+    p.read_until("ready")
+    names = lambda: (read("/proc/sys/net/ipv4/ip_default_ttl"), os.uname().nodename)
+    before = names()
+    join = [step(1), "--join", p.pid]
+    bad("", [*join, "--net", "--sysctl", "net.ipv4.ip_default_ttl=33", "--", "true"], call="sysctl net/ipv4/ip_default_ttl", names="shared with the host")
+    equal(run([*join, "--uts", "--hostname", "joined", "--", "hostname"]).out, "joined\n")
+    equal(run([*join, "--", "hostname"]).out, "joined\n")
+    bad("", [step(1), "--join", os.getpid(), "--uts", "--hostname", "evil", "--", "true"], call="--hostname evil", names="rename the host")
+    bad("", [*join, "--ipc", "--hostname", "evil", "--", "true"], call="--hostname evil", names="--uts")
+    bad("", [*join, "--monotonic", "5", "--", "true"], call="--monotonic", names="joined")
+    equal(names(), before, "on the host")
+
+
 @test("--time adds its offsets to the monotonic and the boot clock", steps=(1, 7))
 def _(s):
     here = time.clock_gettime(time.CLOCK_BOOTTIME)
