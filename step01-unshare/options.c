@@ -360,9 +360,12 @@ duration_parse(const char *text, int64_t *ms)
 		double number = strtod(text, &end);
 		size_t i = 0;
 
-		while (end > text && i < 5 && strncmp(end, units[i].unit, strlen(units[i].unit)))
+		/* strtod takes " 5", "-5", "0x5", "5e3" and "inf" as well */
+		if (end == text || end != text + strspn(text, "0123456789."))
+			break;
+		while (i < 5 && strncmp(end, units[i].unit, strlen(units[i].unit)))
 			i++;
-		if (end == text || i == 5)
+		if (i == 5)
 			break;
 		sum += number * units[i].ms;
 		text = end + strlen(units[i].unit);

@@ -95,8 +95,8 @@ int number_parse(const char *text, int64_t min, int64_t max, int64_t *number);
  * Gives 0, or −1 with EINVAL or ERANGE (no fail()). */
 int bytes_parse(const char *text, int64_t *bytes);
 
-/* A time in milliseconds, from 1 to 10^9: numbers with the units h, m, s, ms or us, "1m30s". Gives
- * 0, or −1 with EINVAL (no fail()). */
+/* A time in milliseconds, at least 1 and below 10^9: numbers with the units h, m, s, ms or us,
+ * "1m30s". Gives 0, or −1 with EINVAL (no fail()). */
 int duration_parse(const char *text, int64_t *ms);
 
 /* Appends TEXT (not copied) to LIST; 0, or −1 with ENOMEM. */

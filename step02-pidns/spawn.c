@@ -197,8 +197,6 @@ spawn_end(struct spawn *child)
 	errno = number;
 }
 
-/* ---- the child's half ---- */
-
 int
 spawn_reap(pid_t pid, int timeout)
 {
@@ -218,6 +216,8 @@ spawn_reap(pid_t pid, int timeout)
 			return fail(errno, "waitpid(%d)", pid);
 	return ready == 0 ? -1 : status;
 }
+
+/* ---- the child's half ---- */
 
 int
 spawn_die_with_parent(void)

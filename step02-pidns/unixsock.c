@@ -3,6 +3,7 @@
  * book/02-pidns.md.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -46,10 +47,13 @@ unix_bind(int dir, const char *name, int type, const char *asked)
 	if (fd < 0)
 		return fail(errno, "socket(AF_UNIX, …) for %s", asked);
 	/* its path may be longer than an address holds; that of a descriptor is not */
-	snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", dir, name);
-	if ((unlinkat(dir, name, 0) == 0 || errno == ENOENT) &&
-	    bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-	    fchmodat(dir, name, 0666, 0) == 0)
+	if (snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", dir, name) >=
+	    (int)sizeof address.sun_path)
+		errno = ENAMETOOLONG;
+	else if ((unlinkat(dir, name, 0) == 0 || errno == ENOENT) &&
+		 bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+		 /* of no link that somebody has put there meanwhile */
+		 fchmodat(dir, name, 0666, AT_SYMLINK_NOFOLLOW) == 0)
 		return fd;
 	fail(errno, "bind(\"%s\") for %s", address.sun_path, asked);
 	close(fd);
@@ -94,12 +98,14 @@ unix_receive(int socket)
 	struct msghdr message = { .msg_iov = &part,
 				  .msg_iovlen = 1,
 				  .msg_control = control.space,
-				  .msg_controllen = sizeof control.space };
+				  /* not CMSG_SPACE, where a second one would fit */
+				  .msg_controllen = CMSG_LEN(sizeof(int)) };
 	struct cmsghdr *c;
 	int fd;
 
 	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) <= 0 || !(c = CMSG_FIRSTHDR(&message)) ||
-	    c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof fd))
+	    c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+	    c->cmsg_len != CMSG_LEN(sizeof fd))
 		return -1;
 	memcpy(&fd, CMSG_DATA(c), sizeof fd);
 	return fd;

@@ -4,7 +4,6 @@
  * Follows RFC 8259; json-c does the reading. Explained in book/05-overlay.md.
  */
 #include "step05-overlay/json.h"
-#include "step05-overlay/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step05-overlay/tree.h"
 
 /* White space after the object is allowed by the RFC, a second object is not. */
 static bool

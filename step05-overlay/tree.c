@@ -186,7 +186,7 @@ tree_remove(int dirfd, const char *name)
 int
 tree_lock(int dirfd, const char *name, int flags, int operation)
 {
-	int fd = openat(dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC, 0600), error = ENOENT;
+	int fd = openat(dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC, 0600), error;
 	struct stat locked, named;
 
 	if (fd < 0)
@@ -197,7 +197,7 @@ tree_lock(int dirfd, const char *name, int flags, int operation)
 	if (fstat(fd, &locked) == 0 && fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    locked.st_ino == named.st_ino && locked.st_dev == named.st_dev)
 		return fd;
-	error = ENOENT;
+	error = EIDRM;
 bad:
 	close(fd);
 	errno = error;

@@ -25,7 +25,7 @@ int tree_make(const char *path, unsigned mode);
 /*
  * Opens NAME below DIRFD with FLAGS, never a link, and locks it by OPERATION, as for flock(2).
  * While it waits somebody may rename or remove what it has opened: a lock on something that has no
- * longer this name is ENOENT. Gives a descriptor, or −1 with errno and nothing recorded.
+ * longer this name is EIDRM. Gives a descriptor, or −1 with errno and nothing recorded.
  */
 int tree_lock(int dirfd, const char *name, int flags, int operation);
 

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step07-runtime/console.h"
 #include "step02-pidns/unixsock.h"
+#include "step07-runtime/console.h"
 #include "step07-runtime/terminal.h"
 
 int

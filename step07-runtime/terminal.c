@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step07-runtime/terminal.h"
 #include "step02-pidns/unixsock.h"
+#include "step07-runtime/terminal.h"
 
 static struct termios before;
 static int raw_fd = -1;

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step04-cgroups/device_rules.h"
 #include "step01-unshare/procfs.h"
+#include "step04-cgroups/device_rules.h"
 #include "step07-runtime/wall.h"
 
 int

@@ -7,15 +7,15 @@
 #ifndef BOXSTEP_WALL_H
 #define BOXSTEP_WALL_H
 
+#include "step01-unshare/sysctl.h"
 #include "step03-mounts/view.h"
 #include "step04-cgroups/cgroup.h"
+#include "step04-cgroups/attrs.h"
 #include "step05-overlay/user.h"
 #include "step07-runtime/seal.h"
-#include "step04-cgroups/attrs.h"
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/labels.h"
 #include "step07-runtime/security/seccomp.h"
-#include "step01-unshare/sysctl.h"
 
 struct wall {
 	struct cap_options rights; /* the four that the tables of options set */

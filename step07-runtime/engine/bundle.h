@@ -6,17 +6,17 @@
 #ifndef BOXSTEP_BUNDLE_H
 #define BOXSTEP_BUNDLE_H
 
+#include "step01-unshare/sysctl.h"
 #include "step03-mounts/mounts.h"
 #include "step04-cgroups/limits.h"
+#include "step04-cgroups/attrs.h"
 #include "step05-overlay/obtain.h"
 #include "step06-net/network.h"
 #include "step06-net/resolv.h"
 #include "step07-runtime/engine/container.h"
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/seccomp.h"
-#include "step04-cgroups/attrs.h"
 #include "step07-runtime/security/labels.h"
-#include "step01-unshare/sysctl.h"
 
 /* The options of `run` that stand in no module below, and the structs of those that do. */
 struct run_options {

@@ -12,17 +12,17 @@
 
 #include "step01-unshare/idmap.h"
 #include "step01-unshare/namespaces.h"
+#include "step01-unshare/sysctl.h"
 #include "step03-mounts/devices.h"
 #include "step03-mounts/mounts.h"
 #include "step03-mounts/rootfs.h"
 #include "step04-cgroups/device_rules.h"
 #include "step04-cgroups/limits.h"
+#include "step04-cgroups/attrs.h"
 #include "step05-overlay/user.h"
 #include "step06-net/netdev.h"
-#include "step04-cgroups/attrs.h"
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/labels.h"
-#include "step01-unshare/sysctl.h"
 
 struct json_object;
 

@@ -151,19 +151,13 @@ join_namespaces(struct oci_config *config)
 	return ns_join_paths(config->join, config->joins);
 }
 
-/* What is set there is not set for the host: a joined namespace may be that of this process. */
-static int
-own_kinds(const struct oci_config *config)
-{
-	return config->ns.kinds | ns_other_kinds(config->join, config->joins);
-}
-
 int
 launch_prepare(struct launch *launch)
 {
 	struct oci_config *config = launch->config;
 	const char *name = config->ns.hostname ? config->ns.hostname : config->domainname;
-	int own = own_kinds(config);
+	/* a joined one may be that of this process: what is set there is set for the host */
+	int own = config->ns.kinds | ns_other_kinds(config->join, config->joins);
 	struct stat root;
 
 	if (!(config->ns.kinds & CLONE_NEWNS))

@@ -14,8 +14,8 @@
 #include "step01-unshare/call.h"
 #include "step01-unshare/options.h"
 #include "step02-pidns/spawn.h"
-#include "step07-runtime/oci/service.h"
 #include "step02-pidns/unixsock.h"
+#include "step07-runtime/oci/service.h"
 
 #define DIRECTORY "notify" /* below that of the state */
 #define SOCKET	  "socket"

@@ -126,7 +126,11 @@ oci_state_status(const struct oci_state *state)
 static int
 lock_dir(int root, const char *id, int how)
 {
-	return tree_lock(root, id, O_RDONLY | O_DIRECTORY, how);
+	int fd = tree_lock(root, id, O_RDONLY | O_DIRECTORY, how);
+
+	if (fd < 0 && errno == EIDRM) /* removed meanwhile: it is none any more */
+		errno = ENOENT;
+	return fd;
 }
 
 static int load(struct oci_state *state);

@@ -7,8 +7,8 @@
 #include <time.h>
 
 #include "step01-unshare/call.h"
-#include "step07-runtime/security/courier.h"
 #include "step02-pidns/unixsock.h"
+#include "step07-runtime/security/courier.h"
 
 enum { WAITING = -2, NONE = -1 };
 

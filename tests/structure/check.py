@@ -122,6 +122,16 @@ def a_file_includes_its_own_floor_and_lower_ones_only():
 
 
 @rule
+def includes_stand_in_the_order_of_the_floors():
+    """The module's own header may come before them all."""
+    for path in c_files():
+        names = re.findall(r'^#include "(step[^"]+)"', text_of(path), re.M)
+        floors = [floor(name) for name in names[names[:1] == [path[:-1] + "h"] :]]
+        if floors != sorted(floors):
+            yield f"{path}: {' '.join(names)}"
+
+
+@rule
 def a_module_is_one_c_and_one_h():
     """A large one may have a part in NAME_part.c; the commands of a program share commands.h."""
     for path in c_files("c"):

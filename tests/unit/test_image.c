@@ -21,7 +21,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -388,6 +390,40 @@ a_tree_is_removed_however_deep(void **state)
 	assert_int_equal(access("/etc", F_OK), 0);
 }
 
+static void
+a_lock_waits_for_no_folder(void **state)
+{
+	(void)state;
+	alarm(10); /* it was asked for again and again */
+	assert_int_equal(store_lock_own(store.fd, "nosuch/name", false, LOCK_EX), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(store_lock_own(store.fd, "nosuch/name", true, LOCK_EX), -1);
+	assert_int_equal(errno, ENOENT);
+	alarm(0);
+}
+
+static void
+a_lock_is_on_what_the_name_means(void **state)
+{
+	int lock = store_lock_own(store.fd, "x", true, LOCK_EX), status;
+	pid_t child;
+
+	(void)state;
+	assert_true(lock >= 0);
+	assert_int_equal(tree_lock(store.fd, "x", O_RDONLY, LOCK_EX | LOCK_NB), -1);
+	assert_int_equal(errno, EWOULDBLOCK);
+	if ((child = fork()) == 0) {
+		close(lock);
+		lock = tree_lock(store.fd, "x", O_RDONLY, LOCK_EX);
+		_exit(lock >= 0 ? 0 : errno);
+	}
+	usleep(200000); /* it has opened the directory and waits */
+	assert_int_equal(renameat(store.fd, "x", store.fd, "y"), 0);
+	close(lock);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(WEXITSTATUS(status), EIDRM);
+}
+
 #define IN_STORE(test) cmocka_unit_test_setup_teardown(test, open_store, close_store)
 
 int
@@ -406,6 +442,8 @@ main(void)
 		IN_STORE(nothing_is_collected_while_something_is_brought_in),
 		IN_STORE(a_partial_blob_waits_for_the_next_try),
 		IN_STORE(a_tree_is_removed_however_deep),
+		IN_STORE(a_lock_waits_for_no_folder),
+		IN_STORE(a_lock_is_on_what_the_name_means),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -859,11 +859,79 @@ a_row_says_what_it_takes(void **state)
 	assert_int_equal(set_option(rows, "time", "500ms", &into), 0);
 	assert_int_equal(into.ms, 500);
 	for (const char *const *w =
-		     (const char *[]){ "", "5", "0s", "-1s", "1us", "s", "nans", NULL };
+		     (const char *[]){ "", "5", "0s", "-1s", "1us", "s", "nans", " 5s", "0x5s",
+				       "5e3s", "+5s", "9m-1s", "1m 1s", "1.1.1s", ".s", NULL };
 	     *w; w++)
 		assert_int_equal(set_option(rows, "time", *w, &into), -1);
 	call_forget();
 #undef ROW
+}
+
+static int
+open_descriptors(void)
+{
+	int count = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+/* A stranger may send two where one is expected. */
+static void
+one_descriptor_is_received_and_no_more(void **state)
+{
+	char space[CMSG_SPACE(2 * sizeof(int))] = { 0 };
+	struct iovec part = { (void *)(uintptr_t) "x", 1 };
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = space,
+				  .msg_controllen = sizeof space };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+	int ends[2], before, fd;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(2 * sizeof(int));
+	memcpy(CMSG_DATA(c), (int[]){ 0, 1 }, 2 * sizeof(int));
+	before = open_descriptors();
+	assert_int_equal(sendmsg(ends[0], &message, 0), 1);
+	assert_true((fd = unix_receive(ends[1])) >= 0);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	close(fd);
+	assert_int_equal(unix_send(ends[0], "text", -1), 0);
+	assert_int_equal(unix_receive(ends[1]), -1);
+	assert_int_equal(open_descriptors(), before);
+	close(ends[0]);
+	assert_int_equal(unix_receive(ends[1]), -1);
+	close(ends[1]);
+}
+
+static void
+a_socket_has_its_whole_name_or_none(void **state)
+{
+	char place[] = "/tmp/boxstep-test-XXXXXX", name[201];
+	struct stat status;
+	int dir, fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(place));
+	dir = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(dir >= 0);
+	memset(name, 'x', sizeof name - 1);
+	name[sizeof name - 1] = 0;
+	assert_int_equal(unix_bind(dir, name, SOCK_DGRAM, "a test"), -1);
+	assert_int_equal(errno, ENAMETOOLONG);
+	call_forget();
+	assert_true((fd = unix_bind(dir, "socket", SOCK_DGRAM, "a test")) >= 0);
+	assert_int_equal(fstatat(dir, "socket", &status, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(status.st_mode, S_IFSOCK | 0666);
+	close(fd);
+	assert_int_equal(unlinkat(dir, "socket", 0), 0);
+	close(dir);
+	assert_int_equal(rmdir(place), 0); /* nothing else is in it */
 }
 
 static void
@@ -1041,6 +1109,8 @@ main(void)
 		cmocka_unit_test(what_needs_a_right_says_which),
 		cmocka_unit_test(bad_attributes_are_refused),
 		cmocka_unit_test(a_row_says_what_it_takes),
+		cmocka_unit_test(one_descriptor_is_received_and_no_more),
+		cmocka_unit_test(a_socket_has_its_whole_name_or_none),
 		cmocka_unit_test(options_are_read_strictly),
 		cmocka_unit_test(only_settings_of_a_namespace_are_taken),
 		cmocka_unit_test(settings_are_written_in_the_namespace),
