@@ -176,8 +176,8 @@ command_operands(int argc, char **argv, const struct option_row *rows, void *int
 	argv[1 + count] = NULL;
 	if (count >= verb->min && count <= verb->max)
 		return 1;
-	fail(EINVAL, "%s: %d words where %d%s are expected", name, count, verb->min,
-	     verb->max > verb->min ? " or more" : "");
+	fail(EINVAL, "%s: %d words where %s is expected", name, count,
+	     verb->operands[0] ? verb->operands : "none");
 	return call_hint("%s --help", name);
 }
 

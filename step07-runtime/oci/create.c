@@ -56,15 +56,18 @@ int
 pid_file_open(const char *path)
 {
 	char folder[PATH_MAX];
-	const char *slash = path ? strrchr(path, '/') : NULL;
+	struct stat there;
 	int dir;
 
-	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
-		 slash ? path : ".");
-	dir = path ? open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (path && dir < 0)
-		fail(errno, "open(\"%s\") for --pid-file", folder);
-	return dir;
+	if (!path)
+		return -1;
+	/* the rename would put a file in the place of /dev/null */
+	if (stat(path, &there) == 0 && !S_ISREG(there.st_mode))
+		return fail(EEXIST, "--pid-file %s: what is there is no regular file", path);
+	snprintf(folder, sizeof folder, "%s%s", path[0] == '/' ? "" : "./", path);
+	strrchr(folder, '/')[1] = '\0';
+	dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return dir < 0 ? fail(errno, "open(\"%s\") for --pid-file", folder) : dir;
 }
 
 int

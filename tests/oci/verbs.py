@@ -5,6 +5,7 @@ Where Debian's runc and crun run here, their answers to the same words are asked
 
 import ctypes
 import socket
+import stat
 
 from harness import *
 from oci import OCI, asked, of_this_process, reap, shell, subreaper
@@ -607,5 +608,8 @@ def _():
         box.created().ok("start")
         differs(box.call("exec", "--pid-file", TMP + "/entered", after=["/nosuch"]).status, 0)
         equal(sorted(n for n in os.listdir(TMP) if "entered" in n), [])
-        r = box.call("exec", "--detach", "--pid-file", "/nowhere/pid", after=["/bin/true"])
-        contains(r.err, "--pid-file")
+        os.mkfifo(TMP + "/fifo")  # a rename would replace it, as it would /dev/null
+        for path in ("/nowhere/pid", TMP + "/fifo", TMP, TMP + "/"):
+            r = box.call("exec", "--detach", "--pid-file", path, after=["/bin/true"])
+            contains(r.err, "--pid-file")
+        check(stat.S_ISFIFO(os.stat(TMP + "/fifo").st_mode), "the FIFO was replaced")

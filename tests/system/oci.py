@@ -530,6 +530,9 @@ for words, named in (
     (["exec", "id"], "no command"),
     (["run", "--bundle", "BUNDLE", "--console-socket", "/no/such/socket", "id"], "--console-socket"),
     (["run", "--bundle", "BUNDLE", "--pid-file", "/no/such/pid", "id"], "--pid-file"),
+    (["run", "--bundle", "BUNDLE", "--pid-file", "BUNDLE/", "id"], "no regular file"),
+    (["kill", "id", "TERM", "9"], "kill: 3 words where ID [SIGNAL] is expected"),
+    (["list", "id"], "list: 1 words where none is expected"),
 ):
     @test("refused: boxstep-oci " + " ".join(words))
     def _(words=words, named=named):
