@@ -22,9 +22,12 @@ static struct idmap_options idmap;
 static struct sysctl_options sysctl;
 
 static const struct option_table tables[] = {
-	{ "processes", spawn_options, &spawn }, { "namespaces", ns_options, &ns },
-	{ "ids", idmap_options, &idmap },	{ "kernel settings", sysctl_options, &sysctl },
-	{ "narration", call_options, NULL },	{ 0 },
+	{ "processes", spawn_options, &spawn },
+	{ "namespaces", ns_options, &ns },
+	{ "ids", idmap_options, &idmap },
+	{ "kernel settings", sysctl_options, &sysctl }, /* of these namespaces */
+	{ "narration", call_options, NULL },
+	{ 0 },
 };
 
 static const struct program program = {
