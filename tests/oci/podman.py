@@ -12,6 +12,7 @@ from harness import *
 NEEDS = "root vm cmd:podman cmd:conmon"
 IMAGE_NAME = "localhost/demo:latest"
 SOCKET = "/run/boxstep-podman.sock"
+LOCKS = "/dev/shm/libpod_lock"  # podman's own, which stays as long as the machine runs
 # The service of systemd that repeats a health check is not there: the checks are asked for.
 ENV = {"DISABLE_HC_SYSTEMD": "true"}
 NAPS = ["sh", "-c", "trap 'echo told; exit 3' TERM; echo up; while :; do sleep 1; done"]
@@ -88,6 +89,7 @@ class Container:
 @service
 def _():
     groups = Cgroup("libpod_parent/conmon", "libpod_parent")
+    had_locks = os.path.exists(LOCKS)
     os.makedirs("/run/boxstep", exist_ok=True)
     server = subprocess.Popen(podman("system", "service", "--time", "0", "unix://" + SOCKET))
     try:
@@ -99,6 +101,8 @@ def _():
         server.terminate()
         server.wait()
         groups.remove()
+        if not had_locks and os.path.exists(LOCKS):
+            os.unlink(LOCKS)
         shutil.rmtree("/run/boxstep")
 
 
