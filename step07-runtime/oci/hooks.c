@@ -223,10 +223,10 @@ run_here(const struct oci_config *config, enum hook_stage stage, const struct ho
 static int outside = -1; /* its socket */
 static pid_t outside_pid;
 
-/* Its texts go by address: they are older than the fork, so both have them in the same place. */
 struct request {
 	enum hook_stage stage;
-	struct hook_subject subject;
+	pid_t pid;
+	char id[256], bundle[PATH_MAX], status[16];
 };
 
 static void serve(const struct oci_config *config, int socket) __attribute__((noreturn));
@@ -236,7 +236,11 @@ serve(const struct oci_config *config, int socket)
 	struct request request;
 
 	while (recv(socket, &request, sizeof request, 0) == (ssize_t)sizeof request) {
-		run_here(config, request.stage, &request.subject);
+		run_here(config, request.stage,
+			 &(struct hook_subject){ .id = request.id,
+						 .bundle = request.bundle,
+						 .status = request.status,
+						 .pid = request.pid });
 		send(socket, call_error(), sizeof(struct call_error), MSG_NOSIGNAL);
 		call_forget();
 	}
@@ -285,9 +289,12 @@ hooks_leave(void)
 static int
 ask_outside(enum hook_stage stage, const struct hook_subject *subject)
 {
-	struct request request = { stage, *subject };
+	struct request request = { .stage = stage, .pid = subject->pid };
 	struct call_error error;
 
+	snprintf(request.id, sizeof request.id, "%s", subject->id);
+	snprintf(request.bundle, sizeof request.bundle, "%s", subject->bundle);
+	snprintf(request.status, sizeof request.status, "%s", subject->status);
 	if (send(outside, &request, sizeof request, MSG_NOSIGNAL) < 0 ||
 	    recv(outside, &error, sizeof error, 0) != (ssize_t)sizeof error)
 		return fail(EPIPE, "the process that runs the hooks is gone");
