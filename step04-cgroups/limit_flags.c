@@ -168,7 +168,7 @@ int
 limit_io(const char *text, struct io_limit *limit)
 {
 	char copy[512], *rates, *rest = NULL;
-	bool good = true;
+	bool good;
 
 	memset(limit, 0, sizeof *limit);
 	snprintf(copy, sizeof copy, "%s", text);
@@ -176,10 +176,10 @@ limit_io(const char *text, struct io_limit *limit)
 	rates = copy + strcspn(copy, "=");
 	while (rates > copy && *rates != ':')
 		rates--;
-	if (rates == copy || strlen(text) >= sizeof copy)
-		good = false;
-	*rates++ = '\0';
-	for (char *rate = strtok_r(rates, ",", &rest); good && rate;
+	good = rates > copy && strlen(text) < sizeof copy;
+	if (good) /* else there may be nothing behind it: the text is empty, or has no end */
+		*rates++ = '\0';
+	for (char *rate = good ? strtok_r(rates, ",", &rest) : NULL; good && rate;
 	     rate = strtok_r(NULL, ",", &rest))
 		good = set_rate(rate, limit) == 0;
 	if (!good || (!limit->rbps && !limit->wbps && !limit->riops && !limit->wiops))
