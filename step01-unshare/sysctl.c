@@ -138,7 +138,10 @@ sysctl_apply(const struct sysctl_options *options, int proc)
 			return -1;
 		snprintf(name, sizeof name, "sys/%s", path);
 		if (procfs_write(proc, name, value) < 0)
-			return -1;
+			return errno == EACCES
+				       ? call_hint("it is root's: of the user namespace, if that "
+						   "has one (--map-root), or of the host alone")
+				       : -1;
 	}
 	return 0;
 }

@@ -95,6 +95,13 @@ def _(s):
     bad("", s.argv("--ipc", "--sysctl", "kernel.panic=1", cmd=["true"]), call="sysctl kernel/panic", names="belongs to the host")
 
 
+@test("--sysctl says who may write a setting that a user namespace does not give", needs="user")
+def _():
+    for words, key in (("--user --ipc", "kernel/shmmni"), ("--map-root --uts", "kernel/domainname")):
+        argv = [step(1), *words.split(), "--sysctl", key + "=9", "--", "true"]
+        bad("", argv, call="openat2(", names=[key, "EACCES", "--map-root", "of the host alone"], user=True)
+
+
 @test("--sysctl is for a namespace that is joined, too, and for no other", needs="root")
 def _():
     p = start([step(1), "--ipc", "--", PROBE, "catch", "1"])
