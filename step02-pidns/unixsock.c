@@ -108,5 +108,8 @@ unix_receive(int socket)
 	    c->cmsg_len != CMSG_LEN(sizeof fd))
 		return -1;
 	memcpy(&fd, CMSG_DATA(c), sizeof fd);
-	return fd;
+	if (!(message.msg_flags & MSG_CTRUNC))
+		return fd;
+	close(fd); /* there were more, which the kernel has closed */
+	return -1;
 }
