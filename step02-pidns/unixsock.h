@@ -21,8 +21,8 @@ int unix_bind(int dir, const char *name, int type, const char *asked);
  * it did not go whole. */
 int unix_send(int socket, const char *text, int fd);
 
-/* The descriptor that comes with the next message, close-on-exec, and of several the first; what
- * the text says is of no matter. −1 when none comes (nothing recorded). */
+/* The descriptor that comes with the next message, close-on-exec; what the text says is of no
+ * matter. −1 when none comes, or more than one (nothing recorded). */
 int unix_receive(int socket);
 
 #endif
