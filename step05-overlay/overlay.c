@@ -704,6 +704,28 @@ remove_work(const struct overlay *overlay)
 	return result;
 }
 
+/* What overlayfs itself has left, and an upper directory that nobody wrote to. These names are
+ * known, and go without the walk that would open each of them; what else is there is left to that
+ * walk. */
+static void
+remove_known(const struct overlay *overlay)
+{
+	static const struct {
+		const char *path;
+		int flag;
+	} left[] = {
+		{ "work/work/incompat/volatile/dirty", 0 },
+		{ "work/work/incompat/volatile", AT_REMOVEDIR },
+		{ "work/work/incompat", AT_REMOVEDIR },
+		{ "work/work", AT_REMOVEDIR },
+		{ "work", AT_REMOVEDIR },
+		{ "upper", AT_REMOVEDIR },
+	};
+
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
+		unlinkat(overlay->scratch_fd, left[i].path, left[i].flag);
+}
+
 int
 overlay_finish(struct overlay *overlay, const struct overlay_options *options,
 	       const struct store *store)
@@ -721,8 +743,11 @@ overlay_finish(struct overlay *overlay, const struct overlay_options *options,
 	if (options->keep && result == 0)
 		fprintf(stderr, "%s: the changes are in %s\n", program_invocation_short_name,
 			overlay->upper_path);
-	if (overlay->scratch[0] && store_scratch_remove(store, overlay->scratch) < 0)
-		result = -1;
+	if (overlay->scratch[0]) {
+		remove_known(overlay);
+		if (store_scratch_remove(store, overlay->scratch) < 0)
+			result = -1;
+	}
 	overlay_close(overlay);
 	return result;
 }
