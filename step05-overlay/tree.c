@@ -184,23 +184,28 @@ tree_remove(int dirfd, const char *name)
 }
 
 int
-tree_lock(int dirfd, const char *name, int flags, int operation)
+tree_hold(int fd, int dirfd, const char *name, int operation)
 {
-	int fd = openat(dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC, 0600), error;
 	struct stat locked, named;
 
-	if (fd < 0)
-		return -1;
 	while (flock(fd, operation) < 0)
-		if ((error = errno) != EINTR)
-			goto bad;
+		if (errno != EINTR)
+			return -1;
 	if (fstat(fd, &locked) == 0 && fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    locked.st_ino == named.st_ino && locked.st_dev == named.st_dev)
+		return 0;
+	errno = EIDRM;
+	return -1;
+}
+
+int
+tree_lock(int dirfd, const char *name, int flags, int operation)
+{
+	int fd = openat(dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0 || tree_hold(fd, dirfd, name, operation) == 0)
 		return fd;
-	error = EIDRM;
-bad:
-	close(fd);
-	errno = error;
+	close_fd(fd);
 	return -1;
 }
 

@@ -28,6 +28,9 @@ int tree_make(const char *path, unsigned mode);
  * longer this name is EIDRM. Gives a descriptor, or −1 with errno and nothing recorded.
  */
 int tree_lock(int dirfd, const char *name, int flags, int operation);
+/* The same for FD, which is open and has had that name. EIDRM: the lock is on it, and it has lost
+ * its name. 0 or −1. */
+int tree_hold(int fd, int dirfd, const char *name, int operation);
 
 /* The file NAME below DIRFD with a text of FORMAT: written aside, synced when it is DURABLE (it has
  * to outlive a power cut), renamed, so that whoever looks sees the old one or the whole new one. 0

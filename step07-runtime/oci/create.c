@@ -157,9 +157,7 @@ begin(const struct option_row *rows, const struct globals *globals, int argc, ch
 		!job->launch.no_cgroup &&
 		(globals->systemd_cgroup || !strcmp(globals->cgroup_manager, "systemd"));
 	if (options->no_pivot)
-		fputs("boxstep-oci: --no-pivot: a root that is only chrooted can be left by who "
-		      "has CAP_SYS_CHROOT\n",
-		      stderr);
+		fputs("boxstep-oci: --no-pivot: who has CAP_SYS_CHROOT can leave it\n", stderr);
 	return service_offer(job->state.dir, globals->root, job->state.id, &job->config) < 0 ? -1
 											     : 1;
 }
@@ -213,7 +211,7 @@ give_up(const struct globals *globals, struct job *job)
 	bool begun = job->launch.child.pid > 0;
 
 	launch_abort(&job->launch);
-	if (job->state.dir >= 0)
+	if (job->state.dir >= 0 && oci_state_lock(globals->root, &job->state) == 0)
 		oci_state_remove(globals->root, &job->state);
 	call_forget();
 	if (begun)
@@ -231,6 +229,9 @@ clean_up(const struct globals *globals, struct job *job)
 {
 	const struct hook_subject subject = { job->launch.id, job->bundle, "stopped", 0 };
 
+	/* EIDRM: it was deleted meanwhile, with its hooks, and its name may be another's by now */
+	if (oci_state_lock(globals->root, &job->state) < 0)
+		return errno == EIDRM ? 0 : fail(errno, "flock of the state of %s", job->state.id);
 	if (oci_state_release(&job->state) < 0 || oci_state_remove(globals->root, &job->state) < 0)
 		return -1;
 	return hooks_run(&job->config, HOOK_POSTSTOP, &subject);

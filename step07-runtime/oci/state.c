@@ -123,15 +123,7 @@ oci_state_status(const struct oci_state *state)
 
 /* ---- the directory ---- */
 
-static int
-lock_dir(int root, const char *id, int how)
-{
-	int fd = tree_lock(root, id, O_RDONLY | O_DIRECTORY, how);
-
-	if (fd < 0 && errno == EIDRM) /* removed meanwhile: it is none any more */
-		errno = ENOENT;
-	return fd;
-}
+enum { STATE_DIR = O_RDONLY | O_DIRECTORY }; /* for tree_lock */
 
 static int load(struct oci_state *state);
 
@@ -152,7 +144,7 @@ swept(int root, struct oci_state *state)
 static bool
 sweep(int root, const char *id)
 {
-	struct oci_state state = { .dir = lock_dir(root, id, LOCK_EX | LOCK_NB),
+	struct oci_state state = { .dir = tree_lock(root, id, STATE_DIR, LOCK_EX | LOCK_NB),
 				   .id = id,
 				   .cgroup = "" };
 	bool gone = state.dir >= 0 && load(&state) == 0 && swept(root, &state);
@@ -180,8 +172,8 @@ make_locked(int root, const char *id)
 			errno = EEXIST;
 			return -1;
 		}
-		fd = lock_dir(root, id, LOCK_EX);
-		if (fd < 0 && errno == ENOENT)
+		fd = tree_lock(root, id, STATE_DIR, LOCK_EX);
+		if (fd < 0 && (errno == ENOENT || errno == EIDRM))
 			continue;
 		if (fd < 0 || fstatat(fd, "state.json", &file, 0) < 0)
 			return fd;
@@ -272,10 +264,10 @@ open_state(const char *root, const char *id, bool wait, struct oci_state *state)
 	fd = open_root(root);
 	if (fd < 0 && call_error()->number == ENOENT)
 		call_forget();
-	state->dir = fd < 0 ? -1 : lock_dir(fd, id, LOCK_EX | LOCK_NB);
+	state->dir = fd < 0 ? -1 : tree_lock(fd, id, STATE_DIR, LOCK_EX | LOCK_NB);
 	locked = state->dir >= 0 || wait;
 	if (fd >= 0 && state->dir < 0 && errno == EWOULDBLOCK)
-		state->dir = wait ? lock_dir(fd, id, LOCK_EX)
+		state->dir = wait ? tree_lock(fd, id, STATE_DIR, LOCK_EX)
 				  : openat(fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (state->dir >= 0 && load(state) == 0 && !(locked && swept(fd, state)))
 		done = 0;
@@ -363,6 +355,16 @@ oci_state_unlock(struct oci_state *state)
 }
 
 int
+oci_state_lock(const char *root, const struct oci_state *state)
+{
+	int fd = open_root(root),
+	    done = fd < 0 ? -1 : tree_hold(state->dir, fd, state->id, LOCK_EX);
+
+	close_fd(fd);
+	return done;
+}
+
+int
 oci_state_release(const struct oci_state *state)
 {
 	struct scope scope;
@@ -395,10 +397,11 @@ oci_state_discard(const char *root, const char *id)
 
 	if (fd < 0)
 		return -1;
-	state.dir = lock_dir(fd, id, LOCK_EX);
+	state.dir = tree_lock(fd, id, STATE_DIR, LOCK_EX);
 	close(fd);
 	if (state.dir < 0)
-		return errno == ENOENT ? 0 : fail(errno, "open(\"%s/%s\")", root, id);
+		return errno == ENOENT || errno == EIDRM ? 0
+							 : fail(errno, "open(\"%s/%s\")", root, id);
 	return oci_state_remove(root, &state);
 }
 

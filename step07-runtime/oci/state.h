@@ -65,6 +65,9 @@ int oci_state_write(struct oci_state *state, const struct oci_config *config, co
 int oci_state_release(const struct oci_state *state);
 /* Lets go of the lock and keeps the directory open: other commands may have it. */
 void oci_state_unlock(struct oci_state *state);
+/* Takes it again, of the same directory: −1 with EIDRM, nothing recorded, when somebody has removed
+ * the container meanwhile, and has perhaps made another of its name. */
+int oci_state_lock(const char *root, const struct oci_state *state);
 /* Removes the directory and closes. */
 int oci_state_remove(const char *root, struct oci_state *state);
 void oci_state_close(struct oci_state *state);

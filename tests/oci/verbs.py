@@ -592,6 +592,22 @@ def _():
     equal(kept(1)[1], [0, 1, 2, 3], "meant for somebody else")
 
 
+@test("a run whose container was deleted, and made anew by another, leaves the new one alone")
+def _():
+    with OCI("/bin/probe", "catch", "1") as box:
+        first = start(box.write().argv("run", "--bundle", box.bundle, "--pid-file", TMP + "/pid"))
+        wait_for(lambda: os.path.exists(TMP + "/pid") and box.status == "running", "the first")
+        os.kill(first.pid, signal.SIGSTOP)  # it has not yet seen the end of its container
+        box.ok("delete", "--force")
+        box.created()
+        os.kill(first.pid, signal.SIGCONT)
+        r = first.wait()
+        equal((r.status, r.err), (137, ""))
+        equal(box.status, "created", "the second")
+        box.ok("start")
+        equal(box.status, "running")
+
+
 # ---- what a failed create leaves -----------------------------------------------------------------
 
 
