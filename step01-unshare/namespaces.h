@@ -8,7 +8,6 @@
 #define BOXSTEP_NAMESPACES_H
 
 #include <sched.h> /* CLONE_NEW… */
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 

@@ -7,7 +7,6 @@
 #ifndef BOXSTEP_OBTAIN_H
 #define BOXSTEP_OBTAIN_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include "step01-unshare/idmap.h"
 #include "step03-mounts/mount_list.h"

@@ -8,7 +8,6 @@
 #define BOXSTEP_TREE_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 /*
  * Removes NAME (a file or a directory with everything in it) below DIRFD. No link is followed, no

@@ -7,7 +7,6 @@
 #ifndef BOXSTEP_LINK_H
 #define BOXSTEP_LINK_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 

@@ -7,7 +7,6 @@
 #ifndef BOXSTEP_TERMINAL_H
 #define BOXSTEP_TERMINAL_H
 
-#include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/types.h>
 

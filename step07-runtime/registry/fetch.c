@@ -5,7 +5,6 @@
  */
 #include "step07-runtime/registry/fetch.h"
 
-#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <json-c/json.h>
