@@ -79,7 +79,7 @@ class Session:
             shell += ["setpriv", f"--reuid={USER_ID}", f"--regid={USER_ID}", "--clear-groups",
                       "--inh-caps=-all"]
         lines = ["exec </dev/null", "umask 022", *machine(), f"mkdir -p {home}/lib {home}/run",
-                 *(reachable(f"{home}/tree") if user else []),
+                 *reachable(f"{home}/tree"),
                  f"chown -R {USER_ID}:{USER_ID} {home}" if user else "", f"cd {ROOT}",
                  f"read -r _ _ _ _ p </proc/loadavg; echo $p >{d}/first",
                  " ".join([*shell, "bash", f"{d}/session.sh"]),
@@ -244,8 +244,8 @@ def machine():
 
 
 def reachable(place):
-    """Shell lines after which an ordinary user reaches the tree, by its own path: it may lie in a directory
-    that is root's alone, as /root is. PLACE is a name that can be used meanwhile."""
+    """Shell lines after which an ordinary user, or what root starts as one, reaches the tree by its own path:
+    it may lie in a directory that is root's alone, as /root is. PLACE is a name to be used meanwhile."""
     closed = [str(path) for path in ROOT.parents if not path.stat().st_mode & 0o001]
     if os.geteuid() != 0 or not closed:
         return []
