@@ -149,7 +149,8 @@ take_namespaces(const struct raw *raw, struct oci_config *config)
 			config->ns.kinds |= flag;
 	}
 	if (config->domainname && !(seen & CLONE_NEWUTS))
-		return fail(EINVAL, "domainname %s: needs a UTS namespace", config->domainname);
+		return fail(EINVAL, "domainname %s without a UTS namespace would be the host's",
+			    config->domainname);
 	return seen & CLONE_NEWNS ? 0
 				  : fail(EINVAL, "linux.namespaces: without `mount` the root of "
 						 "the host would change");

@@ -157,7 +157,8 @@ begin(const struct option_row *rows, const struct globals *globals, int argc, ch
 		!job->launch.no_cgroup &&
 		(globals->systemd_cgroup || !strcmp(globals->cgroup_manager, "systemd"));
 	if (options->no_pivot)
-		fputs("boxstep-oci: --no-pivot: who has CAP_SYS_CHROOT can leave it\n", stderr);
+		fputs("boxstep-oci: --no-pivot: who has CAP_SYS_CHROOT can leave such a root\n",
+		      stderr);
 	return service_offer(job->state.dir, globals->root, job->state.id, &job->config) < 0 ? -1
 											     : 1;
 }

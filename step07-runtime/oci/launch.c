@@ -166,7 +166,8 @@ launch_prepare(struct launch *launch)
 			"linux.namespaces: the mount namespace has to be a new one: in a joined "
 			"one the root would be turned for everybody who is there");
 	if (name && !(own & CLONE_NEWUTS))
-		return fail(EINVAL, "hostname, domainname %s: no UTS namespace but the host's",
+		return fail(EINVAL,
+			    "hostname or domainname %s without a UTS namespace would be the host's",
 			    name);
 	if (config->netdevs.count && !(own & CLONE_NEWNET))
 		return fail(EINVAL, "linux.netDevices without a network namespace to move them to");
