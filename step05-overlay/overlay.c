@@ -737,7 +737,10 @@ overlay_finish(struct overlay *overlay, const struct overlay_options *options,
 		if (remove_work(overlay) < 0)
 			result = -1;
 	} else if (options->keep && overlay->upper >= 0 && keep(overlay, store) < 0) {
-		result = -1;
+		/* not removed as well: there is time to copy them */
+		call_hint("the changes are in %s until the next run", overlay->upper_path);
+		overlay_close(overlay);
+		return -1;
 	}
 	if (options->keep && result == 0)
 		fprintf(stderr, "%s: the changes are in %s\n", program_invocation_short_name,

@@ -381,6 +381,19 @@ def _(s):
     equal(read(place + "/etc/motd"), "new\n", "the next run leaves it alone")
 
 
+@test("changes that cannot be kept are not removed as well: it is said where they are", steps=STEPS)
+def _(s):
+    os.mkdir(TMP + "/store")
+    open(TMP + "/store/kept", "w").close()
+    r = run(argv(s, "--keep", cmd=["/bin/sh", "-c", "echo new > /etc/motd"]), env=here())
+    equal(r.status, 125)
+    contains(r.err, "ENOTDIR")
+    place = re.search(r"the changes are in (\S+) until the next run", r.err)
+    equal(read(place[1] + "/etc/motd"), "new\n")
+    equal(run(argv(s, cmd=["cat", "/etc/motd"]), env=here()).out, "from the third layer\n")
+    check(not os.path.exists(place[1]), "the next run clears up")
+
+
 @test("--lower and --upper are the bare overlay: what is written stays in the upper directory", steps=STEPS)
 def _(s):
     for name in ("upper", "over"):
