@@ -77,8 +77,8 @@ int overlay_in_parent(const struct overlay *overlay);
  */
 int overlay_mount(const struct overlay *overlay);
 
-/* After the run: --diff to stderr; then removes what was made for it, or says where it is kept. What
- * could not be kept is not removed either: the hint says where it is. */
+/* After the run: --diff to stderr; then removes what was made for it, or says where it is kept.
+ * What could not be kept is not removed either: the hint says where it is. */
 int overlay_finish(struct overlay *overlay, const struct overlay_options *options,
 		   const struct store *store);
 
