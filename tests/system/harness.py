@@ -376,12 +376,14 @@ class Process:
             self.pump(0.1)
 
     def write(self, text):
+        """TEXT for its stdin. One that does not read it, and has ended by now, is no error of the test."""
         data = text.encode() if isinstance(text, str) else text
-        if self.terminal is not None:
-            os.write(self.terminal, data)
-        else:
-            self.popen.stdin.write(data)
-            self.popen.stdin.flush()
+        fd = self.terminal if self.terminal is not None else self.popen.stdin.fileno()
+        try:
+            while data:
+                data = data[os.write(fd, data) :]
+        except BrokenPipeError:
+            pass
 
     def close_stdin(self):
         self.popen.stdin.close()

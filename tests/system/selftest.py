@@ -10,6 +10,13 @@ def _():
     equal(run(["/bin/sh", "-c", "kill -9 $$"]).status, 137)
 
 
+@test("input for a program that ends without reading it is no error")
+def _():
+    for size in (1, 1 << 20):
+        equal(run(["true"], input="x" * size).status, 0)
+    equal(run(["wc", "-c"], input="x" * (1 << 20)).out.strip(), str(1 << 20))
+
+
 @test("a background program is read, asked and stopped")
 def _():
     p = start(["/bin/sh", "-c", "trap 'echo bye; exit 3' TERM; echo hi; while :; do sleep 0.05; done"])
