@@ -102,6 +102,8 @@ write_data(struct applying *now, int fd)
 	const void *data;
 	int got;
 
+	if (size < 0) /* libarchive only warns of it; subtracted, it would raise the limit */
+		return fail(EINVAL, "layer entry \"%.200s\": its size is negative", now->path);
 	if (size > now->target->limits->bytes - now->report->bytes)
 		return fail(EFBIG, "layer entry \"%.200s\": the layer is too large", now->path);
 	now->report->bytes += size;

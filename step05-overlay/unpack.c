@@ -175,8 +175,15 @@ verify(struct unpacking *now, const struct descriptor *blob, size_t index, struc
 		return -1;
 	}
 	call_forget();
-	if (inflate_finish(inflate, &got, diff_id) < 0)
+	if (inflate_finish(inflate, &got, diff_id) < 0) {
 		applied = -1;
+		/* at its limit the reading ends, and nothing is known of the whole */
+		if (call_error()->number == EFBIG) {
+			if (first.number)
+				call_adopt(&first);
+			return -1;
+		}
+	}
 	if (strcmp(got.digest, blob->digest) != 0) {
 		call_forget();
 		return fail(EBADMSG, "layer %s: its digest is %s", blob->digest, got.digest);

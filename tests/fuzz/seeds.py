@@ -157,6 +157,7 @@ SEEDS = {
         tar(("n", tarfile.CHRTYPE, {"devmajor": 1, "devminor": 3}), ("p", tarfile.FIFOTYPE, {}), ("n/x", tarfile.REGTYPE, {})),
         tar(("x", tarfile.REGTYPE, {"data": b"x", "pax_headers": {"SCHILY.xattr.user.a": "b", "SCHILY.xattr.trusted.overlay.opaque": "y"}})),
         tar(("a/" * 40 + "f", tarfile.REGTYPE, {}), format=tarfile.GNU_FORMAT),
+        tarfile.TarInfo("less").tobuf(tarfile.GNU_FORMAT)[:483] + b"\xff" * 12 + b"\0" * 1041,  # a negative real size
         tar((".wh..", tarfile.REGTYPE, {}), (".wh.", tarfile.REGTYPE, {}), (".", tarfile.DIRTYPE, {"mode": 0}), ("/abs", tarfile.REGTYPE, {})),
         b"\0" * 1024, b"not a tarball"],
     "user": [b"app:grp\nroot:x:0:0::/root:/bin/sh\napp:x:1:2::/home:/x\n--\ngrp:x:9:app,root\n", b"1000\n", b"-1\n", b"4294967296\na:b\n", b":\n:::::\n--\n:::,,,\n"],

@@ -140,6 +140,23 @@ def _():
     equal(os.listdir(TMP + "/store/aside"), [])
 
 
+@test("an entry of a negative size is refused: it would raise the limit for those behind it")
+def _():
+    for size in (-1, -(20 << 20), -(1 << 62)):
+        less = bytearray(tarfile.TarInfo("less").tobuf(tarfile.GNU_FORMAT))
+        less[483:495] = size.to_bytes(12, "big", signed=True)  # GNU's realsize, of a sparse file
+        less[148:156] = b" " * 8
+        less[148:155] = b"%06o\0" % sum(less)
+        data = bytes(less) + Layer().file("zeros", b"\0" * (12 << 20)).bytes()
+        hostile = Layout(TMP + "/image")
+        hostile.tag(hostile.manifest([(hostile.blob(data, OCI + "layer.v1.tar"), digest(data))])).write()
+        r = run([program("boxstep-unpack"), "--limit-bytes", "8m", hostile.path], env=env())
+        equal(r.status, 125)
+        contains(r.err, 'layer entry "less": its size is negative')
+        equal(os.listdir(TMP + "/store/aside"), [])
+        shutil.rmtree(TMP + "/image")
+
+
 @test("too many entries, too deep a path and too long a name are refused")
 def _():
     many = Layer()
