@@ -167,7 +167,8 @@ reference_parse(const char *text, struct reference *reference)
 	if (strlen(reference->domain) + 1 + strlen(library) + strlen(path) > 255 ||
 	    !path_valid(path) || !domain_valid(reference->domain))
 		goto bad;
-	snprintf(reference->path, sizeof(reference->path), "%s%.246s", library, path);
+	strcpy(reference->path, library);
+	strcat(reference->path, path);
 	return 0;
 bad:
 	return fail(EINVAL, "\"%.100s\": not the name of an image", text);

@@ -136,7 +136,7 @@ SEEDS = {
          "config": {"Env": ["A=b"], "Entrypoint": ["/a"], "Cmd": ["b"], "Volumes": {"/v": {}}, "ExposedPorts": {"80/tcp": {}},
                     "WorkingDir": "/", "User": "1:2", "StopSignal": "SIGRTMIN+3"}},
         *edges({"schemaVersion": 2})],
-    "reference": [b"nginx", b"localhost:5000/a/b:tag", b"docker.io/library/nginx:1@sha256:" + HEX.encode(), b"[::1]:80/x", b"a//b", b"A", b"a:b:c"],
+    "reference": [b"nginx", b"localhost:5000/a/b:tag", b"docker.io/library/nginx:1@sha256:" + HEX.encode(), b"[::1]:80/x", b"a//b", b"A", b"a:b:c", b"a.b/" + b"c" * 251],
     "mount": [b"/data\nbind\n/tmp\nrbind,ro,rslave", b"proc\nproc\nproc\n", b"/t\ntmpfs\ntmpfs\nsize=1m,\"a,b\",mode=755,,norelatime",
               b"/o\noverlay\noverlay\nlowerdir=a\\:b,rro,rnosuid,idmap=uids=0-1-2;gids=0-1-2,ridmap", b"../\nbind\n\nbind"],
     "netlink": [attribute(1, b"eth0\0") + attribute(2, struct.pack("=I", 7)), attribute(0x8003, attribute(1, b"x") + attribute(2, b"")),

@@ -209,6 +209,15 @@ the_longest_name_reads_back_in_full(void **state)
 	name[237] = 'n';
 	name[238] = '\0';
 	assert_int_equal(reference_parse(name, &reference), -1);
+	/* with the shortest host the path is at its longest */
+	memset(name, 'n', sizeof name);
+	memcpy(name, "a.b/", 4);
+	name[255] = '\0';
+	assert_int_equal(reference_parse(name, &reference), 0);
+	assert_int_equal(strlen(reference.path), 251);
+	name[255] = 'n';
+	name[256] = '\0';
+	assert_int_equal(reference_parse(name, &reference), -1);
 	call_forget();
 }
 
