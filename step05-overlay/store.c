@@ -66,8 +66,7 @@ store_lock_own(int dirfd, const char *name, bool directory, int operation)
 		if (directory && mkdirat(dirfd, name, 0700) < 0 && errno != EEXIST)
 			return -1;
 		fd = tree_lock(dirfd, name, flags, operation);
-		/* ENOENT: a directory was removed since; a file has lost the folder that it is in
-		 */
+		/* ENOENT: a directory was removed since; a file's own folder is gone for good */
 	} while (fd < 0 && (errno == EIDRM || (directory && errno == ENOENT)));
 	return fd;
 }
