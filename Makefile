@@ -243,12 +243,8 @@ test: ## install what is missing, build, run every test (TESTS="step03 -k word",
 check: ready ## every test, with what is installed (TESTS="step03 -k word")
 	@tests/run.py $(TESTS)
 
-callers: ## podman, containerd and dockerd with boxstep-oci as their runtime, and a part of chapter 10, in the virtual machine
-	@tests/install.sh callers
-	@tests/vm/setup.sh $(or $(VM_DIR),build/vm)
-	@$(MAKE) --no-print-directory ready
-	@tests/run.py podman containerd dockerd
-	@BOOK_APART=1 book/build/check.py book/10-under-others.md
+callers: ## of these the tests of podman, containerd and dockerd with boxstep-oci as their runtime
+	@$(MAKE) --no-print-directory test TESTS="podman containerd dockerd"
 
 unit-test: units ## the unit tests alone
 	@tests/run.py --unit

@@ -24,7 +24,7 @@ TOTAL, EACH = 85.0, 80.0
 def groups():
     """The tests that run programs. The rules of the house count nothing, and the transcripts of the
     book, whose programs see one variable more here, are no tests of this; podman, containerd and
-    dockerd are `make callers`."""
+    dockerd choose themselves what their runtime sees of the variables."""
     files = [path for folder in ("system", "hostile", "oci", "fuzz") for path in glob.glob(f"{HERE}/{folder}/*.py")]
     names = {os.path.splitext(os.path.basename(path))[0] for path in files}
     return ["unit", *sorted(names - {"podman", "containerd", "dockerd"})]

@@ -3,8 +3,7 @@
 
     tests/run.py                      everything
     tests/run.py step03 unit          groups: the names of the files in tests/{system,hostile,oci,fuzz,grade},
-                                      unit, structure, book; podman, containerd and dockerd run
-                                      only when they are named
+                                      unit, structure, book
     tests/run.py -k WORD              only tests whose name has WORD (several: all of them)
     tests/run.py --list               what there is
     tests/run.py --no-vm              what needs the VM lab is skipped
@@ -47,7 +46,6 @@ counts = {"passed": 0, "failed": 0, "skipped": 0}
 runners = []  # what works beside the tests here: the VM lab, and those that can be alone
 beside = {}  # pid → what else runs beside the tests, and is not theirs to be waited for
 COUNTERS = "/var/lib/counters"
-APART = ("podman", "containerd", "dockerd")  # five minutes in the VM: only when they are named
 ALONE = ("booksite",)  # touches no mount, cgroup or network: a runner of its own works beside the others
 MARK = {"passed": "ok  ", "failed": "FAIL", "skipped": "skip"}
 
@@ -70,7 +68,7 @@ def result(name, outcome, detail="", seconds=0.0, where=""):
 def wanted(group, name):
     if options.inside:
         return True  # what is run there was chosen outside
-    if options.groups and group not in options.groups or not options.groups and group in APART:
+    if options.groups and group not in options.groups:
         return False
     return all(word.lower() in name.lower() for word in options.word)
 

@@ -3,7 +3,7 @@
 `lines` counts the code of the steps into the column "lines of code" of the table it encloses;
 `rights` is the table that tests/system/rights.py made of what each option did in three situations;
 `podman`, `containerd` and `dockerd` list what the tests of that caller show, by their names;
-`apart` lists the transcripts that make test does not run, each with its reason;
+`norun` lists the transcripts that make test does not run, each with its reason;
 `glossary` has the sentence that defines each term, and the section where it stands;
 `index01` to `index07` say of each file and function of a step where the book explains it.
 """
@@ -64,7 +64,7 @@ def caller(name):
     return tests
 
 
-def apart(_body):
+def norun(_body):
     count, rows, heading = 0, [], ""
     for chapter in chapters():
         for kind, _, part in chapter.parts:
@@ -72,9 +72,11 @@ def apart(_body):
                 heading = (re.findall(r"^#+ (.*)$", "\n".join(part), re.M) or [heading])[-1]
             elif part.language == "console":
                 count += 1
-                why = part.settings.get("norun", part.settings.get("apart"))
+                why = part.settings.get("norun")
                 if why is not None:
                     rows.append(f"- [{places.plain(heading)}]({chapter.name[5:]}#{places.slug(heading)}): {why}.\n")
+    if not rows:
+        return f"`make test` runs all {count} such blocks.\n"
     return f"Of {count} such blocks `make test` leaves out {len(rows)}.\n\n" + "".join(rows)
 
 
@@ -122,7 +124,7 @@ def index(step):
     return tables
 
 
-MAKERS = {"lines": lines, "rights": rights, "apart": apart, "glossary": glossary}
+MAKERS = {"lines": lines, "rights": rights, "norun": norun, "glossary": glossary}
 MAKERS |= {f"index{step:02}": index(f"{step:02}") for step in range(1, 8)}
 MAKERS |= {name: caller(name) for name in ("podman", "containerd", "dockerd")}
 

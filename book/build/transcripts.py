@@ -4,7 +4,7 @@ A block ```` ```console ```` is one shell session from the project's root. Lines
 are commands, lines that begin with `> ` straight below continue one; the rest is output, and is
 written by this tool. Tags: `user` (as an ordinary user), `vm` (in the VM lab, where cgroup v2 is),
 `cpus=2` (with two processors there), `needs=a,b` (commands, or net, nft, cgroup2), `norun="reason"`
-(shown, not run), `apart="reason"` (run with BOOK_APART=1 only, as make callers does).
+(shown, not run).
 """
 import fcntl
 import os
@@ -218,8 +218,7 @@ def same(old, new, pids):
 
 def not_run(fence):
     """The reason why the block is not run, or None."""
-    apart = None if os.environ.get("BOOK_APART") == "1" else fence.settings.get("apart")
-    return fence.settings.get("norun", apart)
+    return fence.settings.get("norun")
 
 
 def sessions(chapters):

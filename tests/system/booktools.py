@@ -194,9 +194,8 @@ def _():
 
 @test("a transcript that is not run without a reason is told, and so are more than one in ten", needs="")
 def _():
-    os.environ.pop("BOOK_APART", None)
     block = "```console%s\n$ true\n```\n"
-    for run_, marks, faults in ((9, [' norun="never"'], 0), (8, [' norun="never"'], 1), (9, [' norun=""'], 1), (8, [' apart="later"'], 1)):
+    for run_, marks, faults in ((9, [' norun="never"'], 0), (8, [' norun="never"'], 1), (9, [' norun=""'], 1)):
         one = text("t.md", "".join(block % mark for mark in [""] * run_ + marks))
         found = list(book_check.check_norun([one], True))
         equal(len(found), faults, f"{run_} that are run, {marks}: {found}")
@@ -218,18 +217,20 @@ def _():
           "- **veth**, [6 · Two](t.md#two): A veth is a cable, [lab](l.md).\n")
 
 
-@test("a transcript that is apart is run when it is asked for, gives its reason otherwise, and is listed", needs="")
+@test("a transcript that is not run gives its reason and is listed", needs="")
 def _():
     os.makedirs(f"{TMP}/book", exist_ok=True)
-    one = text("book/t.md", '# A heading\n\n```console apart="it is slow"\n$ true\n```\n\n```console norun="never"\n$ false\n```\n')
-    for asked, ran, why in ((None, 0, ["it is slow", "never"]), ("1", 1, ["never"])):
-        os.environ.pop("BOOK_APART", None)
-        os.environ.update({"BOOK_APART": asked} if asked else {})
+    block = "# A heading\n\n```console\n$ true\n```\n"
+    for more, left_out, said in (
+        ("", [], "`make test` runs all 1 such blocks.\n"),
+        ('\n```console norun="never"\n$ false\n```\n', ["never"],
+         "Of 2 such blocks `make test` leaves out 1.\n\n- [A heading](t.md#a-heading): never.\n"),
+    ):
+        one = text("book/t.md", block + more)
         run_, left = transcripts.sessions([one])
-        equal((len(run_), [transcripts.not_run(fence) for fence in left]), (ran, why))
-    generated.chapters = lambda: [one]
-    equal(generated.apart(""), "Of 2 such blocks `make test` leaves out 2.\n\n"
-          "- [A heading](t.md#a-heading): it is slow.\n- [A heading](t.md#a-heading): never.\n")
+        equal((len(run_), [transcripts.not_run(fence) for fence in left]), (1, left_out))
+        generated.chapters = lambda: [one]
+        equal(generated.norun(""), said)
 
 
 @test("a sequence is drawn from what --explain=json tells: a line for each process, a dot for each stage, an arrow between", needs="")
