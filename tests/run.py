@@ -123,7 +123,8 @@ def mount(source, target, kind, flags, data=None):
 
 
 def add_user():
-    """The ordinary user of run_as_user, with subordinate ids, in copies of the files of /etc."""
+    """The ordinary user of run_as_user, with subordinate ids, in copies of the files of /etc. In the VM
+    these are the copies of the runner that started it: the user is there already, with another home."""
     uid, name = harness.USER_ID, harness.USER_NAME
     home = harness.STAGE + "/user"
     for file, line in (
@@ -134,7 +135,8 @@ def add_user():
     ):
         path = "/etc/" + file
         copy = f"{harness.STAGE}/etc-{file}"
-        text = "".join(f"{text}\n" for text in leaks.lines(path)) + line + "\n"
+        others = [text for text in leaks.lines(path) if not text.startswith(name + ":")]
+        text = "\n".join([*others, line]) + "\n"
         with open(copy, "w") as out:
             out.write(text)
         if not os.path.exists(path):

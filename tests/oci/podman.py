@@ -1,5 +1,7 @@
-"""podman runs its containers by boxstep-oci: what its users do, seen through podman and from the host."""
+"""podman runs its containers by boxstep-oci: what its users do, root and others, seen through podman and
+from the host."""
 
+import contextlib
 import fcntl
 import http.client
 import socket
@@ -8,25 +10,32 @@ import termios
 
 from callers import LIMIT, OWN, Cgroup, cgroup_file, namespace, say, until
 from harness import *
+from rights import enter, handed_over
 
 NEEDS = "root vm cmd:podman cmd:conmon"
+NEEDS_OF_USER = NEEDS + " user cmd:newuidmap"
 IMAGE_NAME = "localhost/demo:latest"
 SOCKET = "/run/boxstep-podman.sock"
-LOCKS = "/dev/shm/libpod_lock"  # podman's own, which stays as long as the machine runs
+LOCKS = ["/dev/shm/libpod_lock", f"/dev/shm/libpod_rootless_lock_{USER_ID}"]  # podman's own, which stay as long as the machine runs
 # The service of systemd that repeats a health check is not there: the checks are asked for.
 ENV = {"DISABLE_HC_SYSTEMD": "true"}
 NAPS = ["sh", "-c", "trap 'echo told; exit 3' TERM; echo up; while :; do sleep 1; done"]
 
 
-def podman(*words):
-    """Its command line. The overlay's directory is not mounted over itself, which would stay."""
+# The overlay's directory is not mounted over itself, which would stay.
+OVERLAY = ["--storage-driver", "overlay", "--storage-opt", "overlay.skip_mount_home=true"]
+# A tmpfs, as all is in the VM, has no extended attributes of users before Linux 6.6.
+COPIES = ["--storage-driver", "vfs"]
+
+
+def podman(*words, storage=OVERLAY, runtime=None):
+    """Its command line."""
     return [
         "podman",
-        "--runtime", program("boxstep-oci"),
+        "--runtime", runtime or program("boxstep-oci"),
         "--cgroup-manager", "cgroupfs",
         "--events-backend", "file",
-        "--storage-driver", "overlay",
-        "--storage-opt", "overlay.skip_mount_home=true",
+        *storage,
         *map(str, words),
     ]  # fmt: skip
 
@@ -89,20 +98,21 @@ class Container:
 @service
 def _():
     groups = Cgroup("libpod_parent/conmon", "libpod_parent")
-    had_locks = os.path.exists(LOCKS)
+    new_locks = [path for path in LOCKS if not os.path.exists(path)]
     os.makedirs("/run/boxstep", exist_ok=True)
     server = subprocess.Popen(podman("system", "service", "--time", "0", "unix://" + SOCKET))
     try:
         image = say(podman("pull", "-q", f"oci:{IMAGE_DIR}:latest"))
         say(podman("tag", image, IMAGE_NAME))
         until(lambda: os.path.exists(SOCKET), "the service of podman")
-        yield
+        with store_of_user():
+            yield
     finally:
         server.terminate()
         server.wait()
         groups.remove()
-        if not had_locks and os.path.exists(LOCKS):
-            os.unlink(LOCKS)
+        for path in filter(os.path.exists, new_locks):
+            os.unlink(path)
         shutil.rmtree("/run/boxstep")
 
 
@@ -317,3 +327,143 @@ def _():
         equal(ask("POST", f"{name}/wait").strip(), str(i))
         ask("DELETE", f"{name}?force=true")
     equal(containers(), [])
+
+
+# ---- an ordinary user's ---------------------------------------------------------------------------
+
+HOME = STAGE + "/podman"  # of the user: the images and what holds the user namespace serve all tests
+RUNTIME = HOME + "/runtime"  # boxstep-oci with a place for its states: for root of a user namespace too that is in /run
+OF_USER = {"HOME": HOME, "XDG_DATA_HOME": HOME + "/data", "XDG_RUNTIME_DIR": HOME + "/run", **ENV}
+
+
+def mine(*words, via=(), timeout=LIMIT):
+    """podman as the ordinary user, by the words VIA; gives its Result."""
+    return run([*via, *podman(*words, storage=COPIES, runtime=RUNTIME)], timeout=timeout, env=OF_USER, user=not via)
+
+
+def say_mine(*words, via=()):
+    r = mine(*words, via=via)
+    equal(r.status, 0, "status")
+    return r.out.strip()
+
+
+@contextlib.contextmanager
+def store_of_user():
+    """The image in the user's own storage. The first command leaves a process that holds the user
+    namespace, with its mounts, for those that follow."""
+    os.makedirs(HOME + "/run", mode=0o700)
+    for path in (HOME, HOME + "/run"):
+        os.chown(path, USER_ID, USER_ID)
+    with open(RUNTIME, "w") as file:
+        file.write(f'#!/bin/sh\nexec {program("boxstep-oci")} --root {HOME}/run/boxstep "$@"\n')
+    os.chmod(RUNTIME, 0o755)
+    try:
+        say_mine("tag", say_mine("pull", "-q", f"oci:{IMAGE_DIR}:latest"), IMAGE_NAME)
+        yield
+    finally:
+        holder = HOME + "/run/libpod/tmp/pause.pid"
+        if os.path.exists(holder):
+            os.kill(int(read(holder)), signal.SIGKILL)
+        shutil.rmtree(HOME)
+
+
+class Mine:
+    """The user's container that runs in the background, removed at the end of the block."""
+
+    def __init__(self, name, *words, via=(), cmd=NAPS):
+        self.name, self.via = name, via
+        say_mine("run", "-d", "--name", name, "--network", "none", *words, IMAGE_NAME, *cmd, via=via)
+
+    def __enter__(self):
+        self.pid = int(self.field("State.Pid"))
+        return self
+
+    def __exit__(self, *_):
+        say_mine("rm", "-f", "-t", "0", "-i", self.name, via=self.via)
+
+    def field(self, name):
+        return say_mine("inspect", "--format", "{{.%s}}" % name, self.name, via=self.via)
+
+    def inside(self, *words):
+        return say_mine("exec", self.name, *words, via=self.via)
+
+
+@test("rootless podman run gives the output and the status of the command, or says why it did not run", NEEDS_OF_USER)
+def _():
+    r = mine("run", "--rm", "--network", "none", IMAGE_NAME, "sh", "-c", "echo out; echo err >&2; exit 7")
+    equal((r.status, r.out, r.err), (7, "out\n", "err\n"))
+    for word, status in (("nosuch", 127), ("/etc/passwd", 126)):
+        r = mine("run", "--rm", "--network", "none", IMAGE_NAME, word)
+        equal(r.status, status)
+        contains(r.err, word)
+
+
+@test("rootless podman's root is its user, and every other id inside is a subordinate one", NEEDS_OF_USER)
+def _():
+    with Mine("own") as c:
+        equal(c.inside("cat", "/proc/self/uid_map").split(), ["0", str(USER_ID), "1", "1", str(SUB_FIRST), "65536"])
+        matches(read(f"/proc/{c.pid}/status"), rf"^Uid:\t{USER_ID}\t")
+        differs(namespace(c.pid, "user"), namespace("self", "user"))
+        linux = json.loads(read(c.field("OCIConfigPath")))["linux"]
+        absent([one["type"] for one in linux["namespaces"]], "user", "what podman asks for")
+        absent(linux, "cgroupsPath")
+        c.inside("sh", "-c", "touch /root/zero /tmp/other; chown 1000 /tmp/other")
+        equal(os.stat(f"/proc/{c.pid}/root/root/zero").st_uid, USER_ID)
+        equal(os.stat(f"/proc/{c.pid}/root/tmp/other").st_uid, SUB_FIRST + 999)
+
+
+@test("rootless podman's container in the background is entered, told, stopped and started again", NEEDS_OF_USER)
+def _():
+    with Mine("back", "--stop-timeout", LIMIT * SLOW) as c:
+        words = ["-u", "1000:1000", "-w", "/tmp", "-e", "A=b", "back", "sh", "-c", "id -u; pwd; echo $A; exit 5"]
+        r = mine("exec", *words)
+        equal((r.status, r.lines), (5, ["1000", "/tmp", "b"]))
+        until(lambda: "up" in say_mine("logs", "back"), "the first line")
+        say_mine("stop", "back")
+        equal(c.field("State.ExitCode"), "3")
+        contains(say_mine("logs", "back"), "told")
+        say_mine("start", "back")
+        equal(c.inside("id", "-u"), "0")
+        say_mine("kill", "--signal", "KILL", "back")
+        equal(say_mine("wait", "back"), "137")
+
+
+@test("rootless podman's --userns keep-id: who it is outside it is inside, and its files are its own", NEEDS_OF_USER)
+def _():
+    os.makedirs(TMP + "/data")
+    os.chown(TMP + "/data", USER_ID, USER_ID)
+    look = "id -u; id -g; touch /data/new; touch /no 2>&1"
+    r = mine("run", "--rm", "--network", "none", "--userns", "keep-id", "-v", TMP + "/data:/data", IMAGE_NAME, "sh", "-c", look)
+    equal((r.status, r.lines[:2]), (1, [str(USER_ID)] * 2))
+    contains(r.lines[2], "Permission denied")
+    equal(os.stat(TMP + "/data/new").st_uid, USER_ID)
+
+
+@test("rootless podman's limits need a cgroup that was handed to its user: there they hold, and are changed; it is held and killed", NEEDS_OF_USER)
+def _():
+    r = mine("run", "--rm", "--network", "none", "--memory", "64m", IMAGE_NAME, "true")
+    equal(r.status, 126)
+    contains(r.err, "start it in a cgroup that is yours")
+    with handed_over() as group:
+        os.mkdir(group + "/podman")  # a cgroup that hands controllers down has no process of its own
+        with open(group + "/cgroup.subtree_control", "w") as file:
+            file.write("+memory +pids +cpu")
+        via = enter(group + "/podman")
+        parent = ["--cgroup-parent", f"/{os.path.relpath(group, cgroup2_mount())}/box"]
+        limits = ["--memory", "64m", "--memory-swap", "64m", "--pids-limit", "33", "--cpus", "0.5"]
+        with Mine("held", *parent, *limits, via=via) as c:
+            own = read(f"/proc/{c.pid}/cgroup").strip().partition("::")[2]
+            matches(own, rf"^{parent[1]}/libpod-")
+            limit_of = {name: cgroup_file(c.pid, name) for name in ("memory.max", "pids.max", "cpu.max")}
+            equal(limit_of, {"memory.max": str(64 << 20), "pids.max": "33", "cpu.max": "50000 100000"})
+            say_mine("update", "--memory", "96m", "held", via=via)
+            equal(cgroup_file(c.pid, "memory.max"), str(96 << 20))
+            say_mine("pause", "held", via=via)
+            equal(cgroup_file(c.pid, "cgroup.freeze"), "1")
+            say_mine("unpause", "held", via=via)
+            equal(cgroup_file(c.pid, "cgroup.freeze"), "0")
+        until(lambda: not os.path.exists(cgroup2_mount() + own), "the end of its cgroup")
+        eat = ["dd", "if=/dev/zero", "of=/dev/null", "bs=128M", "count=1"]
+        words = ["--rm", "--network", "none", *parent, "--memory", "24m", "--memory-swap", "24m"]
+        equal(mine("run", *words, IMAGE_NAME, *eat, via=via).status, 137)
+        until(lambda: "populated 0" in read(group + "/cgroup.events"), "the end of conmon")
