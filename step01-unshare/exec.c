@@ -33,6 +33,14 @@ enum { NOT_FOUND = 127, NOT_RUNNABLE = 126 }; /* the shell's statuses, POSIX 2.8
 
 /* ---- finding ---- */
 
+/* Only EACCES says so. A seccomp filter that is in force already may be older than faccessat2(2),
+ * and answers EPERM or ENOSYS whatever is asked: then execve itself will tell. */
+static bool
+may_not_execute(const char *path)
+{
+	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 && errno == EACCES;
+}
+
 /* Looks for NAME in the directories of PATH. Gives 0 and the file in FOUND; −1 with ENOENT, or with
  * EACCES when a file of that name is there but is not executable. */
 static int
@@ -50,9 +58,9 @@ search(const char *name, char *const envp[], char *found, size_t size)
 		size_t length = (size_t)snprintf(found, size, "%.*s%s%s", (int)(end - path), path,
 						 end > path ? "/" : "", name);
 		if (length < size && stat(found, &status) == 0 && S_ISREG(status.st_mode)) {
-			if (faccessat(AT_FDCWD, found, X_OK, AT_EACCESS) == 0)
+			if (!may_not_execute(found))
 				return 0;
-			number = errno;
+			number = EACCES;
 		}
 		if (!*end)
 			break;
@@ -126,7 +134,7 @@ path_obstacle(const char *path, char *cause, size_t size)
 
 	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
-		if (faccessat(AT_FDCWD, part, X_OK, AT_EACCESS) < 0 && errno == EACCES)
+		if (may_not_execute(part))
 			return snprintf(cause, size, "%s may not be entered by uid %u", part,
 					geteuid()) > 0;
 	}
@@ -150,7 +158,7 @@ obstacle(const char *path, char *cause, size_t size)
 		return snprintf(cause, size, "it is a directory") > 0;
 	if (statvfs(path, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
 		return snprintf(cause, size, "it is on a mount with the flag noexec") > 0;
-	if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
+	if (may_not_execute(path))
 		return snprintf(cause, size, "its mode %04o gives uid %u no right to execute it",
 				status.st_mode & 07777, geteuid()) > 0;
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0)
@@ -196,8 +204,7 @@ exec_find(const char *name, char *const envp[], char path[EXEC_PATH], bool check
 		fail(errno, "execve(\"%s\")", path);
 		return refused(NOT_FOUND, NULL);
 	}
-	fail(faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? EACCES : ENOEXEC, "execve(\"%s\")",
-	     path);
+	fail(may_not_execute(path) ? EACCES : ENOEXEC, "execve(\"%s\")", path);
 	return refused(NOT_RUNNABLE, cause);
 }
 
