@@ -29,9 +29,10 @@ COPIES = ["--storage-driver", "vfs"]
 
 
 def podman(*words, storage=OVERLAY, runtime=None):
-    """Its command line."""
+    """Its command line. From podman 5 on `create` has its caller's variables and `start` has not: a place
+    for the states that only a variable names is none."""
     return [
-        "podman",
+        *"env -u BOXSTEP_RUN podman".split(),
         "--runtime", runtime or program("boxstep-oci"),
         "--cgroup-manager", "cgroupfs",
         "--events-backend", "file",
