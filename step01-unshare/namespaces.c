@@ -399,12 +399,19 @@ join_by_paths(pid_t pid, int kinds)
 int
 ns_join(pid_t pid, int kinds)
 {
-	int pidfd = pidfd_open(pid, 0), done;
+	int pidfd = pidfd_open(pid, 0), different, done;
 
 	if (pidfd < 0)
 		return fail(errno, "pidfd_open(%d, 0)", pid);
+	different = ns_different_kinds(pid);
 	if (!kinds)
-		kinds = ns_different_kinds(pid);
+		kinds = different;
+	/* while the process is there, its number is nobody else's: so what was just looked up by
+	 * number was its own */
+	if (pidfd_send_signal(pidfd, 0, NULL, 0) < 0 && errno == ESRCH) {
+		close(pidfd);
+		return fail(ESRCH, "process %d has ended", pid);
+	}
 	stage("join",
 	      "setns puts this process into namespaces that exist; a pidfd names all of one "
 	      "process.",
@@ -422,7 +429,7 @@ ns_join(pid_t pid, int kinds)
 				: ": be root there, or who made it");
 	}
 	close_fd(pidfd);
-	return done;
+	return done < 0 ? -1 : kinds & different;
 }
 /* ANCHOR_END: join */
 

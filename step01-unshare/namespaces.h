@@ -73,6 +73,7 @@ int ns_set_hostname(const struct ns_options *options);
 /*
  * Joins the KINDS (0: all that differ from the caller's) of process PID: by pidfd in one setns(2),
  * by the files of /proc/PID/ns before Linux 5.8. The PID namespace takes effect for the next child.
+ * Gives those of them that differed, −1; ESRCH when the process ends meanwhile.
  */
 int ns_join(pid_t pid, int kinds);
 

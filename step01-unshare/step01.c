@@ -68,21 +68,18 @@ create(void)
 static int
 join(void)
 {
-	int different = ns_different_kinds(ns.join), kinds = ns.kinds ? ns.kinds : different;
-
 	if (ns.monotonic || ns.boottime) /* nobody may be in it yet */
 		return fail(EINVAL, "--monotonic and --boottime: not for what is joined");
-	if (ns_join(ns.join, kinds) < 0)
+	/* what the target shares with this process is not its own, and may be the host's */
+	if ((ns.kinds = ns_join(ns.join, ns.kinds)) < 0)
 		return -1;
 	/* the user namespace gave rights to a process that is nobody in it yet */
-	if ((kinds & CLONE_NEWUSER) && idmap_become_root() < 0)
+	if ((ns.kinds & CLONE_NEWUSER) && idmap_become_root() < 0)
 		return -1;
-	/* what the target shares with this process is not its own, and may be the host's */
-	ns.kinds = kinds & different;
 	if (sysctl_set(&sysctl, ns.kinds) < 0 || ns_set_hostname(&ns) < 0)
 		return -1;
 	/* a process never changes its own PID namespace: the command is a child */
-	return kinds & (CLONE_NEWPID | CLONE_NEWTIME) ? ns_fork_into() : 0;
+	return ns.kinds & (CLONE_NEWPID | CLONE_NEWTIME) ? ns_fork_into() : 0;
 }
 
 static int

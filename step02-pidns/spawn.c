@@ -79,7 +79,7 @@ spawn_share_pidns(const struct spawn_options *options, int *kinds)
 		return 0;
 	if (strncmp(mode, "container:", 10) != 0 || number_parse(mode + 10, 1, 1 << 22, &pid) < 0)
 		return fail(EINVAL, "--pid %s: not new, host or container:PID", mode);
-	return ns_join((pid_t)pid, CLONE_NEWPID);
+	return ns_join((pid_t)pid, CLONE_NEWPID) < 0 ? -1 : 0;
 }
 
 /* ---- waiting ---- */

@@ -196,7 +196,7 @@ join(const char *mode)
 		return ns_join_path(mode + 3, CLONE_NEWNET);
 	if (number_parse(mode + 10, 1, 1 << 22, &pid) < 0)
 		return fail(EINVAL, "--network %s: not the number of a process", mode);
-	return ns_join((pid_t)pid, CLONE_NEWNET);
+	return ns_join((pid_t)pid, CLONE_NEWNET) < 0 ? -1 : 0;
 }
 
 /* Clears away the dead, then takes a lease. */

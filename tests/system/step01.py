@@ -192,6 +192,22 @@ def _():
     contains(r.out, "joined")
 
 
+@test("--join holds the process before it looks at what stands under its number, and asks whether it is there after", needs="root cmd:strace")
+def _():
+    p = start([step(1), "--uts", "--", PROBE, "catch", "1"])
+    p.read_until("ready")
+    words = [step(1), "--join", p.pid, "--", "echo", "joined"]
+    trace = TMP + "/trace"
+    equal(run(["strace", "-o", trace, *words]).out, "joined\n")
+    calls = [line for line in read(trace).splitlines() if f"/proc/{p.pid}/ns/uts" in line or "pidfd" in line]
+    looks = [i for i, line in enumerate(calls) if "/ns/uts" in line]
+    check("pidfd_open(" in calls[0] and looks, "\n".join(calls))
+    matches(calls[looks[-1] + 1], r"^pidfd_send_signal\(\d+, 0, NULL, 0\)")
+    r = run(["strace", "-o", trace, "-e", "inject=pidfd_send_signal:error=ESRCH", *words])
+    equal((r.status, r.out), (125, ""))
+    contains(r.err, f"process {p.pid} has ended")
+
+
 @test("--join with kinds enters those alone")
 def _():
     p = start([step(1), "--uts", "--ipc", "--", PROBE, "catch", "1"])
