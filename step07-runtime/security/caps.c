@@ -189,15 +189,17 @@ caps_from_options(const struct cap_options *options, uint64_t available, struct 
 uint64_t
 caps_restrict(struct cap_sets *sets, uint64_t available)
 {
-	uint64_t all = sets->bounding | sets->permitted | sets->effective | sets->inheritable |
-		       sets->ambient;
+	uint64_t missing = (sets->bounding | sets->permitted | sets->effective | sets->inheritable |
+			    sets->ambient) &
+			   ~available;
 
 	sets->bounding &= available;
 	sets->permitted &= available;
 	sets->effective &= available;
 	sets->inheritable &= available;
-	sets->ambient &= available;
-	return all & ~available;
+	missing |= sets->ambient & ~(sets->permitted & sets->inheritable);
+	sets->ambient &= sets->permitted & sets->inheritable;
+	return missing;
 }
 
 /* ---- becoming it ---- */

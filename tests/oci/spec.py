@@ -481,6 +481,16 @@ def _():
         contains(warning["msg"], "CAP_NO_SUCH")
 
 
+@test("an ambient one that is not inheritable, as others' own `spec` writes it, is told and left out", needs="root")
+def _():
+    with OCI("/bin/probe", "caps") as box:
+        box.process["capabilities"].update(inheritable=["CAP_KILL"], ambient=["CAP_CHOWN", "CAP_KILL"])
+        r = box.run()
+        equal(r.status, 0)
+        matches(r.err, r"warning: process.capabilities: .* CAP_CHOWN$")
+        matches(r.out, r"^ambient 0+20$")  # CAP_KILL
+
+
 @test("one that is not known and one that this host does not grant are each told", needs="root")
 def _():
     with asked("caps") as box:
