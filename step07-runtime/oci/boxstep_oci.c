@@ -46,6 +46,7 @@ static const struct option_row global_rows[] = {
 	{ "rootless", 0, "BOOL", "-", "accepted: it is seen from the user id", option_text,
 	  AT(rootless), 0 },
 	{ "debug", 0, NULL, "-", "accepted", option_flag, AT(debug), 0 },
+	{ "version", 'v', NULL, "-", "print the version and leave", option_flag, AT(version), 0 },
 	{ 0 },
 };
 
@@ -255,17 +256,17 @@ main(int argc, char **argv)
 
 	program_begin();
 	umask(022); /* in a container too, as from other engines: the caller's is not its affair */
-	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0)) {
-		printf("boxstep-oci version " OCI_PROGRAM_VERSION "\ncommit: " OCI_PROGRAM_VERSION
-		       "\nspec: " OCI_VERSION "\n");
-		return leave(0);
-	}
 	globals.root = oci_root_default();
 	list_verbs();
 	oci_warning = warn;
 	first = seal_self(argv);
 	if (first == 0)
 		first = options_parse(&program, argc, argv);
+	if (first > 0 && globals.version) {
+		printf("boxstep-oci version " OCI_PROGRAM_VERSION "\ncommit: " OCI_PROGRAM_VERSION
+		       "\nspec: " OCI_VERSION "\n");
+		first = 0;
+	}
 	if (first == 0)
 		return leave(0);
 	if (first > 0 && first == argc)

@@ -19,7 +19,7 @@ struct globals {
 	const char *root; /* --root; never NULL once parsed */
 	const char *log_format;
 	const char *cgroup_manager;
-	bool systemd_cgroup, debug;
+	bool systemd_cgroup, debug, version;
 	const char *rootless;
 };
 

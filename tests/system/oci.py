@@ -477,6 +477,7 @@ def _():
 def _():
     r = run([program("boxstep-oci"), "--version"])
     matches(r.out, r"\Aboxstep-oci version \S+\ncommit: \S+\nspec: 1\.\d+\.\d+\n\Z")
+    equal(run([program("boxstep-oci"), "--root", TMP, "--version"]).out, r.out, "behind another option")
     r = run([program("boxstep-oci"), "checkpoint", "--help"])
     equal(r.status, 1)
     contains(r.err, "checkpoint")
