@@ -62,9 +62,8 @@ for_each(struct control *control, const char *word, int (*act)(const char *, voi
 static void
 kill_first(const struct oci_state *state)
 {
-	struct pollfd event = { .events = POLLIN };
+	struct pollfd event = { .fd = oci_state_pidfd(state), .events = POLLIN };
 
-	event.fd = oci_state_pidfd(state);
 	if (event.fd < 0) {
 		call_forget(); /* ended meanwhile */
 		return;

@@ -81,15 +81,12 @@ static const struct json_row rule_rows[] = {
 	{ "access", JSON_TEXT, JSON_AT(struct raw_rule, access) },
 	{ 0 },
 };
+#define RATES(n) JSON_OF(struct raw, rate[n], rates[n], rate_rows)
 static const struct json_row raw_rows[] = {
-	{ "blockIO.throttleReadBpsDevice", JSON_ITEMS,
-	  JSON_OF(struct raw, rate[0], rates[0], rate_rows) },
-	{ "blockIO.throttleWriteBpsDevice", JSON_ITEMS,
-	  JSON_OF(struct raw, rate[1], rates[1], rate_rows) },
-	{ "blockIO.throttleReadIOPSDevice", JSON_ITEMS,
-	  JSON_OF(struct raw, rate[2], rates[2], rate_rows) },
-	{ "blockIO.throttleWriteIOPSDevice", JSON_ITEMS,
-	  JSON_OF(struct raw, rate[3], rates[3], rate_rows) },
+	{ "blockIO.throttleReadBpsDevice", JSON_ITEMS, RATES(0) },
+	{ "blockIO.throttleWriteBpsDevice", JSON_ITEMS, RATES(1) },
+	{ "blockIO.throttleReadIOPSDevice", JSON_ITEMS, RATES(2) },
+	{ "blockIO.throttleWriteIOPSDevice", JSON_ITEMS, RATES(3) },
 	{ "devices", JSON_ITEMS, JSON_OF(struct raw, rule, rules, rule_rows) },
 	{ "rdma", JSON_OBJECT, JSON_AT(struct raw, rdma) },
 	{ "unified", JSON_TEXTS, JSON_AT(struct raw, unified) },
@@ -142,13 +139,12 @@ take_rdma(struct json_object *json, struct limits *limits)
 static int
 take_unified(struct json_object *json, struct limits *limits)
 {
-	size_t count = json ? (size_t)json_object_object_length(json) : 0;
-
-	limits->unified = count ? calloc(count, sizeof *limits->unified) : NULL;
-	if (count && !limits->unified)
-		return fail(ENOMEM, "memory for " WHAT ".unified");
-	if (!count)
+	if (!json)
 		return 0;
+	limits->unified =
+		calloc((size_t)json_object_object_length(json) + 1, sizeof *limits->unified);
+	if (!limits->unified)
+		return fail(ENOMEM, "memory for " WHAT ".unified");
 	json_object_object_foreach(json, file, value)
 	{
 		limits->unified[limits->unified_count++] =

@@ -37,6 +37,8 @@ set_value(const struct option_row *row, const char *value, void *into)
 	int64_t number = -1;
 	char name[16];
 
+	if (strcmp(row->unit, "SCHEMA") == 0)
+		return fail(ENOTSUP, "--%s: this runtime does not manage resctrl", row->name);
 	if (!path)
 		return 0;
 	if (strcmp(row->unit, "LIST") == 0)
@@ -52,34 +54,31 @@ set_value(const struct option_row *row, const char *value, void *into)
 				      made ? made : json_object_new_int64(number));
 }
 
+#define FLAG(name, unit, file, path, about)                    \
+	{                                                      \
+		name, 0, unit, file, about, set_value, 0, path \
+	}
 static const struct option_row update_rows[] = {
 	{ "resources", 'r', "FILE", "-", "linux.resources as JSON; -: from standard input",
 	  option_text, offsetof(struct update_options, file), 0 },
-	{ "memory", 0, "BYTES", "memory.max", "memory; -1: no limit", set_value, 0, 0 },
-	{ "memory-swap", 0, "BYTES", "memory.swap.max", "memory and swap; -1: no limit", set_value,
-	  0, 1 },
-	{ "memory-reservation", 0, "BYTES", "memory.low", "below it others are reclaimed first",
-	  set_value, 0, 2 },
-	{ "cpu-period", 0, "USEC", "cpu.max", "the time over which the quota counts", set_value, 0,
-	  3 },
-	{ "cpu-quota", 0, "USEC", "cpu.max", "CPU time in a period; -1: no limit", set_value, 0,
-	  4 },
-	{ "cpu-burst", 0, "USEC", "cpu.max.burst", "what may be saved up", set_value, 0, 5 },
-	{ "cpu-share", 0, "SHARES", "cpu.weight", "share of busy CPUs, in cgroup v1's unit",
-	  set_value, 0, 6 },
-	{ "cpu-idle", 0, "0-1", "cpu.idle", "1: only when nobody else wants the CPU", set_value, 0,
-	  7 },
-	{ "cpu-rt-period", 0, "USEC", "-", "refused: cgroup v2 has none", set_value, 0, 8 },
-	{ "cpu-rt-runtime", 0, "USEC", "-", "refused: cgroup v2 has none", set_value, 0, 9 },
-	{ "cpuset-cpus", 0, "LIST", "cpuset.cpus", "the CPUs that may be used", set_value, 0, 10 },
-	{ "cpuset-mems", 0, "LIST", "cpuset.mems", "the memory nodes that may be used", set_value,
-	  0, 11 },
-	{ "pids-limit", 0, "COUNT", "pids.max", "processes and threads; -1: no limit", set_value, 0,
-	  12 },
-	{ "blkio-weight", 0, "10-1000", "io.weight", "share of busy disks", set_value, 0, 13 },
-	{ "kernel-memory", 0, "BYTES", "-", "accepted: cgroup v2 counts it as memory", set_value, 0,
-	  14 },
-	{ "kernel-memory-tcp", 0, "BYTES", "-", "accepted: the same", set_value, 0, 14 },
+	FLAG("memory", "BYTES", "memory.max", 0, "memory; -1: no limit"),
+	FLAG("memory-swap", "BYTES", "memory.swap.max", 1, "memory and swap; -1: no limit"),
+	FLAG("memory-reservation", "BYTES", "memory.low", 2, "below it others are reclaimed first"),
+	FLAG("cpu-period", "USEC", "cpu.max", 3, "the time over which the quota counts"),
+	FLAG("cpu-quota", "USEC", "cpu.max", 4, "CPU time in a period; -1: no limit"),
+	FLAG("cpu-burst", "USEC", "cpu.max.burst", 5, "what may be saved up"),
+	FLAG("cpu-share", "SHARES", "cpu.weight", 6, "share of busy CPUs, in cgroup v1's unit"),
+	FLAG("cpu-idle", "0-1", "cpu.idle", 7, "1: only when nobody else wants the CPU"),
+	FLAG("cpu-rt-period", "USEC", "-", 8, "refused: cgroup v2 has none"),
+	FLAG("cpu-rt-runtime", "USEC", "-", 9, "refused: cgroup v2 has none"),
+	FLAG("cpuset-cpus", "LIST", "cpuset.cpus", 10, "the CPUs that may be used"),
+	FLAG("cpuset-mems", "LIST", "cpuset.mems", 11, "the memory nodes that may be used"),
+	FLAG("pids-limit", "COUNT", "pids.max", 12, "processes and threads; -1: no limit"),
+	FLAG("blkio-weight", "10-1000", "io.weight", 13, "share of busy disks"),
+	FLAG("kernel-memory", "BYTES", "-", 14, "accepted: cgroup v2 counts it as memory"),
+	FLAG("kernel-memory-tcp", "BYTES", "-", 14, "accepted: the same"),
+	FLAG("l3-cache-schema", "SCHEMA", "-", 14, "refused: this runtime does not manage resctrl"),
+	FLAG("mem-bw-schema", "SCHEMA", "-", 14, "refused: the same"),
 	{ 0 },
 };
 

@@ -189,9 +189,8 @@ caps_from_options(const struct cap_options *options, uint64_t available, struct 
 uint64_t
 caps_restrict(struct cap_sets *sets, uint64_t available)
 {
-	uint64_t missing = (sets->bounding | sets->permitted | sets->effective | sets->inheritable |
-			    sets->ambient) &
-			   ~available;
+	uint64_t missing = ~available & (sets->bounding | sets->permitted | sets->effective |
+					 sets->inheritable | sets->ambient);
 
 	sets->bounding &= available;
 	sets->permitted &= available;

@@ -132,6 +132,14 @@ def _():
             skip("this kernel shows no keys")
 
 
+@test("update refuses what resctrl would do, with one sentence")
+def _():
+    for flag in ("--l3-cache-schema", "--mem-bw-schema"):
+        r = oci("--root", TMP, "update", flag, "L3:0=7", "box")
+        equal((r.status, r.out, len(r.err.splitlines())), (1, "", 1))
+        contains(r.err, f"{flag}: this runtime does not manage resctrl")
+
+
 @test("exec with another user, group, capability and variable, and in a cgroup below")
 def _():
     with sleeper() as box:
