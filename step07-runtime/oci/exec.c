@@ -123,15 +123,14 @@ add_caps(struct oci_process *process, const struct text_list *names)
 static int
 set_command(struct oci_process *process, char *const command[])
 {
-	size_t count = 0;
+	size_t count = 1;
+	char **args;
 
-	while (command[count])
+	while (command[count - 1])
 		count++;
-	free(process->args);
-	process->args = calloc(count + 1, sizeof *process->args);
-	if (!process->args)
+	if (!(args = reallocarray(process->args, count, sizeof *args)))
 		return fail(ENOMEM, "memory for the command");
-	memcpy(process->args, command, count * sizeof *process->args);
+	process->args = memcpy(args, command, count * sizeof *args);
 	return 0;
 }
 
@@ -196,9 +195,8 @@ run(struct exec_options *options, struct oci_state *state, char *const command[]
 	/* opened here: afterwards the paths are the container's */
 	if ((pid_file = pid_file_open(options->pid_file)) < 0 && options->pid_file)
 		goto out;
-	if (console_open(options->console,
-			 !options->detach && process.terminal && isatty(STDIN_FILENO),
-			 &process.size, &console) < 0)
+	if (console_open(options->console, !options->detach && process.terminal, &process.size,
+			 &console) < 0)
 		goto out;
 	enter.console = console.socket;
 	if ((!options->detach && spawn_block_signals() < 0) || enter_run(&enter) < 0)

@@ -140,6 +140,18 @@ def _():
         contains(r.err, f"{flag}: this runtime does not manage resctrl")
 
 
+@test("exec -t has a terminal where its caller has none")
+def _():
+    with sleeper() as box:
+        box.created().ok("start")
+        r = box.call("exec", "--tty", after=shell("tty; read x; echo $? $x"), input="word\n")
+        equal(r.status, 0, r.err)
+        contains(r.out, "/dev/pts/0\r\n")
+        contains(r.out, "0 word\r\n")
+        r = box.call("exec", "--tty", after=["/bin/sh", "-c", "tty"])
+        equal((r.status, r.out), (0, "/dev/pts/0\r\n"), r.err)
+
+
 @test("exec with another user, group, capability and variable, and in a cgroup below")
 def _():
     with sleeper() as box:
