@@ -105,11 +105,25 @@ oci_process_check(struct oci_process *process)
 	return labels_check(&process->labels) < 0 ? -1 : attrs_check(&process->attrs);
 }
 
+/* Of a name that is there twice the later value is meant; most programs would find the earlier. */
+static int
+keep_later(struct oci_process *process)
+{
+	char **given = process->env;
+	int done = (process->env = calloc(1, sizeof *given)) ? 0 : -1;
+
+	for (size_t i = 0; done == 0 && given[i]; i++)
+		done = oci_process_set(process, given[i]);
+	free(given);
+	return done < 0 ? fail(ENOMEM, "memory for process.env") : 0;
+}
+
 int
 oci_process_read(struct json_object *json, struct oci_process *process)
 {
 	*process = (struct oci_process){ .json = json };
-	if (json_fill(json, "process", process_rows, process) < 0 || add_rlimits(process) < 0)
+	if (json_fill(json, "process", process_rows, process) < 0 || add_rlimits(process) < 0 ||
+	    keep_later(process) < 0)
 		return -1;
 	return oci_process_check(process);
 }

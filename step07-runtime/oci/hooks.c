@@ -131,9 +131,8 @@ state_file(const struct oci_config *config, const struct hook_subject *subject)
 	return call_error()->number ? -1 : fd;
 }
 
-static void become(struct json_object *hook, int state, int output) __attribute__((noreturn));
-static void
-become(struct json_object *hook, int state, int output)
+_Noreturn static void
+become(struct json_object *hook, char **inherited, int state, int output)
 {
 	bool bad = false;
 	const char *path = json_text(hook, "path", &bad);
@@ -146,6 +145,7 @@ become(struct json_object *hook, int state, int output)
 	if (args && env && dup2(state, 0) == 0 && dup2(output, 1) == 1 && dup2(output, 2) == 2 &&
 	    exec_prepare(0) == 0) {
 		args = args[0] ? args : only;
+		env = env[0] ? env : inherited;
 		call(execve(path, args, env), "execve(\"%s\", %s, /* env of the hook */)", path,
 		     call_argv(args));
 	}
@@ -169,16 +169,18 @@ pass_on_output(int output)
 }
 
 static int
-run_one(struct json_object *hook, enum hook_stage of, size_t i, int state)
+run_one(const struct oci_config *config, enum hook_stage of, size_t i, int state)
 {
+	struct json_object *hook = json_object_array_get_idx(list_of(config, of), i);
 	const char *stage = stages[of];
 	bool bad = false;
 	const char *path = json_text(hook, "path", &bad);
 	int output = memfd_create("output", MFD_CLOEXEC), status;
 	pid_t pid = output < 0 ? -1 : fork();
 
-	if (pid == 0)
-		become(hook, state, output);
+	if (pid == 0) /* a program of the container inherits what is the container's */
+		become(hook, of == HOOK_START_CONTAINER ? config->process.env : environ, state,
+		       output);
 	if (pid < 0) {
 		fail(errno, "fork for hooks.%s[%zu] \"%s\"", stage, i, path);
 	} else if ((status = spawn_reap(pid, timeout_of(hook))) != 0) {
@@ -208,7 +210,7 @@ run_here(const struct oci_config *config, enum hook_stage stage, const struct ho
 	if (state < 0)
 		return -1;
 	for (size_t i = 0; done == 0 && i < json_object_array_length(list); i++) {
-		done = run_one(json_object_array_get_idx(list, i), stage, i, state);
+		done = run_one(config, stage, i, state);
 		if (done < 0 && stage == HOOK_POSTSTOP) {
 			oci_warn();
 			done = 0;
@@ -229,8 +231,7 @@ struct request {
 	char id[256], bundle[PATH_MAX], status[16];
 };
 
-static void serve(const struct oci_config *config, int socket) __attribute__((noreturn));
-static void
+_Noreturn static void
 serve(const struct oci_config *config, int socket)
 {
 	struct request request;

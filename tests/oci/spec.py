@@ -57,6 +57,35 @@ def _():
         check(not os.path.exists(f"{box.root}/box"), "poststop comes after the container is gone")
 
 
+@test("a hook without an environment of its own has the runtime's, and startContainer the command's")
+def _():
+    note = script("note", f'echo "$1 ${{WHOSE-}}" >> {TMP}/notes\n')
+    mine = {"path": note, "args": [note, "own"], "env": ["WHOSE=hook"]}
+    with OCI("/bin/true", env=["PATH=/bin", "WHOSE=command"]) as box:
+        box.mount("/notes", "bind", TMP, "bind")
+        inside = ["sh", "-c", "echo inside ${WHOSE-} >> /notes/notes"]
+        box.config["hooks"] = {
+            "createRuntime": [{"path": note, "args": [note, "outside"]}, mine],
+            "startContainer": [{"path": "/bin/sh", "args": inside}],
+        }
+        box.write()
+        env = {**os.environ, "WHOSE": "caller"}
+        equal(run(box.argv("run", "--bundle", box.bundle), env=env).status, 0)
+        equal(lines(TMP + "/notes"), ["outside caller", "own hook", "inside command"])
+
+
+@test("of a variable that is there twice the later value is meant, in config.json and in --process")
+def _():
+    twice = ["PATH=/bin", "ONE=1", "TWO=", "ONE=2", "TWO=3", "NONE"]
+    with OCI("/bin/sleep", "60", env=twice) as box:
+        box.created().ok("start")
+        wait_for(lambda: read(f"/proc/{box.pid}/comm") == "sleep\n", "the exec")
+        equal(read(f"/proc/{box.pid}/environ").split("\0")[:4], ["PATH=/bin", "ONE=2", "TWO=3", "NONE"])
+        with open(TMP + "/process", "w") as file:
+            json.dump({**box.process, "args": ["/bin/cat", "/proc/self/environ"]}, file)
+        equal(box.ok("exec", "--process", TMP + "/process").out.split("\0")[:4], ["PATH=/bin", "ONE=2", "TWO=3", "NONE"])
+
+
 @test("hooks run in the namespaces that the specification names; startContainer is the image's program")
 def _():
     look = script("look", f'readlink /proc/self/ns/net > {TMP}/$1\n')
