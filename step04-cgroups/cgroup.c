@@ -526,6 +526,10 @@ cgroup_create(const struct cgroup_options *options, const char *id, int needed, 
 		cgroup_close(cgroup); /* somebody else's: no cleanup of ours may kill them */
 		return fail(EBUSY, "\"%s\" has processes already", path);
 	}
+	if (options->path && cgroup_is_frozen(cgroup) == 1) {
+		cgroup_close(cgroup);
+		return fail(EBUSY, "\"%s\" is frozen: nothing that is put there would run", path);
+	}
 	return 0;
 }
 /* ANCHOR_END: create */

@@ -46,7 +46,7 @@ struct cgroup {
  * Where no cgroup can be made (no cgroup2 mount, no right to write) and nothing is NEEDED, gives 0
  * with CGROUP->fd −1: a container without a cgroup of its own still runs. Where something is
  * needed, −1 with the one sentence that says why. EEXIST when the id is in use, EBUSY when somebody
- * is in the cgroup that the options name. After −1 CGROUP stands for none.
+ * is in the cgroup that the options name, or it is frozen. After −1 CGROUP stands for none.
  */
 int cgroup_create(const struct cgroup_options *options, const char *id, int needed, int wanted,
 		  struct cgroup *cgroup);

@@ -1277,6 +1277,23 @@ def _():
             os.rmdir(top)
 
 
+@test("a cgroupsPath that is frozen is refused, where a process put there would never run", needs="root")
+def _():
+    top = f"{cgroup2_mount()}/boxstep-oci-frozen-{os.getpid()}"
+    with OCI("/bin/true") as box:
+        if not os.access(os.path.dirname(top), os.W_OK):
+            skip("no writable cgroup2 here")
+        os.mkdir(top)
+        with open(top + "/cgroup.freeze", "w") as freeze:
+            freeze.write("1")
+        box.linux["cgroupsPath"] = "/" + os.path.basename(top)
+        try:
+            r = box.run()
+            check(r.status == 1 and "is frozen" in r.err, f"{r.status}: {r.err}")
+        finally:
+            os.rmdir(top)  # still there: it is who made it that removes it
+
+
 @test("the limits of linux.resources are written, v1's words and v2's own", needs="root cgroup2", timeout=60)
 def _():
     with OCI("/bin/sleep", "60") as box:
