@@ -65,7 +65,7 @@ check_entry(const struct mount_entry *entry)
 		return fail(EINVAL, "a mount without a target");
 	if (mount_is_bind(entry) && entry->tree < 0 && (!spec->source || !spec->source[0]))
 		return fail(EINVAL, "bind mount on %s: no source", spec->target);
-	if (flags->bind && flags->data_count)
+	if (spec->strict && flags->bind && flags->data_count)
 		return fail(EINVAL, "bind mount on %s: %s is an option of a file system",
 			    spec->target, flags->data[0]);
 	if ((flags->idmap || spec->uid_count || spec->gid_count) && !mount_is_bind(entry))
@@ -171,7 +171,9 @@ set_wanted(const struct option_row *row, const char *value, void *into)
 {
 	struct mounts_options *options = into;
 	bool bind = strcmp(row->name, "bind") == 0;
-	struct mount_spec spec = { .type = bind ? "none" : "tmpfs", .source = "tmpfs" };
+	struct mount_spec spec = { .type = bind ? "none" : "tmpfs",
+				   .source = "tmpfs",
+				   .strict = true };
 	char *copy = strdup(value), *rest = copy, *words;
 	int done = -1;
 

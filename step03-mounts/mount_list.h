@@ -25,6 +25,8 @@ struct mount_spec {
 	const char *options;	   /* "nosuid,size=64m", or NULL */
 	const char *const *option; /* the same as OPTION_COUNT words, beside or instead */
 	size_t option_count;
+	bool strict; /* somebody typed it: of a bind, data for a file system is a slip, refused;
+		      * else it is ignored, as by mount(2) */
 	/* Of a bind, in place of the path: a detached mount (open_tree(2), fsmount(2)). It goes
 	 * over to the list, which closes it. 0: none. */
 	int tree;

@@ -94,7 +94,7 @@ take_special(struct mount_flags *flags, const char *name)
 {
 	if (strcmp(name, "bind") == 0 || strcmp(name, "rbind") == 0) {
 		flags->bind = true;
-		flags->recursive = name[0] == 'r';
+		flags->recursive |= name[0] == 'r'; /* MS_REC, which "bind" has no word against */
 	} else if (strcmp(name, "remount") == 0)
 		flags->remount = true;
 	else if (strcmp(name, "tmpcopyup") == 0)

@@ -56,7 +56,9 @@ static int
 add_bind(struct mount_list *list, const char *word, const struct container *container)
 {
 	char copy[PATH_MAX], source[PATH_MAX], options[PATH_MAX + 8], *target, *more;
-	struct mount_spec spec = { .type = "bind", .source = source, .options = options };
+	struct mount_spec spec = {
+		.type = "bind", .source = source, .options = options, .strict = true
+	};
 
 	if (snprintf(copy, sizeof copy, "%s", word) >= (int)sizeof copy)
 		return fail(EINVAL, "-v %.40s…: longer than a path may be", word);

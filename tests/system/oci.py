@@ -772,6 +772,22 @@ def _():
     check(not os.path.exists(ROOTFS + "/scratch/x"), "the tmpfs is not the root")
 
 
+@test("`bind` behind `rbind` leaves out nothing below, and an option of a file system is nothing to a bind")
+def _():
+    box = OCI(*shell("cat /data/below/file; touch /data/below/x 2>&1"))
+    os.makedirs(TMP + "/data/below")
+    run(["mount", "-t", "tmpfs", "tmpfs", TMP + "/data/below"])
+    try:
+        with open(TMP + "/data/below/file", "w") as file:
+            file.write("content\n")
+        box.mount("/data", "bind", TMP + "/data", "rbind", "bind", "rro", "mode=755", "size=1k")
+        r = box.run()
+        contains(r.out, "content\n")
+        contains(r.out, "Read-only file system")
+    finally:
+        run(["umount", TMP + "/data/below"])
+
+
 @test("a recursive read-only bind is read-only below as well")
 def _():
     box = OCI(*shell("mkdir /data/sub/x 2>&1; mkdir /data/x 2>&1"))

@@ -157,7 +157,7 @@ a_mount_that_makes_no_sense_is_refused_before_anything_is_made(void **state)
 		{ .target = "", .type = "tmpfs" },
 		{ .target = "/x", .options = "bind" },
 		{ .target = "/x", .source = "", .options = "rbind" },
-		{ .target = "/x", .source = "/y", .options = "rbind,size=3" },
+		{ .target = "/x", .source = "/y", .options = "rbind,size=3", .strict = true },
 		{ .target = "/x", .type = "tmpfs", .options = "idmap" },
 		{ .target = "/x",
 		  .source = "/y",
@@ -184,13 +184,14 @@ a_mount_that_makes_no_sense_is_refused_before_anything_is_made(void **state)
 static void
 what_a_mount_is_depends_on_its_words(void **state)
 {
-	static const char *const words[] = { "rbind", "ro" };
+	/* a bind has no use for "mode=755", nor "bind" a word against "rbind" */
+	static const char *const words[] = { "rbind", "bind", "mode=755" };
 	static const struct {
 		struct mount_spec spec;
 		bool bind, change;
 	} kinds[] = {
 		{ { .target = "/x", .type = "tmpfs" }, false, false },
-		{ { .target = "/x", .source = "/y", .option = words, .option_count = 2 },
+		{ { .target = "/x", .source = "/y", .option = words, .option_count = 3 },
 		  true,
 		  false },
 		{ { .target = "/x", .source = "/y", .type = "bind" }, true, false },
