@@ -12,10 +12,10 @@ stage() {
     try "boxstep run -d --name lab-traced --network none $image sleep 4321"
 }
 
-# It is traced until it has ended; it is ended when somebody traces it.
+# It is traced until it has ended; it is ended when somebody traces it, or by the undo of a lab that is interrupted.
 trace() {
     (
-        until_true "grep -q 'TracerPid:.[1-9]' /proc/$1/status" && kill -9 "$1"
+        until_true "grep -q 'TracerPid:.[1-9]' /proc/$1/status || [ ! -e /proc/$1 ]" && kill -9 "$1" 2>/dev/null
     ) &
     try "$2 strace -e trace=none -p $1"
     wait
