@@ -34,8 +34,7 @@ int command_delete(const struct globals *globals, int argc, char **argv);
 int command_exec(const struct globals *globals, int argc, char **argv);
 int command_list(const struct globals *globals, int argc, char **argv);
 int command_ps(const struct globals *globals, int argc, char **argv);
-int command_pause(const struct globals *globals, int argc, char **argv);
-int command_resume(const struct globals *globals, int argc, char **argv);
+int command_freeze(const struct globals *globals, int argc, char **argv);
 
 int command_update(const struct globals *globals, int argc, char **argv);
 int command_events(const struct globals *globals, int argc, char **argv);

@@ -323,8 +323,9 @@ open_running(const struct globals *globals, const char *id, struct oci_state *st
 	return -1;
 }
 
-static int
-freeze(const struct globals *globals, int argc, char **argv, bool frozen)
+/* One verb's word or the other's. */
+int
+command_freeze(const struct globals *globals, int argc, char **argv)
 {
 	struct oci_state state;
 	struct cgroup cgroup;
@@ -334,20 +335,8 @@ freeze(const struct globals *globals, int argc, char **argv, bool frozen)
 		return first;
 	if (open_running(globals, argv[first], &state, &cgroup) < 0)
 		return -1;
-	done = cgroup_freeze(&cgroup, frozen);
+	done = cgroup_freeze(&cgroup, strcmp(argv[0], "pause") == 0);
 	cgroup_close(&cgroup);
 	oci_state_close(&state);
 	return done;
-}
-
-int
-command_pause(const struct globals *globals, int argc, char **argv)
-{
-	return freeze(globals, argc, argv, true);
-}
-
-int
-command_resume(const struct globals *globals, int argc, char **argv)
-{
-	return freeze(globals, argc, argv, false);
 }
