@@ -203,7 +203,8 @@ send_signal(const struct oci_state *state, const struct control *control)
 	if ((pidfd = oci_state_pidfd(state)) < 0)
 		return -1;
 	done = call(pidfd_send_signal(pidfd, number, NULL, 0),
-		    "pidfd_send_signal(%d, SIG%s, NULL, 0)", pidfd, sigabbrev_np(number));
+		    "pidfd_send_signal(%d, %s%s, NULL, 0)", pidfd, number ? "SIG" : "0",
+		    number ? sigabbrev_np(number) : "");
 	close(pidfd);
 	return done;
 }
@@ -230,7 +231,9 @@ command_kill(const struct globals *globals, int argc, char **argv)
 
 	if (first <= 0)
 		return first;
-	if (argv[first + 1] && (control.number = signal_parse(argv[first + 1])) < 0)
+	if (argv[first + 1] && strcmp(argv[first + 1], "0") == 0)
+		control.number = 0; /* no signal: is it there, and may one be sent? */
+	else if (argv[first + 1] && (control.number = signal_parse(argv[first + 1])) < 0)
 		return -1;
 	return for_each(&control, argv[first], kill_one);
 }

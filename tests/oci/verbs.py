@@ -132,6 +132,20 @@ def _():
             skip("this kernel shows no keys")
 
 
+@test("kill with the signal 0 asks whether the container is there")
+def _():
+    with sleeper() as box:
+        box.created().ok("start")
+        equal(box.ok("kill", after=["0"]).out, "")
+        contains(box.call("kill", "--explain", after=["0"]).err, ", 0, NULL, 0)")
+        equal(box.status, "running")
+        box.ok("kill", after=["KILL"])
+        box.ended()
+        r = box.call("kill", after=["0"])
+        equal((r.status, r.out), (1, ""))
+        contains(r.err, "container not running")
+
+
 @test("update refuses what resctrl would do, with one sentence")
 def _():
     for flag in ("--l3-cache-schema", "--mem-bw-schema"):
