@@ -103,6 +103,25 @@ json_read_at(int dirfd, const char *path, const char *what)
 	return object;
 }
 
+struct json_object *
+json_read_given(const char *path, const char *what)
+{
+	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	char *text = file ? malloc(JSON_BYTES + 1) : NULL;
+	struct json_object *object = NULL;
+
+	if (!file)
+		fail(errno, "open(\"%s\") for %s", path, what);
+	else if (!text)
+		fail(ENOMEM, "%s", what);
+	else
+		object = json_read(text, fread(text, 1, JSON_BYTES + 1, file), what);
+	free(text);
+	if (file && file != stdin)
+		fclose(file);
+	return object;
+}
+
 /* NULL: no text, or one with a NUL inside. */
 static const char *
 text_of(struct json_object *member)

@@ -25,6 +25,9 @@ struct json_object *json_read_fd(int fd, const char *what);
 /* The same from the file PATH below DIRFD, or AT_FDCWD; it must be a regular one, and a FIFO of
  * that name holds nobody up. */
 struct json_object *json_read_at(int dirfd, const char *path, const char *what);
+/* The same from what somebody has named on a command line: a file, a pipe, or "-", the standard
+ * input; read to its end. */
+struct json_object *json_read_given(const char *path, const char *what);
 
 /* Members of an object: NULL (0, false) when absent or null. A member of another type is an error,
  * recorded, and *BAD becomes true, so that a parser asks for all it wants and looks once. */

@@ -165,9 +165,8 @@ static int
 read_process(const struct exec_options *options, const struct oci_config *config,
 	     char *const command[], struct oci_process *process)
 {
-	struct json_object *json =
-		options->process ? json_read_at(AT_FDCWD, options->process, options->process)
-				 : json_object_get(config->process.json);
+	struct json_object *json = options->process ? json_read_given(options->process, "--process")
+						    : json_object_get(config->process.json);
 
 	return !json || oci_process_read(json, process) < 0 ? -1 : apply(options, command, process);
 }

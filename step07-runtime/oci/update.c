@@ -82,41 +82,6 @@ static const struct option_row update_rows[] = {
 	{ 0 },
 };
 
-/* A pipe cannot be asked for its size. */
-static struct json_object *
-read_stream(FILE *file)
-{
-	char *text = malloc(JSON_BYTES + 1);
-	size_t length = text ? fread(text, 1, JSON_BYTES + 1, file) : 0;
-	struct json_object *json = NULL;
-
-	if (!text || length > JSON_BYTES)
-		fail(text ? EFBIG : ENOMEM, "--resources: %d bytes are the most", JSON_BYTES);
-	else
-		json = json_read(text, length, "--resources");
-	free(text);
-	return json;
-}
-
-static struct json_object *
-resources_json(struct update_options *options)
-{
-	struct json_object *json;
-	FILE *file;
-
-	if (!options->file)
-		return json_object_get(options->flags);
-	if (strcmp(options->file, "-") == 0)
-		return read_stream(stdin);
-	if (!(file = fopen(options->file, "re"))) {
-		fail(errno, "open(\"%s\") for --resources", options->file);
-		return NULL;
-	}
-	json = read_stream(file);
-	fclose(file);
-	return json;
-}
-
 /* Swap is told with the memory in it, so one of the two alone says nothing yet. */
 static void
 complete(struct limits *limits, const struct cgroup *cgroup)
@@ -175,7 +140,9 @@ command_update(const struct globals *globals, int argc, char **argv)
 	if (first <= 0)
 		done = first;
 	else if (open_running(globals, argv[first], &state, &cgroup) == 0) {
-		if ((json = resources_json(&options)))
+		json = options.file ? json_read_given(options.file, "--resources")
+				    : json_object_get(options.flags);
+		if (json)
 			done = apply(json, &state, &cgroup);
 		cgroup_close(&cgroup);
 		oci_state_close(&state);

@@ -74,7 +74,7 @@ def _():
         equal(lines(TMP + "/notes"), ["outside caller", "own hook", "inside command"])
 
 
-@test("of a variable that is there twice the later value is meant, in config.json and in --process")
+@test("of a variable that is there twice the later value is meant, in config.json and in --process, file or pipe")
 def _():
     twice = ["PATH=/bin", "ONE=1", "TWO=", "ONE=2", "TWO=3", "NONE"]
     with OCI("/bin/sleep", "60", env=twice) as box:
@@ -84,6 +84,8 @@ def _():
         with open(TMP + "/process", "w") as file:
             json.dump({**box.process, "args": ["/bin/cat", "/proc/self/environ"]}, file)
         equal(box.ok("exec", "--process", TMP + "/process").out.split("\0")[:4], ["PATH=/bin", "ONE=2", "TWO=3", "NONE"])
+        given = read(TMP + "/process")  # a pipe, as a shell's <(…) is
+        equal(box.ok("exec", "--process", "/dev/stdin", input=given).out.split("\0")[1], "ONE=2")
 
 
 @test("hooks run in the namespaces that the specification names; startContainer is the image's program")
