@@ -48,8 +48,7 @@ spawn_clone(int kinds, int cgroup_fd, struct spawn *child)
 	pid_t pid;
 
 	stage("clone",
-	      "A new process starts inside all its namespaces at once; its pidfd cannot be "
-	      "mistaken.",
+	      "A new process starts inside its new namespaces; its pidfd cannot be mistaken.",
 	      "ls -l /proc/%d/ns; pstree -p %d", getpid(), getpid());
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
 	if (pid == 0)

@@ -84,10 +84,10 @@ cgroup_write(const struct cgroup *cgroup, const char *file, const char *value)
 
 /* ---- opening, entering ---- */
 
-int
-cgroup_try_open(const char *path, struct cgroup *cgroup)
+/* Without asking what it controls. */
+static int
+open_directory(const char *path, struct cgroup *cgroup)
 {
-	char text[256];
 	const char *slash;
 
 	cgroup->fd = -1;
@@ -100,7 +100,15 @@ cgroup_try_open(const char *path, struct cgroup *cgroup)
 	slash = strrchr(cgroup->path, '/');
 	cgroup->made_from = slash ? (size_t)(slash - cgroup->path) : 0;
 	cgroup->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (cgroup->fd < 0)
+	return cgroup->fd < 0 ? -1 : 0;
+}
+
+int
+cgroup_try_open(const char *path, struct cgroup *cgroup)
+{
+	char text[256];
+
+	if (open_directory(path, cgroup) < 0)
 		return -1;
 	if (cgroup_read(cgroup, "cgroup.controllers", text, sizeof text) == 0)
 		cgroup->controllers = controllers_parse(text);
@@ -404,8 +412,22 @@ remove_nested(const struct cgroup *cgroup)
 }
 /* ANCHOR_END: nested */
 
-/* rmdir(2) of the cgroup, of those nested in it if there are any, and then of the parents that were
- * made for it and that nobody else uses. */
+/* A frozen process dies of it too. */
+static int
+kill_all(const struct cgroup *cgroup)
+{
+	if (cgroup_populated(cgroup) != 1)
+		return 0;
+	if (cgroup_kill(cgroup) < 0)
+		return -1;
+	return wait_event(cgroup, "populated", 0) < 0
+		       ? fail(EBUSY, "\"%s\" is not empty after cgroup.kill", cgroup->path)
+		       : 0;
+}
+
+/* ANCHOR: remove */
+/* rmdir(2) of the cgroup, which most often is empty by now; else of what is in it before, and then
+ * of the parents that were made for it and that nobody else uses. */
 static int
 remove_path(struct cgroup *cgroup)
 {
@@ -418,7 +440,7 @@ remove_path(struct cgroup *cgroup)
 		if (result < 0 && errno == ENOENT)
 			result = 0;
 		if (result < 0 && first && errno == EBUSY && now_ms() < deadline) {
-			if (cgroup->fd >= 0 && remove_nested(cgroup) < 0)
+			if (cgroup->fd >= 0 && (kill_all(cgroup) < 0 || remove_nested(cgroup) < 0))
 				return -1;
 			poll(NULL, 0, 1); /* the last process is on its way out */
 			continue;
@@ -432,6 +454,7 @@ remove_path(struct cgroup *cgroup)
 		return fail(errno, "rmdir(\"%s\")", cgroup->path);
 	return 0;
 }
+/* ANCHOR_END: remove */
 
 /* ---- making ---- */
 
@@ -498,12 +521,13 @@ cgroup_plan(const struct cgroup_options *options, const char *id, struct cgroup 
 
 /* ANCHOR: create */
 int
-cgroup_create(const struct cgroup_options *options, const char *id, int needed, int wanted,
-	      struct cgroup *cgroup)
+cgroup_make(const struct cgroup_options *options, const char *id, int needed, int wanted,
+	    struct cgroup *cgroup)
 {
 	char mount[PATH_MAX], path[PATH_MAX];
 	int missing;
 
+	strcpy(path, cgroup->path);
 	cgroup->fd = -1;
 	if (hierarchy_find(mount) < 0)
 		return without(options, needed, NULL);
@@ -513,7 +537,7 @@ cgroup_create(const struct cgroup_options *options, const char *id, int needed, 
 	cgroup_close(cgroup);
 	if (missing)
 		return hierarchy_refuse(missing, mount);
-	if (parent_choose(options, mount, id, path) < 0)
+	if (!path[0] && parent_choose(options, mount, id, path) < 0)
 		return errno == EINVAL ? -1 : without(options, needed, mount);
 	stage("cgroup",
 	      "A cgroup is a directory: making it is mkdir, and its files count and limit who is "
@@ -535,6 +559,14 @@ cgroup_create(const struct cgroup_options *options, const char *id, int needed, 
 /* ANCHOR_END: create */
 
 int
+cgroup_create(const struct cgroup_options *options, const char *id, int needed, int wanted,
+	      struct cgroup *cgroup)
+{
+	*cgroup = (struct cgroup)CGROUP_NONE;
+	return cgroup_make(options, id, needed, wanted, cgroup);
+}
+
+int
 cgroup_require(const struct cgroup *cgroup, int needed)
 {
 	char mount[PATH_MAX], above[PATH_MAX];
@@ -548,39 +580,31 @@ cgroup_require(const struct cgroup *cgroup, int needed)
 	return parent_enable(mount, above, needed, 0);
 }
 
-/* ANCHOR: remove */
 int
 cgroup_remove(struct cgroup *cgroup)
 {
 	char path[PATH_MAX];
-	int result = 0;
+	int result;
 
 	if (cgroup->fd < 0)
 		return 0;
 	stage("remove",
 	      "A cgroup is no process: it stays until it is empty and somebody removes it.",
 	      "ls -d %s", cgroup->path);
-	if (cgroup_populated(cgroup) == 1) { /* a frozen process dies of it too */
-		result = cgroup_kill(cgroup);
-		if (result == 0 && wait_event(cgroup, "populated", 0) < 0)
-			result = fail(EBUSY, "\"%s\" is not empty after cgroup.kill", cgroup->path);
-	}
 	snprintf(path, sizeof path, "%.*s", (int)(strrchr(cgroup->path, '/') - cgroup->path),
 		 cgroup->path);
-	if (result == 0)
-		result = remove_path(cgroup);
+	result = remove_path(cgroup);
 	if (result == 0)
 		result = parent_release_leaf(path);
 	cgroup_close(cgroup);
 	return result;
 }
-/* ANCHOR_END: remove */
 
 int
 cgroup_remove_at(const char *path, size_t made_from)
 {
 	struct cgroup cgroup = CGROUP_NONE;
-	bool there = cgroup_try_open(path, &cgroup) == 0;
+	bool there = open_directory(path, &cgroup) == 0;
 
 	if (!there && (errno != ENOENT || !made_from))
 		return 0;

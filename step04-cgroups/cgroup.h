@@ -54,6 +54,9 @@ int cgroup_create(const struct cgroup_options *options, const char *id, int need
 /* What cgroup_create would make, without making it: PATH and MADE_FROM, or an empty path when there
  * can be none. For who writes down what has to be removed should it be killed. */
 int cgroup_plan(const struct cgroup_options *options, const char *id, struct cgroup *planned);
+/* cgroup_create where CGROUP is what cgroup_plan has found: it is not looked for again. */
+int cgroup_make(const struct cgroup_options *options, const char *id, int needed, int wanted,
+		struct cgroup *cgroup);
 
 /* Opens an existing one: by the path of its directory; by a process that is in it (the right one
  * to enter for an exec, because a container may have made groups of its own inside). */

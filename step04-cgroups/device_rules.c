@@ -6,6 +6,7 @@
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -207,18 +208,16 @@ detach(int cgroup, __u32 id)
 	return result;
 }
 
-/* In a user namespace below the first one? Its uid_map does not map all ids to themselves. */
-static bool
-in_user_namespace(void)
-{
-	unsigned inside = 0, outside = 0, count = 0;
-	FILE *map = fopen("/proc/self/uid_map", "re");
+/* The first user namespace has always had this inode number (linux/nsfs.h since Linux 6.18). */
+#define FIRST_USER_NAMESPACE 0xEFFFFFFDU
 
-	if (map && fscanf(map, "%u %u %u", &inside, &outside, &count) != 3)
-		count = 0;
-	if (map)
-		fclose(map);
-	return map && (inside != 0 || outside != 0 || count != UINT32_MAX);
+bool
+device_rules_possible(const struct cgroup *cgroup)
+{
+	struct stat own;
+
+	return cgroup->fd >= 0 && geteuid() == 0 && stat("/proc/self/ns/user", &own) == 0 &&
+	       own.st_ino == FIRST_USER_NAMESPACE;
 }
 
 int
@@ -234,8 +233,7 @@ device_rules_apply(const struct device_rule *rules, size_t count, const struct c
 	if ((length = device_rules_compile(rules, count, program)) < 0)
 		fail(errno, "%zu device rules make too long a program", count);
 	else if ((fd = load(program, (size_t)length)) < 0) {
-		/* without rights over the host there is no device to be kept from either */
-		if (errno == EPERM && (geteuid() != 0 || in_user_namespace()))
+		if (errno == EPERM && !device_rules_possible(cgroup))
 			result = 0;
 		else
 			fail(errno, "bpf(BPF_PROG_LOAD, BPF_PROG_TYPE_CGROUP_DEVICE)");

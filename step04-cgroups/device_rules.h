@@ -32,11 +32,14 @@ extern const size_t device_rules_default_count;
 /* "r", "rw", "rwm" as bits; −1 with EINVAL, nothing recorded. */
 int device_access_parse(const char *text);
 
+/* Can rules be in force in CGROUP? Not when there is none, and not without rights over the host,
+ * in a user namespace too: there no node of the host's devices can be made anyway. */
+bool device_rules_possible(const struct cgroup *cgroup);
+
 /*
  * Sets the rules of CGROUP, in the place of earlier ones (an update). Each kind of access is
  * decided by the last rule that fits; what no rule decides is refused. No rules at all: nothing is
- * done. Gives 1 when they are in force; 0 when they cannot be: there is no cgroup, or this is a
- * user namespace, where no node can be made anyway. −1 with the error recorded.
+ * done. Gives 1 when they are in force; 0 when they cannot be. −1 with the error recorded.
  */
 int device_rules_apply(const struct device_rule *rules, size_t count, const struct cgroup *cgroup);
 

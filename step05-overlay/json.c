@@ -63,10 +63,9 @@ json_read(const char *text, size_t length, const char *what)
 	return object;
 }
 
-struct json_object *
-json_read_fd(int fd, const char *what)
+static char *
+load(int fd, const char *what, size_t *length)
 {
-	struct json_object *object = NULL;
 	struct stat st;
 	char *text = NULL;
 	ssize_t got;
@@ -81,10 +80,37 @@ json_read_fd(int fd, const char *what)
 	}
 	text = malloc((size_t)st.st_size + 1);
 	got = text ? pread(fd, text, (size_t)st.st_size, 0) : -1;
-	if (got < 0)
+	if (got < 0) {
 		fail(errno, "%s: cannot be read", what);
+		free(text);
+		return NULL;
+	}
+	text[got] = '\0';
+	*length = (size_t)got;
+	return text;
+}
+
+char *
+json_load(int dirfd, const char *path, const char *what, size_t *length)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char *text = NULL;
+
+	if (fd < 0)
+		fail(errno, "open(\"%s\")", path);
 	else
-		object = json_read(text, (size_t)got, what);
+		text = load(fd, what, length);
+	close_fd(fd);
+	return text;
+}
+
+struct json_object *
+json_read_fd(int fd, const char *what)
+{
+	size_t length;
+	char *text = load(fd, what, &length);
+	struct json_object *object = text ? json_read(text, length, what) : NULL;
+
 	free(text);
 	return object;
 }
@@ -92,14 +118,11 @@ json_read_fd(int fd, const char *what)
 struct json_object *
 json_read_at(int dirfd, const char *path, const char *what)
 {
-	int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct json_object *object = NULL;
+	size_t length;
+	char *text = json_load(dirfd, path, what, &length);
+	struct json_object *object = text ? json_read(text, length, what) : NULL;
 
-	if (fd < 0)
-		fail(errno, "open(\"%s\")", path);
-	else
-		object = json_read_fd(fd, what);
-	close_fd(fd);
+	free(text);
 	return object;
 }
 
@@ -120,6 +143,112 @@ json_read_given(const char *path, const char *what)
 	if (file && file != stdin)
 		fclose(file);
 	return object;
+}
+
+/* ---- a part of a text ---- */
+
+static const char *
+past_space(const char *at)
+{
+	return at + strspn(at, " \t\r\n");
+}
+
+/* AT is at the quote that opens it. */
+static const char *
+past_string(const char *at)
+{
+	for (at++; *at && *at != '"'; at++)
+		if (*at == '\\' && at[1])
+			at++;
+	return *at ? at + 1 : at;
+}
+
+/* To the comma or the bracket that ends it. */
+static const char *
+past_value(const char *at)
+{
+	int depth = 0;
+
+	while (*at) {
+		if (*at == '"') {
+			at = past_string(at);
+			continue;
+		}
+		if (depth == 0 && (*at == ',' || *at == '}' || *at == ']'))
+			break;
+		depth += *at == '{' || *at == '[';
+		depth -= *at == '}' || *at == ']';
+		at++;
+	}
+	return at;
+}
+
+/* A member of the object at AT, whose name has LENGTH letters, as they stand there. */
+static bool
+find_member(const char *at, const char *name, size_t length, struct json_part *part)
+{
+	bool found = false;
+
+	at = past_space(at);
+	if (*at != '{')
+		return false;
+	do {
+		const char *key = past_space(at + 1), *value;
+		if (*key != '"')
+			break; /* of an empty object, or of what is none */
+		at = past_string(key);
+		bool is_it = (size_t)(at - key) == length + 2 && !memcmp(key + 1, name, length);
+		at = past_space(at);
+		if (*at != ':' || (is_it && found))
+			return false;
+		value = at + 1;
+		at = past_value(value);
+		if (is_it)
+			*part = (struct json_part){ value, (size_t)(at - value) };
+		found |= is_it;
+	} while (*at == ',');
+	return found;
+}
+
+static bool
+find(const char *text, const char *path, struct json_part *part)
+{
+	size_t length;
+
+	part->text = text;
+	for (; *path; path += length + (path[length] == '.')) {
+		length = strcspn(path, ".");
+		if (!find_member(part->text, path, length, part))
+			return false;
+	}
+	return *past_space(part->text) == '{';
+}
+
+struct json_object *
+json_read_but(const char *text, size_t length, const char *what, const char *path,
+	      struct json_part *part)
+{
+	struct json_object *object = NULL;
+	size_t before, after;
+	char *rest;
+
+	if (find(text, path, part)) {
+		before = (size_t)(part->text - text);
+		after = length - before - part->length;
+		if (!(rest = malloc(before + strlen("null") + after))) {
+			fail(ENOMEM, "%s", what);
+			return NULL;
+		}
+		mempcpy(mempcpy(mempcpy(rest, text, before), "null", strlen("null")),
+			part->text + part->length, after);
+		object = json_read(rest, before + strlen("null") + after, what);
+		free(rest);
+		if (object)
+			return object;
+		call_forget(); /* the place of the fault is to be that of the whole text */
+	}
+	*part = (struct json_part){ NULL, 0 };
+	return json_read(text, length, what);
 }
 
 /* NULL: no text, or one with a NUL inside. */

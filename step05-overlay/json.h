@@ -20,10 +20,25 @@ enum { JSON_BYTES = 4 << 20, JSON_DEPTH = 32 }; /* the OCI's limit for a manifes
  */
 struct json_object *json_read(const char *text, size_t length, const char *what);
 
-/* The same from an open file, read from its beginning. */
+/* The text of the file PATH below DIRFD, or AT_FDCWD, and its LENGTH, with a NUL after it; to be
+ * freed. The file must be a regular one of at most JSON_BYTES, and a FIFO of that name holds nobody
+ * up. NULL with the error recorded. */
+char *json_load(int dirfd, const char *path, const char *what, size_t *length);
+
+/* A piece of a text that is read later, or not at all; TEXT NULL: there is none. */
+struct json_part {
+	const char *text;
+	size_t length;
+};
+/* json_read, but the object at PATH, such as "linux.seccomp", is left out of it and becomes PART.
+ * If there is none at PATH, or two, all is read, and nothing becomes PART. To find it brackets are
+ * counted, and no more. */
+struct json_object *json_read_but(const char *text, size_t length, const char *what,
+				  const char *path, struct json_part *part);
+
+/* json_read from an open file, read from its beginning. */
 struct json_object *json_read_fd(int fd, const char *what);
-/* The same from the file PATH below DIRFD, or AT_FDCWD; it must be a regular one, and a FIFO of
- * that name holds nobody up. */
+/* The same from a file as json_load takes it. */
 struct json_object *json_read_at(int dirfd, const char *path, const char *what);
 /* The same from what somebody has named on a command line: a file, a pipe, or "-", the standard
  * input; read to its end. */

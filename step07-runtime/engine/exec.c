@@ -140,7 +140,7 @@ run(const struct exec_options *options, const struct container *container, struc
 	struct enter enter;
 	int status = -1;
 
-	if (oci_config_read(container->dir, state->bundle, &config) < 0)
+	if (oci_config_read(container->dir, "config.json", state->bundle, &config) < 0)
 		return -1;
 	json = process_json(options, &config, command);
 	if (!json || oci_process_read(json, &process) < 0)

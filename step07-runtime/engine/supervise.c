@@ -143,7 +143,7 @@ start(const struct supervise *s, struct running *r)
 
 	launch_init(&r->launch, id, &r->config);
 	if (prepare_root(s, r) < 0 ||
-	    oci_config_read(s->container->dir, r->bundle, &r->config) < 0 ||
+	    oci_config_read(s->container->dir, "config.json", r->bundle, &r->config) < 0 ||
 	    oci_state_make(oci_root_default(), id, &r->state) < 0 || prepare_stdio(s, r) < 0)
 		return -1;
 	r->launch.layers = &r->overlay;
@@ -164,7 +164,8 @@ start(const struct supervise *s, struct running *r)
 		return -1;
 	close_childs_ends(r);
 	/* its network namespace is there, and it waits for GO: the moment for the cable */
-	if (network_attach(&r->network, r->launch.child.pid, r->config.ns.hostname) < 0 ||
+	if (launch_entered(&r->launch) < 0 ||
+	    network_attach(&r->network, r->launch.child.pid, r->config.ns.hostname) < 0 ||
 	    launch_ready(&r->launch) < 0 || receive_terminal(s, r) < 0)
 		return -1;
 	if (oci_state_write(&r->state, &r->config, r->bundle, &r->launch.cgroup,

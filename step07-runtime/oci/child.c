@@ -112,7 +112,8 @@ build_root(struct launch *launch, int proc)
 	    mounts_seal(&config->mounts) < 0)
 		return -1;
 	make_cwd(root, config->process.cwd);
-	if (config->hooks && run_hooks(launch) < 0)
+	if (seccomp_take(&launch->seccomp, &launch->shake) < 0 ||
+	    (config->hooks && run_hooks(launch) < 0))
 		return -1;
 	/* settings of the namespaces before /proc/sys turns read-only */
 	if (sysctl_apply(&config->sysctl, proc) < 0 || devices_hide(&config->devices, root) < 0)
@@ -138,8 +139,6 @@ build_world(struct launch *launch, int proc)
 
 	if ((config->ns.kinds & CLONE_NEWUSER) &&
 	    (idmap_become_root() < 0 || child_dumpable(true) < 0 || ns_enter_time(&config->ns) < 0))
-		return -1;
-	if ((config->ns.kinds & CLONE_NEWNET) && link_lo_up() < 0)
 		return -1;
 	return netdev_raise(&config->netdevs) < 0 || names(config) < 0 ||
 			       build_root(launch, proc) < 0
@@ -326,13 +325,13 @@ launch_child(struct launch *launch)
 	hooks_forget();
 	close_fd(launch->scope.hold); /* a copy of the parent's */
 	if (let_go_of_lock(launch) < 0 || handshake_wait_go(&launch->shake) < 0 ||
+	    launch_unshare(launch) < 0 || handshake_wait_go(&launch->shake) < 0 ||
 	    (c.proc = procfs_open()) < 0 || build_world(launch, c.proc) < 0)
 		handshake_fail(&launch->shake);
 	c.subject.pid = call_pid();
 	if (child_become(&c) < 0)
 		handshake_fail(&launch->shake);
-	/* the second GO: the container is written down. If the runtime died before, nobody knows of
-	 * this process, and it ends too. */
+	/* the last GO: whatever the parent had to do first is done */
 	if (handshake_wait_go(&launch->shake) == 0 && launch->gate >= 0)
 		gate = gate_wait(c.proc, launch->gate);
 	if (config->init) /* which stays, and is at no gate any more */

@@ -100,7 +100,6 @@ static const struct json_row config_rows[] = {
 	{ "linux.maskedPaths", JSON_WORDS, BY(devices.mask, add_path) },
 	{ "linux.readonlyPaths", JSON_WORDS, BY(devices.read_only, add_path) },
 	{ "linux.cgroupsPath", JSON_TEXT, AT(cgroup.path) },
-	{ "linux.seccomp", JSON_OBJECT, AT(seccomp) },
 	{ 0 },
 };
 /* ANCHOR_END: fields */
@@ -383,6 +382,8 @@ read_all(struct json_object *json, const char *bundle, struct raw *raw, struct o
 		return -1;
 	if (!json_at(json, "linux"))
 		return fail(EINVAL, "config.json: the object `linux` is missing");
+	if (json_at(json, "linux.seccomp")) /* an object has been left out */
+		return fail(EINVAL, "linux.seccomp is not an object, or is there twice");
 	take_annotations(config);
 	if (json_fill(json, "", attr_rows, &config->process.attrs) < 0 ||
 	    take_namespaces(raw, config) < 0 || check(raw, config) < 0 ||
@@ -408,14 +409,17 @@ raw_free(struct raw *raw)
 }
 
 int
-oci_config_read(int bundle, const char *bundle_path, struct oci_config *config)
+oci_config_read(int dirfd, const char *path, const char *bundle, struct oci_config *config)
 {
 	struct raw raw = { 0 };
 	int done = -1;
 
-	*config = (struct oci_config){ .json = json_read_at(bundle, "config.json", "config.json") };
-	if (config->json)
-		done = read_all(config->json, bundle_path, &raw, config);
+	*config = (struct oci_config){ 0 };
+	/* three quarters of a usual one are its seccomp profile, which is needed last */
+	if ((config->text = json_load(dirfd, path, "config.json", &config->length)) &&
+	    (config->json = json_read_but(config->text, config->length, "config.json",
+					  "linux.seccomp", &config->seccomp)))
+		done = read_all(config->json, bundle, &raw, config);
 	raw_free(&raw);
 	if (done < 0)
 		oci_config_free(config);
@@ -444,5 +448,6 @@ oci_config_free(struct oci_config *config)
 	free(config->devices.mask.item);
 	free(config->devices.read_only.item);
 	json_object_put(config->json);
+	free(config->text);
 	*config = (struct oci_config){ 0 };
 }

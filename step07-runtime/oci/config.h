@@ -19,12 +19,11 @@
 #include "step04-cgroups/device_rules.h"
 #include "step04-cgroups/limits.h"
 #include "step04-cgroups/attrs.h"
+#include "step05-overlay/json.h"
 #include "step05-overlay/user.h"
 #include "step06-net/netdev.h"
 #include "step07-runtime/security/caps.h"
 #include "step07-runtime/security/labels.h"
-
-struct json_object;
 
 struct oci_rlimit {
 	const char *type;
@@ -53,6 +52,8 @@ struct oci_process {
 enum { OCI_MINOR = 3 }; /* of the newest version of the specification that is known: 1.3 */
 
 struct oci_config {
+	char *text; /* of the file, as it was read */
+	size_t length;
 	struct json_object *json;
 	unsigned minor; /* of the version that it was written for */
 	struct oci_process process;
@@ -69,7 +70,7 @@ struct oci_config {
 	struct device_rule *device_rules; /* linux.resources.devices; the defaults follow them */
 	size_t device_rule_count;
 	struct sysctl_options sysctl;
-	struct json_object *seccomp; /* linux.seccomp; NULL: none */
+	struct json_part seccomp; /* linux.seccomp, of TEXT, not read yet */
 	const char *domainname;
 	struct json_object *annotations; /* an object, or NULL */
 	struct json_object *hooks;	 /* checked; or NULL: hooks.h */
@@ -85,9 +86,9 @@ struct oci_config {
 void oci_warn(void);
 extern void (*oci_warning)(void);
 
-/* Reads config.json below the directory BUNDLE; relative root paths are taken from BUNDLE_PATH.
+/* Reads the file PATH below DIRFD; relative root paths are taken from BUNDLE.
  * What this runtime does not do is refused by name (ENOTSUP), never left out silently. */
-int oci_config_read(int bundle, const char *bundle_path, struct oci_config *config);
+int oci_config_read(int dirfd, const char *path, const char *bundle, struct oci_config *config);
 void oci_config_free(struct oci_config *config);
 
 /* A process object by itself, for exec: from a parsed object (whose reference it takes over). */

@@ -20,7 +20,7 @@
 #include "step07-runtime/oci/config.h"
 #include "step07-runtime/oci/gate.h"
 #include "step07-runtime/oci/hooks.h"
-#include "step07-runtime/oci/service.h"
+#include "step07-runtime/service.h"
 #include "step07-runtime/oci/state.h"
 
 struct control {
@@ -83,7 +83,7 @@ destroy(const struct globals *globals, struct oci_state *state)
 	struct oci_config config = { 0 };
 	int done = -1;
 
-	if (state->hooks && oci_config_read(state->dir, state->bundle, &config) < 0)
+	if (state->hooks && oci_config_read(state->dir, "config.json", state->bundle, &config) < 0)
 		call_forget(); /* damaged since: the container goes all the same */
 	if (oci_state_status(state) != OCI_STOPPED)
 		kill_first(state);
@@ -109,7 +109,7 @@ after_start(const struct globals *globals, struct oci_state *state, int started)
 	struct oci_config config = { 0 };
 	struct call_error error;
 
-	if (started == 0 && oci_config_read(state->dir, state->bundle, &config) == 0)
+	if (started == 0 && oci_config_read(state->dir, "config.json", state->bundle, &config) == 0)
 		started = hooks_run(&config, HOOK_POSTSTART, &subject);
 	oci_config_free(&config);
 	error = *call_error();
@@ -256,7 +256,7 @@ discard(const struct globals *globals, const char *id)
 	call_forget();
 	snprintf(path, sizeof path, "%s/%s", globals->root, id);
 	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (dir >= 0 && oci_config_read(dir, path, &config) == 0) {
+	if (dir >= 0 && oci_config_read(dir, "config.json", path, &config) == 0) {
 		if (cgroup_plan(&config.cgroup, id, &planned) < 0 ||
 		    call_try(rmdir(planned.path), "rmdir(\"%s\")", planned.path) == 0 ||
 		    errno == ENOENT)

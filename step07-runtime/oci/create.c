@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +16,7 @@
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/console.h"
 #include "step07-runtime/oci/launch.h"
-#include "step07-runtime/oci/service.h"
+#include "step07-runtime/service.h"
 #include "step07-runtime/oci/state.h"
 
 struct create_options {
@@ -83,31 +82,28 @@ pid_file_write(int dir, const char *path, int pid)
 	return done < 0 ? call_hint("it was asked for by --pid-file %s", path) : 0;
 }
 
-/* The configuration as it is now: `exec` must not see what somebody changes in the bundle later. */
 static int
-copy_config(const char *bundle, const char *name, int state)
+read_config(const char *bundle, const char *name, struct oci_config *config)
 {
 	char path[2 * PATH_MAX];
-	int from, to = -1, done = -1;
-	struct stat status;
 
+	name = name ? name : "config.json";
 	snprintf(path, sizeof path, "%s/%s", name[0] == '/' ? "" : bundle, name);
-	from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (from < 0)
-		return fail(errno, "open(\"%s\")", path);
-	if (fstat(from, &status) < 0 || !S_ISREG(status.st_mode))
-		fail(EINVAL, "%s: not a regular file", path);
-	else if (status.st_size > JSON_BYTES) /* /run is memory */
-		fail(EFBIG, "%s: larger than 4 MiB", path);
-	else if ((to = openat(state, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-			      0600)) >= 0 &&
-		 sendfile(to, from, NULL, (size_t)status.st_size) == status.st_size)
-		done = 0;
-	else
-		fail(errno, "copy of %s", path);
-	close(from);
-	close_fd(to);
-	return done;
+	return oci_config_read(AT_FDCWD, path, bundle, config);
+}
+
+/* The configuration as it was read: `exec` must not see what somebody changes in the bundle later.
+ */
+static int
+keep_config(const struct oci_config *config, int state)
+{
+	int fd = openat(state, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	ssize_t n = fd < 0 ? -1 : write(fd, config->text, config->length);
+
+	close_fd(fd);
+	if (n == (ssize_t)config->length)
+		return 0;
+	return fail(n < 0 ? errno : ENOSPC, "writing a copy of config.json");
 }
 
 /* ---- the order ---- */
@@ -134,6 +130,7 @@ begin(const struct option_row *rows, const struct globals *globals, int argc, ch
 {
 	int first = command_operands(argc, argv, rows, &job->options);
 	struct create_options *options = &job->options;
+	char *variable;
 
 	job->pid_file = job->state.dir = -1;
 	launch_init(&job->launch, NULL, &job->config);
@@ -142,9 +139,7 @@ begin(const struct option_row *rows, const struct globals *globals, int argc, ch
 	if (!realpath(options->bundle ? options->bundle : ".", job->bundle))
 		return fail(errno, "--bundle %s", options->bundle ? options->bundle : ".");
 	if (oci_state_make(globals->root, argv[first], &job->state) < 0 ||
-	    copy_config(job->bundle, options->config ? options->config : "config.json",
-			job->state.dir) < 0 ||
-	    oci_config_read(job->state.dir, job->bundle, &job->config) < 0)
+	    read_config(job->bundle, options->config, &job->config) < 0)
 		return -1;
 	launch_init(&job->launch, job->state.id, &job->config);
 	job->config.root.no_pivot = options->no_pivot;
@@ -159,8 +154,11 @@ begin(const struct option_row *rows, const struct globals *globals, int argc, ch
 	if (options->no_pivot)
 		fputs("boxstep-oci: --no-pivot: who has CAP_SYS_CHROOT can leave such a root\n",
 		      stderr);
-	return service_offer(job->state.dir, globals->root, job->state.id, &job->config) < 0 ? -1
-											     : 1;
+	if (service_offer(job->state.dir, globals->root, job->state.id, &job->config.mounts,
+			  &variable) < 0 ||
+	    (variable && oci_process_set(&job->config.process, variable) < 0))
+		return -1;
+	return 1;
 }
 
 /* Before anything is made on the host: what there will be, so that it is found if this process is
@@ -168,16 +166,14 @@ begin(const struct option_row *rows, const struct globals *globals, int argc, ch
 static int
 note(struct job *job)
 {
-	struct cgroup planned = CGROUP_NONE;
-
 	if (job->launch.systemd) {
 		job->state.scope = job->config.cgroup.path ? job->config.cgroup.path : "";
 		if (scope_name(&job->launch.scope, job->state.scope, job->state.id) < 0)
 			return -1;
 	} else if (!job->launch.no_cgroup &&
-		   cgroup_plan(&job->config.cgroup, job->state.id, &planned) < 0)
+		   cgroup_plan(&job->config.cgroup, job->state.id, &job->launch.cgroup) < 0)
 		return -1;
-	return oci_state_write(&job->state, &job->config, job->bundle, &planned, 0);
+	return oci_state_write(&job->state, &job->config, job->bundle, &job->launch.cgroup, 0);
 }
 
 static int
@@ -193,11 +189,14 @@ build(struct job *job)
 			 &process->size, &job->console) < 0)
 		return -1;
 	launch->console = job->console.socket;
+	/* nothing else is to be done here between what it builds and the gate, or its command */
+	launch->straight = launch->gate >= 0 || !job->options.pid_file;
 	if (note(job) < 0 || launch_prepare(launch) < 0 || launch_clone(launch) < 0)
 		return -1;
-	/* before GO: if this process is killed, the child that waits for GO ends, and one that has
-	 * come to the gate is known */
-	if (oci_state_write(&job->state, &job->config, job->bundle, &launch->cgroup,
+	/* before the GO after its namespaces: if this process is killed, the child that waits for
+	 * it ends, and one that has come to the gate is known */
+	if (keep_config(&job->config, job->state.dir) < 0 ||
+	    oci_state_write(&job->state, &job->config, job->bundle, &launch->cgroup,
 			    launch->child.pid) < 0 ||
 	    launch_ready(launch) < 0)
 		return -1;
@@ -281,9 +280,9 @@ command_run(const struct globals *globals, int argc, char **argv)
 	if (begun == 0)
 		return 0;
 	job.foreground = !job.options.detach;
-	if (begun < 0 || (job.foreground && spawn_block_signals() < 0) || build(&job) < 0 ||
-	    service_open(job.state.dir, &job.service) < 0 || console_show(&job.console, true) < 0 ||
-	    launch_start(&job.launch) < 0 ||
+	if (begun < 0 || (job.foreground && spawn_block_signals() < 0) ||
+	    service_open(job.state.dir, &job.service) < 0 || build(&job) < 0 ||
+	    console_show(&job.console, true) < 0 || launch_start(&job.launch) < 0 ||
 	    hooks_run(&job.config, HOOK_POSTSTART,
 		      &(struct hook_subject){ job.launch.id, job.bundle, "running",
 					      job.launch.child.pid }) < 0)

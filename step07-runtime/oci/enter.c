@@ -54,7 +54,7 @@ child(struct enter *enter, struct handshake *shake, struct seccomp *seccomp, int
 	if ((root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 		fail(errno, "open(\"/\")");
 	if (root < 0 || child_stdio(root, enter->console, false, enter->stdio, c.process) < 0 ||
-	    child_become(&c) < 0)
+	    seccomp_take(seccomp, shake) < 0 || child_become(&c) < 0)
 		handshake_fail(shake);
 	child_exec(&c, false, enter->keep);
 	handshake_fail(shake);
@@ -168,8 +168,8 @@ enter_run(struct enter *enter)
 		child(enter, &shake, &held.seccomp, held.proc, held.cgroup_namespace,
 		      held.kinds & CLONE_NEWUSER);
 	handshake_in_parent(&shake);
-	seccomp_free(&held.seccomp);
 	if (enter->child.pidfd < 0 || handshake_go(&shake, enter->child.pid) < 0 ||
+	    launch_filter(enter->config, enter->process, &held.seccomp, &shake) < 0 ||
 	    handshake_wait_ready(&shake) < 0 || handshake_wait_exec(&shake) < 0)
 		spawn_end(&enter->child);
 	else

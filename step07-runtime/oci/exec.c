@@ -13,7 +13,7 @@
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/console.h"
 #include "step07-runtime/oci/enter.h"
-#include "step07-runtime/oci/service.h"
+#include "step07-runtime/service.h"
 
 /* What callers know as "the process never ran": no status of a command looks like it by chance. */
 enum { EXIT_NOT_RUN = 255 };
@@ -181,7 +181,7 @@ run(struct exec_options *options, struct oci_state *state, char *const command[]
 	siginfo_t info = { 0 };
 	int pid_file, done = -1;
 
-	if (oci_config_read(state->dir, state->bundle, &config) < 0)
+	if (oci_config_read(state->dir, "config.json", state->bundle, &config) < 0)
 		return -1;
 	if (read_process(options, &config, command, &process) < 0)
 		goto out;

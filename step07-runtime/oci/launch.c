@@ -13,6 +13,10 @@
 #include "step01-unshare/call.h"
 #include "step02-pidns/unixsock.h"
 #include "step04-cgroups/sweep.h"
+#include "step05-overlay/json.h"
+#include "step06-net/link.h"
+#include "step06-net/netlink.h"
+#include <linux/netlink.h>
 #include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/gate.h"
 #include "step07-runtime/oci/hooks.h"
@@ -31,31 +35,72 @@ launch_init(struct launch *launch, const char *id, struct oci_config *config)
 				   .scope = { .hold = -1 },
 				   .child = { 0, -1 },
 				   .shake = { -1, -1 },
-				   .root_tree = ROOTFS_IN_CHILD };
+				   .root_tree = ROOTFS_IN_CHILD,
+				   .rtnl = -1 };
 }
 
 /* ---- before there is a process ---- */
+
+/* A profile with a supervisor needs the host, where its socket is; any other can wait until the
+ * child is there. */
+static bool
+has_supervisor(const struct oci_config *config)
+{
+	static const char word[] = "\"listenerPath\"";
+
+	return config->seccomp.text &&
+	       memmem(config->seccomp.text, config->seccomp.length, word, strlen(word));
+}
+
+static int
+compile(const struct oci_config *config, const struct oci_process *process, struct seccomp *seccomp)
+{
+	const struct json_part *part = &config->seccomp;
+	uint64_t caps = process->caps.bounding;
+	struct json_object *json = NULL;
+	struct profile profile;
+	int done;
+
+	if (part->text && !(json = json_read(part->text, part->length, "linux.seccomp")))
+		return -1;
+	if (!json && !config->seccomp_default)
+		return 0;
+	done = json ? profile_from_json(json, "linux.seccomp", caps, &profile)
+		    : profile_default(caps, &profile);
+	json_object_put(json);
+	if (done < 0)
+		return -1;
+	done = seccomp_prepare_profile(&profile, process->no_new_privs, seccomp);
+	profile_free(&profile);
+	return done;
+}
 
 int
 launch_seccomp(const struct oci_config *config, const struct oci_process *process,
 	       struct seccomp *seccomp)
 {
-	uint64_t caps = process->caps.bounding;
-	struct profile profile;
-	int done;
-
-	if (!config->seccomp && !config->seccomp_default)
-		return seccomp_prepare_profile(NULL, process->no_new_privs, seccomp);
-	if ((config->seccomp ? profile_from_json(config->seccomp, "linux.seccomp", caps, &profile)
-			     : profile_default(caps, &profile)) < 0)
+	seccomp_prepare_profile(NULL, process->no_new_privs, seccomp);
+	if (!has_supervisor(config))
+		return 0;
+	if (compile(config, process, seccomp) < 0)
 		return -1;
-	done = seccomp_prepare_profile(&profile, process->no_new_privs, seccomp);
-	profile_free(&profile);
-	/* here, because the path is the host's */
-	if (done == 0 && seccomp->notify)
-		seccomp->supervisor = done =
+	if (seccomp->notify)
+		seccomp->supervisor =
 			unix_connect(seccomp->listener_path, SOCK_STREAM, "listenerPath");
-	return done < 0 ? -1 : 0;
+	return seccomp->notify && seccomp->supervisor < 0 ? -1 : 0;
+}
+
+int
+launch_filter(const struct oci_config *config, const struct oci_process *process,
+	      struct seccomp *seccomp, struct handshake *shake)
+{
+	int done = has_supervisor(config) ? 0 : compile(config, process, seccomp);
+
+	if (done == 0 && seccomp->notify && !has_supervisor(config))
+		done = fail(EINVAL, "linux.seccomp: listenerPath is not spelt as it is");
+	done = done < 0 ? -1 : seccomp_give(seccomp, shake);
+	seccomp_free(seccomp);
+	return done;
 }
 
 void
@@ -77,19 +122,25 @@ launch_restrict_caps(struct oci_process *process, bool new_user)
 
 /* Without rules in force, CAP_MKNOD would be a way to the host's disks: then it goes. In a user
  * namespace it opens nothing. */
-static int
-prepare_devices(struct launch *launch)
+static void
+restrict_devices(struct launch *launch)
 {
 	struct oci_config *config = launch->config;
-	struct cap_sets *caps = &config->process.caps;
-	int done = device_rules_apply(config->device_rules, config->device_rule_count,
-				      &launch->cgroup);
 
-	if (done < 0)
-		return -1;
-	if (done == 0 && config->device_rule_count && !(config->ns.kinds & CLONE_NEWUSER))
-		caps_restrict(caps, ~(UINT64_C(1) << CAP_MKNOD));
-	return 0;
+	if (config->device_rule_count && !(config->ns.kinds & CLONE_NEWUSER) &&
+	    !device_rules_possible(&launch->cgroup))
+		caps_restrict(&config->process.caps, ~(UINT64_C(1) << CAP_MKNOD));
+}
+
+static int
+apply_devices(struct launch *launch)
+{
+	const struct oci_config *config = launch->config;
+
+	return device_rules_apply(config->device_rules, config->device_rule_count,
+				  &launch->cgroup) < 0
+		       ? -1
+		       : 0;
 }
 
 /* This id's directory of states was just made, so an empty cgroup of that name is what a killed
@@ -109,13 +160,13 @@ make_cgroup(struct launch *launch, int needed)
 	const struct cgroup_options *options = &launch->config->cgroup;
 	int wanted = CONTROLLER_CPU | CONTROLLER_MEMORY | CONTROLLER_PIDS | CONTROLLER_IO;
 
-	if (cgroup_create(options, launch->id, needed, wanted, &launch->cgroup) == 0)
+	if (cgroup_make(options, launch->id, needed, wanted, &launch->cgroup) == 0)
 		return 0;
 	own_id = launch->id;
 	if (errno != EEXIST || sweep_cgroups(options, is_own, launch->layers) <= 0)
 		return -1;
 	call_forget();
-	return cgroup_create(options, launch->id, needed, wanted, &launch->cgroup);
+	return cgroup_make(options, launch->id, needed, wanted, &launch->cgroup);
 }
 
 static int
@@ -131,7 +182,9 @@ prepare_cgroup(struct launch *launch)
 			      : make_cgroup(launch, limits_controllers(limits))) < 0 ||
 	     limits_apply(limits, &launch->cgroup) < 0))
 		return -1;
-	return prepare_devices(launch);
+	restrict_devices(launch);
+	/* who has joined a user namespace has no right to them any more; otherwise launch_clone */
+	return config->joins ? apply_devices(launch) : 0;
 }
 
 static int
@@ -196,6 +249,48 @@ launch_prepare(struct launch *launch)
 
 /* ---- the process ---- */
 
+/* What clone3(2) has to make: a PID namespace is for children, and a user namespace owns those that
+ * come after it. The child makes the others itself: a network namespace is half of the time that a
+ * start takes, and the parent would sleep in clone3 meanwhile. */
+enum { AT_CLONE = CLONE_NEWPID | CLONE_NEWUSER };
+
+/* ANCHOR: unshare */
+int
+launch_unshare(struct launch *launch)
+{
+	int kinds = launch->config->ns.kinds, rtnl = -1, done;
+
+	if (ns_unshare(kinds & ~(AT_CLONE | CLONE_NEWTIME)) < 0 ||
+	    ((kinds & CLONE_NEWNET) && (rtnl = nl_open(NETLINK_ROUTE)) < 0))
+		return -1;
+	done = handshake_ready_with(&launch->shake, rtnl);
+	close_fd(rtnl);
+	return done;
+}
+/* ANCHOR_END: unshare */
+
+int
+launch_entered(struct launch *launch)
+{
+	if (launch->entered)
+		return 0;
+	launch->entered = true;
+	return handshake_wait_ready_with(&launch->shake, &launch->rtnl);
+}
+
+/* A socket stays in the network namespace in which it was made, whoever has it. */
+static int
+raise_lo(struct launch *launch)
+{
+	int done = launch_entered(launch);
+
+	if (done == 0 && launch->rtnl >= 0)
+		done = link_up(launch->rtnl, "lo");
+	close_fd(launch->rtnl);
+	launch->rtnl = -1;
+	return done;
+}
+
 int
 launch_clone(struct launch *launch)
 {
@@ -207,13 +302,15 @@ launch_clone(struct launch *launch)
 		config->process.attrs.has_oom_score_adj = false;
 	if (handshake_open(&launch->shake) < 0)
 		return -1;
-	if (spawn_clone(config->ns.kinds & ~CLONE_NEWTIME, launch->cgroup.fd, &launch->child) == 0)
+	if (spawn_clone(config->ns.kinds & AT_CLONE, launch->cgroup.fd, &launch->child) == 0)
 		launch_child(launch);
 	handshake_in_parent(&launch->shake);
 	scope_release(&launch->scope); /* the child is in it, or there will be none */
-	seccomp_free(&launch->seccomp);
-	if (launch->child.pidfd < 0 || idmap_write(&config->idmap, launch->child.pid) < 0 ||
-	    netdev_move(&config->netdevs, launch->child.pid) < 0 ||
+	if (launch->child.pidfd < 0 || handshake_go(&launch->shake, launch->child.pid) < 0 ||
+	    /* who listens is told one thing after the other */
+	    (call_mode != CALL_SILENT && raise_lo(launch) < 0) ||
+	    (!config->joins && apply_devices(launch) < 0) ||
+	    idmap_write(&config->idmap, launch->child.pid) < 0 ||
 	    /* root of a user namespace may not lower it */
 	    (outside && attrs_oom_score_adj(&attrs, -1, launch->child.pid) < 0))
 		return -1;
@@ -238,11 +335,28 @@ run_hooks(struct launch *launch)
 	return handshake_go(&launch->shake, launch->child.pid);
 }
 
+/* What the child does not have to wait for: it mounts meanwhile. */
+static int
+work_beside(struct launch *launch)
+{
+	const struct oci_config *config = launch->config;
+
+	return launch_filter(config, &config->process, &launch->seccomp, &launch->shake) < 0
+		       ? -1
+		       : raise_lo(launch);
+}
+
 int
 launch_ready(struct launch *launch)
 {
-	if (handshake_go(&launch->shake, launch->child.pid) < 0 ||
-	    (launch->config->hooks && run_hooks(launch) < 0))
+	const struct oci_config *config = launch->config;
+
+	if (config->netdevs.count &&
+	    (launch_entered(launch) < 0 || netdev_move(&config->netdevs, launch->child.pid) < 0))
+		return -1;
+	if (handshake_go(&launch->shake, launch->child.pid) < 0 || work_beside(launch) < 0 ||
+	    (config->hooks && run_hooks(launch) < 0) ||
+	    (launch->straight && handshake_go(&launch->shake, launch->child.pid) < 0))
 		return -1;
 	return handshake_wait_ready(&launch->shake);
 }
@@ -250,7 +364,7 @@ launch_ready(struct launch *launch)
 int
 launch_start(struct launch *launch)
 {
-	if (handshake_go(&launch->shake, launch->child.pid) < 0)
+	if (!launch->straight && handshake_go(&launch->shake, launch->child.pid) < 0)
 		return -1;
 	return launch->gate >= 0 ? 0 : handshake_wait_exec(&launch->shake);
 }
@@ -274,7 +388,8 @@ launch_close(struct launch *launch)
 	scope_release(&launch->scope);
 	close_fd(launch->child.pidfd);
 	close_fd(launch->root_tree);
-	launch->child.pidfd = launch->root_tree = -1;
+	close_fd(launch->rtnl);
+	launch->child.pidfd = launch->root_tree = launch->rtnl = -1;
 	cgroup_close(&launch->cgroup);
 	seccomp_free(&launch->seccomp);
 }

@@ -2,7 +2,8 @@
  * launch: the life of a container from its configuration to the exec, for both command lines.
  *
  *	launch_prepare   everything that can fail before a process exists: cgroup, filter, sources
- *	launch_clone     the child is there, mapped, and waits for GO: time for its network
+ *	launch_clone     the child is there, mapped, and makes its namespaces
+ *	launch_entered   it has them, and waits for GO: time for its network
  *	launch_ready     GO; it builds its world, and waits at the gate
  *	launch_start     through the gate; the command runs
  *
@@ -32,6 +33,7 @@ struct launch {
 	int gate;		      /* directory of exec.fifo; −1: the gate is the handshake */
 	unsigned keep;		      /* descriptors kept above stderr (--preserve-fds) */
 	bool die_with_parent;
+	bool straight;	  /* from READY to the exec, or the gate, without another GO */
 	bool no_cgroup;	  /* the caller's one, as it is */
 	bool systemd;	  /* its cgroup is a scope of systemd's: scope_name is done */
 	bool old_keyring; /* the caller's session keyring, as it is */
@@ -43,17 +45,23 @@ struct launch {
 	struct handshake shake;
 	struct seccomp seccomp;
 	int root_tree;
+	int rtnl;     /* a netlink socket of its network namespace, if that is a new one; −1 */
+	bool entered; /* launch_entered has been there */
 };
 
 /* Sets what is wanted to nothing: −1 for descriptors, CGROUP_NONE. */
 void launch_init(struct launch *launch, const char *id, struct oci_config *config);
 
 /*
- * The filter of a container: linux.seccomp, or the built-in profile, or none; compiled. For launch
- * and for exec, which puts the same on.
+ * The filter of a container: linux.seccomp, or the built-in profile, or none. For launch and for
+ * exec, which puts the same on. Before the clone, what needs the host: a profile with a supervisor.
+ * After it, while the child has other things to do, the program, which the child takes
+ * (seccomp_take).
  */
 int launch_seccomp(const struct oci_config *config, const struct oci_process *process,
 		   struct seccomp *seccomp);
+int launch_filter(const struct oci_config *config, const struct oci_process *process,
+		  struct seccomp *seccomp, struct handshake *shake);
 
 /* Leaves out the capabilities that this host's root cannot hand on, and tells which, as the
  * specification demands. */
@@ -62,6 +70,7 @@ void launch_restrict_caps(struct oci_process *process, bool new_user);
 /* Each gives 0, or −1 with the error recorded (the child's own, if it failed there). */
 int launch_prepare(struct launch *launch);
 int launch_clone(struct launch *launch);
+int launch_entered(struct launch *launch);
 int launch_ready(struct launch *launch);
 /* Waits for the exec; with `gate`, once the state is written, it does not: the container stays, and
  * waits there for `start`. */
@@ -73,7 +82,9 @@ void launch_abort(struct launch *launch);
  */
 void launch_close(struct launch *launch);
 
-/* The child's half, in child.c: from GO to exec. */
+/* The child's half, in child.c: from the clone to exec; and its first step, the namespaces that
+ * clone3 has left to it. */
+int launch_unshare(struct launch *launch);
 void launch_child(struct launch *launch) __attribute__((noreturn));
 
 #endif

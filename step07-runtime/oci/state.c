@@ -382,8 +382,13 @@ oci_state_release(const struct oci_state *state)
 int
 oci_state_remove(const char *root, struct oci_state *state)
 {
-	int fd = open_root(root), done = fd < 0 ? -1 : tree_remove(fd, state->id);
+	static const char *const files[] = { "config.json", "exec.fifo", "state.json" };
+	int fd = open_root(root), done = fd < 0 ? -1 : 0;
 
+	for (size_t i = 0; done == 0 && i < sizeof files / sizeof files[0]; i++)
+		unlinkat(state->dir, files[i], 0);
+	if (done == 0 && unlinkat(fd, state->id, AT_REMOVEDIR) < 0)
+		done = tree_remove(fd, state->id); /* whatever else there is */
 	close_fd(fd);
 	oci_state_close(state);
 	return done;

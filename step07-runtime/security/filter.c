@@ -391,30 +391,31 @@ compile(struct compiler *c)
 }
 /* ANCHOR_END: program */
 
-int
-filter_compile(const struct profile *profile, struct filter *filter)
+size_t
+filter_size(unsigned count)
+{
+	return offsetof(struct filter, insns) + count * sizeof(struct sock_filter);
+}
+
+struct filter *
+filter_compile(const struct profile *profile)
 {
 	/* not of malloc(3), which would make the heap grow for it and shrink again */
 	static struct compiler c;
+	struct filter *filter;
 
-	*filter = (struct filter){ 0 };
 	c.profile = profile;
 	c.count = c.answer_count = 0;
 	c.full = false;
 	if (compile(&c) < 0)
-		return -1;
-	size_t size = c.count * sizeof c.insns[0];
-	filter->insns = malloc(size);
-	if (!filter->insns)
-		return fail(ENOMEM, "seccomp filter");
-	memcpy(filter->insns, c.insns + BPF_MAXINSNS - c.count, size);
+		return NULL;
+	filter = malloc(filter_size(c.count));
+	if (!filter) {
+		fail(ENOMEM, "seccomp filter");
+		return NULL;
+	}
+	filter->flags = profile->flags;
 	filter->count = (unsigned short)c.count;
-	return 0;
-}
-
-void
-filter_free(struct filter *filter)
-{
-	free(filter->insns);
-	*filter = (struct filter){ 0 };
+	memcpy(filter->insns, c.insns + BPF_MAXINSNS - c.count, c.count * sizeof c.insns[0]);
+	return filter;
 }

@@ -9,19 +9,22 @@
 #define BOXSTEP_FILTER_H
 
 #include <linux/filter.h>
+#include <stddef.h>
 
 struct profile;
 
-/* A program; INSNS was allocated by filter_compile. */
+/* A program, in one piece: it is made in one process and put on in another. */
 struct filter {
-	struct sock_filter *insns;
+	unsigned flags; /* of seccomp(2): SECCOMP_FILTER_FLAG_… */
 	unsigned short count;
+	struct sock_filter insns[];
 };
 
-/* Compiles PROFILE. −1 with E2BIG when it does not fit into the kernel's 4096 instructions,
- * ENOMEM. */
-int filter_compile(const struct profile *profile, struct filter *filter);
+/* Bytes of one with COUNT instructions. */
+size_t filter_size(unsigned count);
 
-void filter_free(struct filter *filter);
+/* Compiles PROFILE; to be freed. NULL with E2BIG when it does not fit into the kernel's 4096
+ * instructions, ENOMEM. */
+struct filter *filter_compile(const struct profile *profile);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step02-pidns/handshake.h"
 #include "step07-runtime/security/courier.h"
 #include "step07-runtime/security/profile.h"
 #include "step07-runtime/security/seccomp.h"
@@ -35,17 +36,15 @@ seccomp_prepare_profile(struct profile *profile, bool no_new_privs, struct secco
 	if (!profile)
 		return 0;
 	seccomp->notify = asks_supervisor(profile);
-	seccomp->flags = profile->flags;
-	if (seccomp->notify) {
-		if (!profile->listener_path)
-			return fail(EINVAL,
-				    "seccomp profile: SCMP_ACT_NOTIFY without listenerPath");
-		seccomp->flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
-		/* there is one thread yet, and the courier's must stay without */
-		seccomp->flags &= ~(unsigned)SECCOMP_FILTER_FLAG_TSYNC;
-	}
-	if (filter_compile(profile, &seccomp->filter) < 0)
+	if (seccomp->notify && !profile->listener_path)
+		return fail(EINVAL, "seccomp profile: SCMP_ACT_NOTIFY without listenerPath");
+	if (!(seccomp->filter = filter_compile(profile)))
 		return -1;
+	if (seccomp->notify) {
+		seccomp->filter->flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+		/* there is one thread yet, and the courier's must stay without */
+		seccomp->filter->flags &= ~(unsigned)SECCOMP_FILTER_FLAG_TSYNC;
+	}
 	seccomp->listener_path = profile->listener_path;
 	seccomp->listener_metadata = profile->listener_metadata;
 	profile->listener_path = profile->listener_metadata = NULL;
@@ -78,11 +77,34 @@ seccomp_free(struct seccomp *seccomp)
 {
 	if (seccomp->notify)
 		close_fd(seccomp->supervisor);
-	filter_free(&seccomp->filter);
+	free(seccomp->filter);
 	free(seccomp->listener_path);
 	free(seccomp->listener_metadata);
 	free(seccomp->state);
 	*seccomp = (struct seccomp){ 0 };
+}
+
+/* ---- from one to the other ---- */
+
+int
+seccomp_give(const struct seccomp *seccomp, struct handshake *shake)
+{
+	const struct filter none = { 0 }, *filter = seccomp->filter ? seccomp->filter : &none;
+
+	return handshake_give(shake, filter, filter_size(filter->count));
+}
+
+int
+seccomp_take(struct seccomp *seccomp, struct handshake *shake)
+{
+	struct filter *filter = malloc(filter_size(BPF_MAXINSNS));
+
+	if (!filter)
+		return fail(ENOMEM, "memory for a seccomp filter");
+	if (handshake_take(shake, filter, filter_size(BPF_MAXINSNS)) < 0)
+		return -1;
+	seccomp->filter = filter->count ? filter : NULL; /* for this process, to its exec */
+	return 0;
 }
 
 /* ---- in the child ---- */
@@ -107,7 +129,8 @@ flag_names(unsigned flags)
 static int
 install(const struct seccomp *seccomp)
 {
-	struct sock_fprog program = { seccomp->filter.count, seccomp->filter.insns };
+	struct filter *filter = seccomp->filter;
+	struct sock_fprog program = { filter->count, filter->insns };
 	bool hand_over = seccomp->notify && seccomp->state;
 	int fd;
 
@@ -115,9 +138,9 @@ install(const struct seccomp *seccomp)
 	      "grep Seccomp /proc/%d/status", call_pid());
 	if (hand_over && courier_start(seccomp->supervisor, seccomp->state) < 0)
 		return -1;
-	fd = call((int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, seccomp->flags, &program),
+	fd = call((int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter->flags, &program),
 		  "seccomp(SECCOMP_SET_MODE_FILTER, %s, {len=%u, filter=%p})",
-		  flag_names(seccomp->flags), seccomp->filter.count, (void *)seccomp->filter.insns);
+		  flag_names(filter->flags), filter->count, (void *)filter->insns);
 
 	if (hand_over && courier_hand_over(fd) < 0)
 		return -1;
@@ -130,13 +153,13 @@ install(const struct seccomp *seccomp)
 int
 seccomp_install_early(const struct seccomp *seccomp)
 {
-	return seccomp->filter.count && !seccomp->no_new_privs ? install(seccomp) : 0;
+	return seccomp->filter && !seccomp->no_new_privs ? install(seccomp) : 0;
 }
 
 int
 seccomp_install_last(const struct seccomp *seccomp)
 {
-	return seccomp->filter.count && seccomp->no_new_privs ? install(seccomp) : 0;
+	return seccomp->filter && seccomp->no_new_privs ? install(seccomp) : 0;
 }
 
 int

@@ -23,8 +23,7 @@ extern const struct option_row seccomp_options[]; /* --seccomp, --no-new-privile
 
 /* What is put on. All zero: nothing. */
 struct seccomp {
-	struct filter filter; /* count 0: unconfined */
-	unsigned flags;	      /* SECCOMP_FILTER_FLAG_… */
+	struct filter *filter; /* NULL: unconfined */
 	bool no_new_privs;
 	bool notify;	     /* some call is answered by a supervisor: a listener comes of it */
 	char *listener_path; /* where its descriptor is to be sent; or NULL */
@@ -48,6 +47,14 @@ int seccomp_prepare(const struct seccomp_options *options, uint64_t caps, bool p
  * it. */
 struct profile;
 int seccomp_prepare_profile(struct profile *profile, bool no_new_privs, struct seccomp *seccomp);
+
+/*
+ * The filter from the parent to a child that was cloned before it was compiled: while the child
+ * waits for its mounts, there is time for it. The rest of *SECCOMP both must have already.
+ */
+struct handshake;
+int seccomp_give(const struct seccomp *seccomp, struct handshake *shake);
+int seccomp_take(struct seccomp *seccomp, struct handshake *shake);
 
 /*
  * In the child. With no_new_privs anybody may put on a filter, so it is put on last: nothing of

@@ -41,6 +41,7 @@ make_bundle(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct json_object *late = NULL;
 	struct oci_config config;
 	struct profile profile;
 
@@ -48,11 +49,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		make_bundle();
 	if (ftruncate(file, 0) < 0 || pwrite(file, data, size, 0) != (ssize_t)size)
 		abort();
-	if (oci_config_read(bundle, "/bundle", &config) == 0) {
+	if (oci_config_read(bundle, "config.json", "/bundle", &config) == 0) {
 		sysctl_check(&config.sysctl, config.ns.kinds);
-		if (config.seccomp &&
-		    profile_from_json(config.seccomp, "linux.seccomp", 0, &profile) == 0)
+		if (config.seccomp.text)
+			late = json_read(config.seccomp.text, config.seccomp.length, "late");
+		if (late && profile_from_json(late, "linux.seccomp", 0, &profile) == 0)
 			profile_free(&profile);
+		json_object_put(late);
 		oci_config_free(&config);
 	}
 	fuzz_forget();

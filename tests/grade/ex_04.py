@@ -182,17 +182,17 @@ def _(g):
 
 remove = Exercise(
     "4.3", "Remove a cgroup that is frozen and has others in it", "step04", refill="step04-cgroups/cgroup.c",
-    cut=["cgroup_remove", "remove_nested"], needs="root cgroup2", stub="return 0;",
+    cut=["kill_all", "remove_nested"], needs="root cgroup2", stub="return 0;",
     hints={
         "sleep": "Somebody is still alive in it: waiting ends nobody, least of all who is frozen. A cgroup has a file "
                  "that ends all below it at once.",
         "nested": "It is empty of processes and still there: a cgroup with cgroups below it cannot be removed.",
     },
     wrong={
-        "sleep": [("\t\tresult = cgroup_kill(cgroup);\n\t\tif (result == 0 && wait_event(cgroup, \"populated\", 0) < 0)\n"
-                   "\t\t\tresult = fail(EBUSY, \"\\\"%s\\\" is not empty after cgroup.kill\", cgroup->path);\n",
-                   "\t\tfor (int tries = 0; tries < 20 && cgroup_populated(cgroup) == 1; tries++)\n\t\t\tusleep(10000);\n")],
-        "nested": [("if (cgroup->fd >= 0 && remove_nested(cgroup) < 0)", "if (cgroup->fd < -1 && remove_nested(cgroup) < 0)")],
+        "sleep": [("\tif (cgroup_kill(cgroup) < 0)\n\t\treturn -1;\n",
+                   "\tfor (int tries = 0; tries < 20 && cgroup_populated(cgroup) == 1; tries++)\n\t\tusleep(10000);\n")],
+        "nested": [("\twhile (result == 0 && (first_child(fd, name) || depth > 0)) {\n",
+                    "\twhile (result != 0 && (first_child(fd, name) || depth > 0)) {\n")],
     },
     seconds=90,
 )

@@ -45,7 +45,7 @@ read_bytes(const char *text, size_t length, struct oci_config *config)
 	assert_int_equal(write(fd, text, length), length);
 	close(fd);
 	call_forget();
-	return oci_config_read(bundle, "/bundle", config);
+	return oci_config_read(bundle, "config.json", "/bundle", config);
 }
 
 static void
@@ -173,6 +173,8 @@ static const struct {
 	{ WITH_LINUX("\"sysctl\":{\"net.a=b\":\"1\"}"), "sysctl" },
 	{ WITH_LINUX("\"sysctl\":[]"), "sysctl" },
 	{ WITH_LINUX("\"seccomp\":\"unconfined\""), "seccomp" },
+	{ WITH_LINUX("\"seccomp\":{},\"seccomp\":{}"), "seccomp" },
+	{ WITH_LINUX("\"seccomp\":{},\"s\\u0065ccomp\":{}"), "seccomp" },
 	{ WITH_LINUX("\"intelRdt\":{\"closID\":\"a\"}"), "intelRdt" },
 	{ WITH_LINUX("\"resources\":7"), "resources" },
 	{ WITH_LINUX("\"resources\":{\"memory\":{\"limit\":\"64m\"}}"), "limit" },
@@ -324,16 +326,16 @@ what_is_no_regular_file_is_not_read(void **state)
 	(void)state;
 	unlinkat(bundle, "config.json", 0);
 	call_forget();
-	assert_int_equal(oci_config_read(bundle, "/bundle", &config), -1);
+	assert_int_equal(oci_config_read(bundle, "config.json", "/bundle", &config), -1);
 	assert_int_equal(call_error()->number, ENOENT);
 	assert_int_equal(mkfifoat(bundle, "config.json", 0600), 0);
 	call_forget();
-	assert_int_equal(oci_config_read(bundle, "/bundle", &config), -1);
+	assert_int_equal(oci_config_read(bundle, "config.json", "/bundle", &config), -1);
 	assert_non_null(strstr(call_error()->what, "regular file"));
 	unlinkat(bundle, "config.json", 0);
 	assert_int_equal(symlinkat("/dev/zero", bundle, "config.json"), 0);
 	call_forget();
-	assert_int_equal(oci_config_read(bundle, "/bundle", &config), -1);
+	assert_int_equal(oci_config_read(bundle, "config.json", "/bundle", &config), -1);
 	assert_non_null(strstr(call_error()->what, "regular file"));
 	unlinkat(bundle, "config.json", 0);
 }
@@ -350,6 +352,59 @@ of_two_members_with_one_name_the_last_is_read(void **state)
 	assert_int_equal(read_bytes(text, sizeof text - 1, &config), 0);
 	assert_string_equal(config.ns.hostname, "b");
 	oci_config_free(&config);
+}
+
+#define PROFILE "{\"defaultAction\":\"]}\\\"{\",\"syscalls\":[{\"names\":[\"seccomp\"]}]}"
+
+static void
+a_profile_is_left_as_text_and_the_rest_is_read(void **state)
+{
+	static const char text[] = "{\"x\":[{\"linux\":1}]," PROCESS "," ROOT ", \"linux\" : {" MNT
+				   ",\"seccomp\" : " PROFILE " ,\"cgroupsPath\":\"/a\"}}";
+	struct oci_config config;
+
+	(void)state;
+	if (read_bytes(text, sizeof text - 1, &config) < 0)
+		fail_msg("%s", call_error()->what);
+	assert_string_equal(config.text, text);
+	assert_string_equal(config.cgroup.path, "/a");
+	assert_int_equal(config.seccomp.length, strlen(" " PROFILE " "));
+	assert_memory_equal(config.seccomp.text, " " PROFILE, strlen(" " PROFILE));
+	oci_config_free(&config);
+}
+
+static void
+no_profile_is_left_where_there_is_none_or_null(void **state)
+{
+	static const char *const texts[] = {
+		WITH_LINUX("\"seccomp\":null"),
+		WITH_LINUX("\"x\":{\"seccomp\":{}}"),
+		WITH("\"seccomp\":{}"),
+		WITH("\"x\":{\"linux\":{\"seccomp\":{}}}"),
+	};
+	struct oci_config config;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		assert_int_equal(read_bytes(texts[i], strlen(texts[i]), &config), 0);
+		assert_null(config.seccomp.text);
+		oci_config_free(&config);
+	}
+}
+
+/* The place of a fault is that in the file, although a part of it was left out. */
+static void
+a_fault_behind_a_profile_is_told_by_its_place(void **state)
+{
+	static const char text[] = WITH_LINUX("\"seccomp\":" PROFILE ",\"y\":nil");
+	struct oci_config config;
+	size_t place;
+
+	(void)state;
+	assert_int_equal(read_bytes(text, sizeof text - 1, &config), -1);
+	assert_int_equal(sscanf(strstr(call_error()->what, "near byte"), "near byte %zu", &place),
+			 1);
+	assert_in_range(place, strstr(text, "nil") - text, sizeof text);
 }
 
 static void
@@ -455,6 +510,9 @@ main(void)
 		cmocka_unit_test(a_zero_byte_ends_nothing),
 		cmocka_unit_test(what_is_no_regular_file_is_not_read),
 		cmocka_unit_test(of_two_members_with_one_name_the_last_is_read),
+		cmocka_unit_test(a_profile_is_left_as_text_and_the_rest_is_read),
+		cmocka_unit_test(no_profile_is_left_where_there_is_none_or_null),
+		cmocka_unit_test(a_fault_behind_a_profile_is_told_by_its_place),
 		cmocka_unit_test(every_part_of_a_whole_configuration_is_read),
 		cmocka_unit_test(a_relative_root_is_taken_from_the_bundle),
 		cmocka_unit_test(a_process_object_has_the_same_limits),

@@ -3,6 +3,7 @@
  * Follows sd_listen_fds(3), sd_notify(3), sd_notify_barrier(3). Explained in book/07-runtime.md.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,8 @@
 #include "step01-unshare/options.h"
 #include "step02-pidns/spawn.h"
 #include "step02-pidns/unixsock.h"
-#include "step07-runtime/oci/service.h"
+#include "step03-mounts/mounts.h"
+#include "step07-runtime/service.h"
 
 #define DIRECTORY "notify" /* below that of the state */
 #define SOCKET	  "socket"
@@ -37,23 +39,23 @@ service_descriptors(void)
 }
 
 int
-service_offer(int dir, const char *root, const char *id, struct oci_config *config)
+service_offer(int dir, const char *root, const char *id, struct mount_list *mounts, char **variable)
 {
-	static char variable[] = "NOTIFY_SOCKET=" INSIDE "/" SOCKET;
+	static char inside[] = "NOTIFY_SOCKET=" INSIDE "/" SOCKET;
 	char path[2 * PATH_MAX];
 	const struct mount_spec spec = { .target = INSIDE,
 					 .type = "bind",
 					 .source = path,
 					 .options = "bind,nosuid,nodev,noexec,ro" };
 
+	*variable = NULL;
 	if (!getenv("NOTIFY_SOCKET"))
 		return 0;
 	if (mkdirat(dir, DIRECTORY, 0755) < 0)
 		return fail(errno, "mkdir(\"" DIRECTORY "\")");
 	snprintf(path, sizeof path, "%s/%s/" DIRECTORY, root, id);
-	if (mounts_add(&config->mounts, &spec) < 0)
-		return -1;
-	return oci_process_set(&config->process, variable);
+	*variable = inside;
+	return mounts_add(mounts, &spec);
 }
 
 static void

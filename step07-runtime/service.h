@@ -7,17 +7,21 @@
  * What comes out of that is one sentence of ours, once: nothing that the container wrote goes on.
  * Follows sd_listen_fds(3), sd_notify(3). Explained in book/07-runtime.md.
  */
-#ifndef BOXSTEP_OCI_SERVICE_H
-#define BOXSTEP_OCI_SERVICE_H
+#ifndef BOXSTEP_SERVICE_H
+#define BOXSTEP_SERVICE_H
 
-#include "step07-runtime/oci/config.h"
+#include <sys/types.h>
+
+struct mount_list;
 
 /* How many descriptors after 2 are meant for this process: LISTEN_FDS, if LISTEN_PID is it. */
 unsigned service_descriptors(void);
 
 /* With NOTIFY_SOCKET: a directory in the container's directory of states (DIR, whose path is
- * ROOT/ID) is mounted at /run/notify, and the process's own NOTIFY_SOCKET is a name in it. */
-int service_offer(int dir, const char *root, const char *id, struct oci_config *config);
+ * ROOT/ID) is to be mounted at /run/notify, and VARIABLE becomes what the process is to find its
+ * own socket in it by; without it, NULL. 0 or −1. */
+int service_offer(int dir, const char *root, const char *id, struct mount_list *mounts,
+		  char **variable);
 
 struct service {
 	int inside, outside; /* the container's socket, and a connection to the caller's; or −1 */
