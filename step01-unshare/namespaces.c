@@ -149,6 +149,19 @@ apparmor_profile(void)
 	return strcmp(mode, "(enforce)") == 0 ? name : NULL;
 }
 
+/* The inode number of the first user namespace, the same in every kernel; linux/nsfs.h names it
+ * since Linux 6.18. */
+#define FIRST_USER_NAMESPACE 0xEFFFFFFDU
+
+bool
+ns_root_of_host(void)
+{
+	struct stat own;
+
+	return geteuid() == 0 && stat("/proc/self/ns/user", &own) == 0 &&
+	       own.st_ino == FIRST_USER_NAMESPACE;
+}
+
 const char *
 ns_user_refusal(void)
 {

@@ -8,6 +8,7 @@
 #define BOXSTEP_NAMESPACES_H
 
 #include <sched.h> /* CLONE_NEW… */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -111,6 +112,10 @@ int ns_show_words(pid_t pid, char *const words[]);
 /* Adds the hint that fits an errno of EPERM, EACCES or ENOSPC from a call that makes KINDS. Gives
  * −1. */
 int ns_hint_rights(int kinds);
+
+/* Is the caller root of the machine: user 0 of the first user namespace? Root of any other has no
+ * right over the host. */
+bool ns_root_of_host(void);
 
 /* Why the kernel refuses a new user namespace here, or its rights, if it does: a sentence, or NULL.
  * Three sysctls, and the AppArmor profile of this process. */

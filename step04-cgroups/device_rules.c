@@ -6,11 +6,11 @@
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step01-unshare/namespaces.h"
 #include "step04-cgroups/device_rules.h"
 
 enum { ALL = DEVICE_MKNOD | DEVICE_READ | DEVICE_WRITE };
@@ -208,16 +208,10 @@ detach(int cgroup, __u32 id)
 	return result;
 }
 
-/* The first user namespace has always had this inode number (linux/nsfs.h since Linux 6.18). */
-#define FIRST_USER_NAMESPACE 0xEFFFFFFDU
-
 bool
 device_rules_possible(const struct cgroup *cgroup)
 {
-	struct stat own;
-
-	return cgroup->fd >= 0 && geteuid() == 0 && stat("/proc/self/ns/user", &own) == 0 &&
-	       own.st_ino == FIRST_USER_NAMESPACE;
+	return cgroup->fd >= 0 && ns_root_of_host();
 }
 
 int

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step01-unshare/namespaces.h"
 #include "step04-cgroups/cgroup.h"
 #include "step04-cgroups/process.h"
 #include "step04-cgroups/scope.h"
@@ -28,10 +29,9 @@
 const char *
 oci_status_name(enum oci_status status)
 {
-	static const char *const names[] = { "creating", "created", "running", "paused",
-					     "stopped" };
+	static const char *const name[] = { "creating", "created", "running", "paused", "stopped" };
 
-	return names[status];
+	return name[status];
 }
 
 #define OWN_IN_TMP "/tmp/boxstep-oci-" /* for a login that has no XDG_RUNTIME_DIR, such as su */
@@ -44,7 +44,7 @@ oci_root_default(void)
 
 	if (run && run[0])
 		snprintf(path, sizeof path, "%s/oci", run);
-	else if (geteuid() != 0 && user && user[0])
+	else if (user && user[0] && !ns_root_of_host()) /* as under podman without root */
 		snprintf(path, sizeof path, "%s/boxstep/oci", user);
 	else if (geteuid() != 0)
 		snprintf(path, sizeof path, OWN_IN_TMP "%u", geteuid());

@@ -40,8 +40,8 @@ struct oci_state {
 };
 
 /*
- * "/run/boxstep/oci", or below $BOXSTEP_RUN, or without root below $XDG_RUNTIME_DIR, or, where that
- * is not set either, a directory of the user's own in /tmp; static.
+ * "/run/boxstep/oci", or below $BOXSTEP_RUN, or without root of the host below $XDG_RUNTIME_DIR,
+ * or, where that is not set either, a directory of the user's own in /tmp; static.
  */
 const char *oci_root_default(void);
 

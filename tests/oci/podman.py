@@ -28,12 +28,12 @@ OVERLAY = ["--storage-driver", "overlay", "--storage-opt", "overlay.skip_mount_h
 COPIES = ["--storage-driver", "vfs"]
 
 
-def podman(*words, storage=OVERLAY, runtime=None):
+def podman(*words, storage=OVERLAY):
     """Its command line. From podman 5 on `create` has its caller's variables and `start` has not: a place
     for the states that only a variable names is none."""
     return [
         *"env -u BOXSTEP_RUN podman".split(),
-        "--runtime", runtime or program("boxstep-oci"),
+        "--runtime", program("boxstep-oci"),
         "--cgroup-manager", "cgroupfs",
         "--events-backend", "file",
         *storage,
@@ -333,13 +333,12 @@ def _():
 # ---- an ordinary user's ---------------------------------------------------------------------------
 
 HOME = STAGE + "/podman"  # of the user: the images and what holds the user namespace serve all tests
-RUNTIME = HOME + "/runtime"  # boxstep-oci with a place for its states: for root of a user namespace too that is in /run
 OF_USER = {"HOME": HOME, "XDG_DATA_HOME": HOME + "/data", "XDG_RUNTIME_DIR": HOME + "/run", **ENV}
 
 
 def mine(*words, via=(), timeout=LIMIT):
     """podman as the ordinary user, by the words VIA; gives its Result."""
-    return run([*via, *podman(*words, storage=COPIES, runtime=RUNTIME)], timeout=timeout, env=OF_USER, user=not via)
+    return run([*via, *podman(*words, storage=COPIES)], timeout=timeout, env=OF_USER, user=not via)
 
 
 def say_mine(*words, via=()):
@@ -355,9 +354,6 @@ def store_of_user():
     os.makedirs(HOME + "/run", mode=0o700)
     for path in (HOME, HOME + "/run"):
         os.chown(path, USER_ID, USER_ID)
-    with open(RUNTIME, "w") as file:
-        file.write(f'#!/bin/sh\nexec {program("boxstep-oci")} --root {HOME}/run/boxstep "$@"\n')
-    os.chmod(RUNTIME, 0o755)
     try:
         say_mine("tag", say_mine("pull", "-q", f"oci:{IMAGE_DIR}:latest"), IMAGE_NAME)
         yield

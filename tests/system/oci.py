@@ -996,11 +996,11 @@ def _():
         equal((os.stat(root + "/etc/new").st_uid, os.stat(root + "/etc/new").st_gid), (100000, 200000))
 
 
-@test("an ordinary user runs a container in a user namespace", needs="user")
-def _():
+def of_user(*cmd):
+    """A bundle that an ordinary user can run."""
     home = STAGE + "/user" if (os.geteuid() == 0) else STAGE + "/home"
     me = USER_ID if (os.geteuid() == 0) else os.getuid()
-    box = OCI("/bin/probe", "ids")
+    box = OCI(*cmd)
     box.bundle, box.root = home + "/bundle", home + "/oci"
     os.makedirs(box.bundle, exist_ok=True)
     box.namespace("user")
@@ -1010,11 +1010,31 @@ def _():
     box.write()
     if (os.geteuid() == 0):
         subprocess.run(["chown", "-R", f"{me}:{me}", box.bundle], check=True)
+    return box
+
+
+@test("an ordinary user runs a container in a user namespace", needs="user")
+def _():
+    box = of_user("/bin/probe", "ids")
     r = run_as_user(box.argv("run", "--bundle", box.bundle))
     equal((r.status, r.err), (0, ""))
     contains(r.out, "uid 0 0 0\n")
     shutil.rmtree(box.bundle)
     shutil.rmtree(box.root)
+
+
+@test("an ordinary user's containers are kept in a place of the user's own, for root of the user's namespace too", needs="user")
+def _():
+    subreaper()
+    box, default, oci = of_user("/bin/sleep", "600"), {"BOXSTEP_RUN": ""}, program("boxstep-oci")
+    silent = ["sh", "-c", 'exec "$@" >/dev/null 2>&1', "sh"]  # the container holds the output longer than `create`
+    try:
+        equal(run_as_user([*silent, oci, "create", "--bundle", box.bundle, "box"], env=default).status, 0)
+        for who in ([], ["unshare", "-Ur"]):  # as podman starts its runtime
+            equal(run_as_user([*who, oci, "list", "-q"], env=default).out, "box\n")
+    finally:
+        run_as_user([oci, "delete", "--force", "box"], env=default)
+        reap()
 
 
 # ---- descriptors and terminals -------------------------------------------------------------------
