@@ -171,6 +171,26 @@ set_limits(const struct attr_options *options)
 	return 0;
 }
 
+void
+attrs_make_room(const struct attr_options *options, pid_t pid)
+{
+	char hard[32];
+
+	for (size_t i = 0; i < options->limit_count; i++) {
+		const struct attr_limit *limit = &options->limits[i];
+		enum __rlimit_resource resource = (enum __rlimit_resource)limit->resource;
+		struct rlimit64 value;
+
+		if (prlimit64(pid, resource, NULL, &value) < 0 || limit->hard <= value.rlim_max)
+			continue;
+		value.rlim_max = limit->hard;
+		call_try(prlimit64(pid, resource, &value, NULL),
+			 "prlimit64(%d, %s, {rlim_max=%s}, NULL)", pid,
+			 attr_resource_name(limit->resource),
+			 limit_text(limit->hard, hard, sizeof hard));
+	}
+}
+
 /* ---- scheduling ---- */
 
 static int

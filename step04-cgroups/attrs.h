@@ -81,6 +81,11 @@ int attrs_check(const struct attr_options *options);
  * any more. PROC is a descriptor of a checked procfs (procfs.h); −1: it is opened for this. */
 int attrs_oom_score_adj(const struct attr_options *options, int proc, pid_t pid);
 
+/* Raises the hard limits of process PID (0: the caller) to those that are asked for, where they are
+ * lower; the process then sets them itself. Only with CAP_SYS_RESOURCE over the host, so in advance
+ * for one that is in a user namespace; what cannot be raised is left to its own error. */
+void attrs_make_room(const struct attr_options *options, pid_t pid);
+
 /*
  * In the child, while it still has its capabilities: oom_score_adj, limits, scheduler, io priority,
  * memory policy, affinity, personality, umask. PROC as above.

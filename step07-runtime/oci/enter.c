@@ -138,6 +138,7 @@ give_what_is_the_hosts(struct enter *enter, const struct held *held)
 		return -1;
 	if (!(held->kinds & CLONE_NEWUSER))
 		return 0;
+	attrs_make_room(&process->attrs, 0);
 	if (attrs_oom_score_adj(&process->attrs, held->proc, 0) < 0)
 		return -1;
 	process->attrs.has_oom_score_adj = false;

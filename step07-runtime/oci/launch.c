@@ -197,6 +197,7 @@ join_namespaces(struct oci_config *config)
 			continue;
 		/* who is in that namespace must not look into this process, which has no right
 		 * over the host from then on */
+		attrs_make_room(attrs, 0);
 		if (attrs_oom_score_adj(attrs, -1, 0) < 0 || child_dumpable(false) < 0)
 			return -1;
 		attrs->has_oom_score_adj = false;
@@ -314,9 +315,10 @@ launch_clone(struct launch *launch)
 	    /* root of a user namespace may not lower it */
 	    (outside && attrs_oom_score_adj(&attrs, -1, launch->child.pid) < 0))
 		return -1;
-	if ((config->ns.kinds & CLONE_NEWUSER) && launch->cgroup.fd >= 0)
-		return cgroup_delegate_to_root_of(&launch->cgroup, launch->child.pid);
-	return 0;
+	if (!(config->ns.kinds & CLONE_NEWUSER))
+		return 0;
+	attrs_make_room(&attrs, launch->child.pid);
+	return cgroup_delegate_to_root_of(&launch->cgroup, launch->child.pid);
 }
 
 /* The hooks of the host's side, while the child waits with its world built and its root not yet

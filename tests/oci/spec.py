@@ -2,6 +2,7 @@
 listener of seccomp, sockets from systemd, what is refused and how it is said."""
 
 import ctypes
+import resource
 import socket
 import struct
 import threading
@@ -545,6 +546,25 @@ def _():
         equal(read(f"/proc/{box.pid}/oom_score_adj").strip(), "-100")
         r = box.call("exec", after=shell("cat /proc/self/oom_score_adj"))
         equal((r.status, r.out.strip()), (0, "-100"))
+
+
+@test("a hard limit above the caller's works in a user namespace: the parent raises it, for exec too", needs="root cgroup2")
+def _():
+    def low():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, 4096))
+
+    show = shell("ulimit -Sn; ulimit -Hn")
+    with OCI(*show) as box:
+        box.namespace("user")
+        for kind in ("uid", "gid"):
+            box.linux[kind + "Mappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+        box.process["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 1000, "hard": 65536}]
+        r = box.run(prepare=low)
+        equal((r.status, r.out), (0, "1000\n65536\n"))
+        box.process["args"] = ["/bin/sleep", "60"]
+        box.created().ok("start")
+        r = box.call("exec", after=show, prepare=low)
+        equal((r.status, r.out), (0, "1000\n65536\n"))
 
 
 @test("labels of a security module that this kernel does not have are refused by its name")
