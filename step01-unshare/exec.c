@@ -209,16 +209,27 @@ exec_find(const char *name, char *const envp[], char path[EXEC_PATH], bool check
 }
 
 int
+exec_close_others(unsigned keep)
+{
+	static unsigned closed = ~0U; /* from this one on it is done */
+	unsigned first = STDERR_FILENO + 1 + keep;
+
+	if (first >= closed)
+		return 0;
+	closed = first;
+	return call(close_range(first, ~0U, CLOSE_RANGE_CLOEXEC),
+		    "close_range(%u, 4294967295, CLOSE_RANGE_CLOEXEC)", first);
+}
+
+int
 exec_prepare(unsigned keep)
 {
-	unsigned first = STDERR_FILENO + 1 + keep;
 	sigset_t none;
 
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		return fail(errno, "sigprocmask");
-	return call(close_range(first, ~0U, CLOSE_RANGE_CLOEXEC),
-		    "close_range(%u, 4294967295, CLOSE_RANGE_CLOEXEC)", first);
+	return exec_close_others(keep);
 }
 
 void

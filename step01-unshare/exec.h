@@ -21,9 +21,14 @@
 int exec_find(const char *name, char *const envp[], char path[EXEC_PATH], bool check);
 
 /*
- * Makes the process ready: marks every descriptor above stderr close-on-exec (close_range(2))
- * except the KEEP that follow it, and unblocks all signals, because the mask outlives exec.
+ * Marks every descriptor above stderr close-on-exec (close_range(2)) except the KEEP that follow
+ * it. Once is enough, because what this program opens later is close-on-exec from the start: so it
+ * can be done before a seccomp filter that is older than the call.
  */
+int exec_close_others(unsigned keep);
+
+/* Makes the process ready: exec_close_others, unless it is done, and unblocks all signals, because
+ * the mask outlives exec. */
 int exec_prepare(unsigned keep);
 
 /* Signals that somebody outside ignored (as nohup(1) does) act again: for the first process of a

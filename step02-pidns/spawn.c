@@ -135,7 +135,10 @@ spawn_pass_on(const struct spawn *child, int signals)
 	if (read(signals, &info, sizeof info) != (ssize_t)sizeof info)
 		return fail(errno, "read from the signalfd");
 	/* SIGPIPE is about a write of this process, not of the command */
-	if (info.ssi_signo == SIGCHLD || info.ssi_signo == SIGPIPE || info.ssi_code == SI_KERNEL)
+	if (info.ssi_signo == SIGCHLD || info.ssi_signo == SIGPIPE)
+		return 0;
+	/* a terminal sends to all of its foreground process group */
+	if (info.ssi_code == SI_KERNEL && getpgid(child->pid) == getpgrp())
 		return 0;
 	number = (int)info.ssi_signo;
 	if (number == SIGTERM && stop_signal)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -68,17 +69,33 @@ terminal_receive(int socket)
 }
 
 int
-terminal_take(int terminal, const struct winsize *size, uid_t owner)
+terminal_take(int terminal, const struct winsize *size)
 {
 	if (size->ws_row && ioctl(terminal, TIOCSWINSZ, size) < 0)
 		return fail(errno, "ioctl(TIOCSWINSZ)");
-	setsid(); /* EPERM: it leads one already */
 	if (ioctl(terminal, TIOCSCTTY, 0) < 0)
 		return fail(errno, "ioctl(TIOCSCTTY)");
-	if (fchown(terminal, owner, (gid_t)-1) < 0 && errno != EPERM && errno != EINVAL)
-		return fail(errno, "fchown of the terminal");
 	for (int fd = 0; fd < 3; fd++)
 		if (dup2(terminal, fd) < 0)
 			return fail(errno, "dup2 of the terminal");
+	return 0;
+}
+
+int
+terminal_give(bool terminal, uid_t owner, gid_t group)
+{
+	if (terminal)
+		group = (gid_t)-1; /* that of devpts, tty: write(1) of others depends on it */
+	for (int fd = 0; fd < 3; fd++) {
+		struct stat status;
+
+		/* a file, a device or the caller's terminal stays whose it is */
+		if (fstat(fd, &status) < 0 || !(terminal || S_ISFIFO(status.st_mode)))
+			continue;
+		/* EPERM, EINVAL: its owner or the new one has no number in this user namespace */
+		if (fchown(fd, owner, group) < 0 && errno != EPERM && errno != EINVAL &&
+		    errno != EROFS)
+			return fail(errno, "fchown(%d, %u, %d)", fd, owner, (int)group);
+	}
 	return 0;
 }

@@ -7,6 +7,7 @@
 #ifndef BOXSTEP_TERMINAL_H
 #define BOXSTEP_TERMINAL_H
 
+#include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/types.h>
 
@@ -23,8 +24,13 @@ int terminal_sockets(int ends[2]);
 /* The pty's master that arrives on SOCKET, close-on-exec; −1. */
 int terminal_receive(int socket);
 
-/* In the container's process: TERMINAL, a pty of SIZE (0 rows: as it is) and then of the user
- * OWNER, becomes 0, 1 and 2, and that of a session of its own, so that Ctrl-C finds it. 0 or −1. */
-int terminal_take(int terminal, const struct winsize *size, uid_t owner);
+/* In the container's process, which leads a session: TERMINAL, a pty of SIZE (0 rows: as it is),
+ * becomes 0, 1 and 2 and that of the session, so that Ctrl-C finds it. 0 or −1. */
+int terminal_take(int terminal, const struct winsize *size);
+
+/* There too: the TERMINAL that was taken, or else whichever of 0, 1 and 2 is a pipe, becomes that
+ * of the user OWNER (a pipe of GROUP too). Its maker is root and its mode 0600: without this the
+ * user could write to it, and not open it as /dev/stdout. 0 or −1. */
+int terminal_give(bool terminal, uid_t owner, gid_t group);
 
 #endif

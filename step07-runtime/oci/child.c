@@ -41,12 +41,15 @@ open_terminal(int root, int console, bool bind, const struct oci_process *proces
 	    unix_send(console, "/dev/ptmx", master) < 0)
 		return -1;
 	close(master);
-	return terminal_take(slave, &process->size, process->user.uid);
+	return terminal_take(slave, &process->size);
 }
 
 int
 child_stdio(int root, int console, bool bind, const int stdio[3], const struct oci_process *process)
 {
+	/* In the caller's, its terminal would be this process's too, which could type into it
+	 * (TIOCSTI). EPERM: it leads one already. */
+	setsid();
 	if (process->terminal)
 		return open_terminal(root, console, bind, process);
 	for (int fd = 0; fd < 3; fd++)
@@ -278,32 +281,34 @@ child_become(struct child *c)
 
 	if ((!c->old_keyring && keyring_join(c->subject.id) < 0) ||
 	    resolve_user(c->user_name, process) < 0 ||
+	    terminal_give(process->terminal, process->user.uid, process->user.gid) < 0 ||
 	    supervise(c->config, &c->subject, c->seccomp) < 0 ||
+	    /* before a filter that may be older than openat2 and close_range */
+	    complete_environment(process) < 0 || exec_close_others(c->keep) < 0 ||
 	    take_rights(process, c->seccomp, c->proc) < 0 ||
 	    (c->die_with_parent && spawn_die_with_parent() < 0))
 		return -1;
 	/* a command that is not there is an error of create, not of start */
-	if (complete_environment(process) < 0 ||
-	    exec_find(process->args[0], process->env, c->path, true) < 0)
+	if (exec_find(process->args[0], process->env, c->path, true) < 0)
 		return -1;
 	return handshake_ready(c->shake);
 }
 
 int
-child_exec(const struct child *c, bool init, unsigned keep)
+child_exec(const struct child *c, bool init)
 {
 	const struct oci_process *process = c->process;
 
 	if (labels_enter(&process->labels, c->proc) < 0)
 		return -1;
 	exec_default_signals();
-	if (!init && exec_prepare(keep) < 0)
+	if (!init && exec_prepare(c->keep) < 0)
 		return -1;
 	/* nothing of ours is left to be allowed by the filter but execve */
 	if (seccomp_install_last(c->seccomp) < 0)
 		return -1;
 	if (init)
-		init_or_exec(false, process->args, process->env, keep, c->shake);
+		init_or_exec(false, process->args, process->env, c->keep, c->shake);
 	return exec_now(c->path, process->args, process->env);
 }
 
@@ -318,6 +323,7 @@ launch_child(struct launch *launch)
 			   .seccomp = &launch->seccomp,
 			   .shake = &launch->shake,
 			   .old_keyring = launch->old_keyring,
+			   .keep = launch->keep,
 			   .die_with_parent = launch->die_with_parent };
 	int gate = -1;
 
@@ -339,7 +345,7 @@ launch_child(struct launch *launch)
 	c.subject.status = "created";
 	c.subject.pid = getpid();
 	if (!call_error()->number && hooks_run(config, HOOK_START_CONTAINER, &c.subject) == 0)
-		child_exec(&c, config->init, launch->keep);
+		child_exec(&c, config->init);
 	gate_fail(gate);
 	handshake_fail(&launch->shake);
 }

@@ -22,6 +22,7 @@ struct child {
 	int proc; /* a checked procfs (procfs.h) */
 	struct handshake *shake;
 	bool old_keyring, die_with_parent;
+	unsigned keep;	      /* so many descriptors after 2 stay open */
 	char path[EXEC_PATH]; /* of the command: child_become has found it */
 };
 
@@ -40,6 +41,6 @@ int child_become(struct child *child);
 int child_dumpable(bool yes);
 
 /* The last steps: label, filter, execve (with INIT: below an init). Returns only −1. */
-int child_exec(const struct child *child, bool init, unsigned keep);
+int child_exec(const struct child *child, bool init);
 
 #endif

@@ -184,9 +184,8 @@ build(struct job *job)
 
 	if ((job->pid_file = pid_file_open(job->options.pid_file)) < 0 && job->options.pid_file)
 		return -1;
-	if (console_open(job->options.console,
-			 job->foreground && process->terminal && isatty(STDIN_FILENO),
-			 &process->size, &job->console) < 0)
+	if (console_open(job->options.console, job->foreground && process->terminal, &process->size,
+			 &job->console) < 0)
 		return -1;
 	launch->console = job->console.socket;
 	/* nothing else is to be done here between what it builds and the gate, or its command */

@@ -40,6 +40,7 @@ child(struct enter *enter, struct handshake *shake, struct seccomp *seccomp, int
 			   .proc = proc,
 			   .shake = shake,
 			   .old_keyring = state->old_keyring,
+			   .keep = enter->keep,
 			   .die_with_parent = enter->die_with_parent };
 	int root;
 
@@ -56,7 +57,7 @@ child(struct enter *enter, struct handshake *shake, struct seccomp *seccomp, int
 	if (root < 0 || child_stdio(root, enter->console, false, enter->stdio, c.process) < 0 ||
 	    seccomp_take(seccomp, shake) < 0 || child_become(&c) < 0)
 		handshake_fail(shake);
-	child_exec(&c, false, enter->keep);
+	child_exec(&c, false);
 	handshake_fail(shake);
 }
 

@@ -328,13 +328,47 @@ def _():
         equal(box.run().status, 0)
 
 
-@test("a filter that is older than the calls by which the command is looked for does not keep it from running")
+@test("a filter that is older than the calls by which a command is started does not keep it from running")
 def _():
     for errno in (1, 38):  # EPERM of the older engines' profiles, ENOSYS of the newer ones'
-        with OCI("probe", "ids", noNewPrivileges=False) as box:  # so that the filter is there before
-            rule = {"names": ["faccessat2"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno}
+        user = {"uid": 1000, "gid": 1000}
+        with OCI("sh", "-c", "echo $HOME", user=user, noNewPrivileges=False) as box:  # so the filter is there before
+            calls = ["faccessat2", "openat2", "close_range"]
+            rule = {"names": calls, "action": "SCMP_ACT_ERRNO", "errnoRet": errno}
             box.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}
-            equal(box.run().status, 0, f"errno {errno}")
+            equal(box.run().out, "/home\n", f"errno {errno}")
+
+
+@test("a process without a terminal leads a session of its own, the container's and one of exec")
+def _():
+    stat = ["/bin/cat", "/proc/self/stat"]
+    with OCI("/bin/sleep", "60") as box:
+        box.created().ok("start")
+        equal(os.getsid(box.pid), box.pid)
+        pid, *rest = box.ok("exec", after=stat).out.split()
+        equal(rest[4], pid, "proc_pid_stat(5): session")
+
+
+@test("a pipe that is standard output is the user's, who can open it by name; a file stays whose it is")
+def _():
+    user = {"uid": 1000, "gid": 1000}
+    with OCI("sh", "-c", "echo word > /dev/stdout; echo $?", user=user) as box:
+        box.config["mounts"] = [m for m in box.config["mounts"] if m["destination"] != "/dev"]
+        box.mount("/dev", "tmpfs", "tmpfs", "mode=755")
+        r = box.run()
+        equal((r.status, r.out, r.err), (0, "word\n0\n", ""))
+    with OCI("/bin/sleep", "60", user=user) as box:
+        box.created().ok("start")
+        r = box.call("exec", after=["sh", "-c", "echo word > /dev/stdout; echo $?"])
+        equal((r.status, r.out), (0, "word\n0\n"))
+        equal(os.stat(box.bundle + "/out").st_uid, 0, "the file that create had as standard output")
+
+
+@test("run has a terminal for its command where its caller has none")
+def _():
+    with OCI("/bin/sh", "-c", "tty", terminal=True) as box:
+        r = box.run()
+        equal((r.status, r.out, r.err), (0, "/dev/pts/0\r\n", ""))
 
 
 # ---- interfaces ----------------------------------------------------------------------------------

@@ -1123,12 +1123,26 @@ def _():
         os.close(master)
 
 
-@test("a terminal without a console socket is refused, by name")
+@test("Ctrl-C at the terminal of `run` reaches a command that has no terminal of its own, once")
 def _():
-    box = asked("ids", terminal=True)
-    r = box.run()
-    equal(r.status, 1)
-    contains(r.err, "--console-socket")
+    catches = "trap 'echo caught; exit 3' INT; echo on; while :; do sleep 0.1; done"
+    for annotations in ({}, {"boxstep.init": "true"}):
+        with OCI("/bin/sh", "-c", catches) as box:
+            box.config["annotations"] = annotations
+            p = start(box.write().argv("run", "--bundle", box.bundle), pty=True)
+            p.read_until("on\r\n")
+            p.write(b"\x03")
+            r = p.wait()
+            equal((r.status, r.out.count("caught")), (3, 1))
+
+
+@test("a terminal that nobody shows, without a console socket, is refused, by name")
+def _():
+    box = asked("ids", terminal=True).write()
+    for words in (["create"], ["run", "--detach"]):
+        r = box.call(*words, "--bundle", box.bundle)
+        equal(r.status, 1)
+        contains(r.err, "--console-socket")
 
 
 # ---- exec ----------------------------------------------------------------------------------------
