@@ -114,7 +114,7 @@ launch_restrict_caps(struct oci_process *process, bool new_user)
 		oci_warn();
 	}
 	if (missing) {
-		fail(EINVAL, "process.capabilities: this host does not grant %s",
+		fail(EINVAL, "process.capabilities: %s cannot be granted, and is left out",
 		     caps_text(missing));
 		oci_warn();
 	}

@@ -421,18 +421,20 @@ oci_state_close(struct oci_state *state)
 struct json_object *
 oci_state_json(const struct oci_state *state)
 {
-	static const char *const copied[] = { "ociVersion", "id",    "bundle",	   "rootfs",
-					      "created",    "owner", "annotations" };
+	static const char *const copied[] = { "bundle", "rootfs", "created", "annotations",
+					      "owner" };
 	struct json_object *json = json_object_new_object(), *member;
 	enum oci_status status = oci_state_status(state);
 
 	if (!json)
 		return NULL;
+	/* in the order in which runc prints them: somebody reads it by lines */
+	json_put_text(json, "ociVersion", OCI_VERSION);
 	json_put_text(json, "id", state->id);
+	json_put_number(json, "pid", status == OCI_STOPPED ? 0 : state->pid);
+	json_put_text(json, "status", oci_status_name(status));
 	for (size_t i = 0; state->json && i < sizeof copied / sizeof copied[0]; i++)
 		if (json_object_object_get_ex(state->json, copied[i], &member))
 			json_object_object_add(json, copied[i], json_object_get(member));
-	json_put_text(json, "status", oci_status_name(status));
-	json_put_number(json, "pid", status == OCI_STOPPED ? 0 : state->pid);
 	return json;
 }

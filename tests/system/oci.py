@@ -193,6 +193,7 @@ def _():
         box.created()
         s = box.state()
         equal(s["ociVersion"], "1.3.0")
+        equal(list(s)[:4], ["ociVersion", "id", "pid", "status"], "as runc prints them: some read it by lines")
         equal((s["id"], s["pid"], s["status"]), ("box", box.pid, "created"))
         equal((s["bundle"], s["rootfs"], s["owner"]), (box.bundle, ROOTFS, str(os.geteuid())))
         equal(s["annotations"], {"org.example": "kept"})
