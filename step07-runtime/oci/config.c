@@ -38,6 +38,7 @@ struct raw {
 	} * namespace;
 	struct mount_spec *mount;
 	size_t namespaces, mounts;
+	bool memory_policy;
 };
 
 static const struct json_row namespace_rows[] = {
@@ -115,6 +116,7 @@ static const struct json_row raw_rows[] = {
 	{ "linux.resources", JSON_OBJECT, RAW(resources) },
 	{ "linux.sysctl", JSON_TEXTS, RAW(sysctl) },
 	{ "linux.netDevices", JSON_OBJECT, RAW(net_devices) },
+	{ "linux.memoryPolicy", JSON_THERE, RAW(memory_policy) },
 	{ 0 },
 };
 static const struct json_row attr_rows[] = {
@@ -365,6 +367,8 @@ check(const struct raw *raw, struct oci_config *config)
 	if (config->mount_label && config->mount_label[0] && !labels_selinux_enabled())
 		return fail(ENOTSUP, "linux.mountLabel %s: SELinux is not on in this kernel",
 			    config->mount_label);
+	if (raw->memory_policy && !config->process.attrs.memory_policy.mode)
+		return fail(EINVAL, "linux.memoryPolicy has no mode");
 	return check_maps(config);
 }
 

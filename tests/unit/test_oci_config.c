@@ -156,6 +156,7 @@ static const struct {
 	{ WITH_PROCESS("\"scheduler\":{\"policy\":\"SCHED_OTHER\",\"runtime\":-1}"), "runtime" },
 	/* linux */
 	{ WITH_LINUX("\"rootfsPropagation\":\"secret\""), "rootfsPropagation" },
+	{ WITH_LINUX("\"memoryPolicy\":{}"), "linux.memoryPolicy" },
 	{ WITH_LINUX("\"uidMappings\":[{\"containerID\":0,\"hostID\":0,\"size\":1}]"),
 	  "user namespace" },
 	{ WITH_LINUX("\"uidMappings\":{}"), "uidMappings" },
