@@ -110,7 +110,7 @@ look_beside(struct msghdr *header, struct beside *beside)
 }
 
 /* Gives 1, the message and (on the parent's end) what came beside it; 0 at end of file; −1 on
- * error. */
+ * error. A descriptor that nobody asks for is closed. */
 static int
 hear(int fd, struct message *message, struct beside *beside)
 {
@@ -123,6 +123,7 @@ hear(int fd, struct message *message, struct beside *beside)
 				 .msg_iovlen = 1,
 				 .msg_control = control.space,
 				 .msg_controllen = sizeof control.space };
+	struct beside came;
 	ssize_t n;
 
 	/* ECONNRESET comes once, when the other side has closed without reading all; what it had
@@ -134,8 +135,11 @@ hear(int fd, struct message *message, struct beside *beside)
 		return 0;
 	if (n != (ssize_t)sizeof *message)
 		return fail(n < 0 ? errno : EPROTO, "recvmsg in the handshake");
+	look_beside(&header, &came);
 	if (beside)
-		look_beside(&header, beside);
+		*beside = came;
+	else
+		close_fd(came.fd);
 	return 1;
 }
 
