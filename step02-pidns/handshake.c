@@ -155,6 +155,8 @@ tell(struct handshake *shake, const void *message, size_t size)
 	if (say(shake->parent, message, size, -1) == 0)
 		return 0;
 	number = errno;
+	if (number != EPIPE && number != ECONNRESET) /* it is there, and waits for this message */
+		return fail(number, "sendmsg in the handshake");
 	while (last.kind != FAILED)
 		if (hear(shake->parent, &last, NULL) != 1)
 			return gone(number);

@@ -525,16 +525,17 @@ cgroup_make(const struct cgroup_options *options, const char *id, int needed, in
 	    struct cgroup *cgroup)
 {
 	char mount[PATH_MAX], path[PATH_MAX];
+	struct cgroup top = CGROUP_NONE; /* CGROUP keeps its path, for a second try */
 	int missing;
 
 	strcpy(path, cgroup->path);
 	cgroup->fd = -1;
 	if (hierarchy_find(mount) < 0)
 		return without(options, needed, NULL);
-	if (needed && cgroup_open(mount, cgroup) < 0)
+	if (needed && cgroup_open(mount, &top) < 0)
 		return -1;
-	missing = needed ? needed & ~cgroup->controllers : 0;
-	cgroup_close(cgroup);
+	missing = needed & ~top.controllers;
+	cgroup_close(&top);
 	if (missing)
 		return hierarchy_refuse(missing, mount);
 	if (!path[0] && parent_choose(options, mount, id, path) < 0)

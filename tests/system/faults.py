@@ -173,3 +173,15 @@ def _():
     p.close()
     wait_for(lambda: not os.path.exists(f"/proc/{pid}") or "State:\tZ" in read(f"/proc/{pid}/status"), "the end")
     call("delete")
+
+
+SENDMSG = {"x86_64": 46, "aarch64": 211}[os.uname().machine]
+
+
+@test("a message that cannot be sent to a child that waits for it is an error, not a wait for its answer")
+def _():
+    box = OCI("/bin/true")
+    r = box.run(prepare=answered(SENDMSG, errno.ENOBUFS))
+    equal((r.status, r.out), (1, ""))
+    contains(r.err, "sendmsg in the handshake: ENOBUFS")
+    equal(os.listdir(box.root), [])

@@ -375,6 +375,35 @@ def _():
         equal(box.status, "created")
 
 
+@test("an empty cgroup that a killed create left is taken over by one with limits too")
+def _():
+    with OCI("/bin/sleep", "60") as box:
+        if "pids" in read(cgroup2_mount() + "/cgroup.controllers").split():
+            box.linux["resources"] = {"pids": {"limit": 20}}
+        else:
+            box.linux["resources"] = {"hugepageLimits": [{"pageSize": "2MB", "limit": 2 << 20}]}
+        box.created()
+        group = json.loads(read(box.root + "/box/state.json"))["cgroup"]
+        box.delete()
+        os.mkdir(group)
+        box.created()
+        equal(json.loads(read(box.root + "/box/state.json"))["cgroup"], group)
+
+
+@test("what fails in the child is what is told, although the parent compiles a long profile meanwhile")
+def _():
+    rule = {"names": ["acct", "kexec_load", "reboot", "swapon"] * 5, "action": "SCMP_ACT_ERRNO"}
+    for verb in (OCI.create, OCI.run):
+        with OCI("/bin/true").mount("/mnt", "bind", "/no-such-source", "bind") as box:
+            box.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule] * 8000}
+            for _ in range(20):
+                r = verb(box)
+                equal(r.status, 1)
+                told = r.err + (box.out if verb == OCI.create else "")
+                contains(told, "/no-such-source")
+                equal(len(told.splitlines()), 1)
+
+
 def of_this_process():
     reap()
     text = read(f"/proc/self/task/{os.getpid()}/children")
