@@ -145,6 +145,12 @@ hear(int fd, struct message *message, struct beside *beside)
 
 /* ---- the parent ---- */
 
+static int
+ended_silently(void)
+{
+	return fail(ECHILD, "the child ended before it was ready, without a word");
+}
+
 /* To a child that may have failed meanwhile: then its last word says why. */
 static int
 tell(struct handshake *shake, const void *message, size_t size)
@@ -159,7 +165,7 @@ tell(struct handshake *shake, const void *message, size_t size)
 		return fail(number, "sendmsg in the handshake");
 	while (last.kind != FAILED)
 		if (hear(shake->parent, &last, NULL) != 1)
-			return gone(number);
+			return ended_silently();
 	call_adopt(&last.error);
 	return -1;
 }
@@ -192,7 +198,7 @@ handshake_wait_ready_with(struct handshake *shake, int *fd)
 	if (heard == 1 && message.kind == FAILED)
 		call_adopt(&message.error);
 	else if (heard == 0)
-		fail(ECHILD, "the child ended before it was ready, without a word");
+		ended_silently();
 	return -1;
 }
 
