@@ -105,17 +105,45 @@ oci_process_check(struct oci_process *process)
 	return labels_check(&process->labels) < 0 ? -1 : attrs_check(&process->attrs);
 }
 
-/* Of a name that is there twice the later value is meant; most programs would find the earlier. */
+/* By name, and those of one name in their order. */
+static int
+by_name(const void *one, const void *other)
+{
+	char **a = *(char **const *)one, **b = *(char **const *)other;
+	size_t length = strcspn(*a, "="), its = strcspn(*b, "=");
+	int order = strncmp(*a, *b, (length > its ? length : its) + 1);
+
+	return order ? order : (a > b) - (a < b);
+}
+
+/* Of a name that is there twice the later value is meant; most programs would find the earlier.
+ * Sorted, because whoever wrote the object may have put a hundred thousand into it. */
 static int
 keep_later(struct oci_process *process)
 {
-	char **given = process->env;
-	int done = (process->env = calloc(1, sizeof *given)) ? 0 : -1;
+	char **env = process->env, ***sorted;
+	size_t count = 0, kept = 0;
 
-	for (size_t i = 0; done == 0 && given[i]; i++)
-		done = oci_process_set(process, given[i]);
-	free(given);
-	return done < 0 ? fail(ENOMEM, "memory for process.env") : 0;
+	while (env[count])
+		count++;
+	if (!(sorted = calloc(count + 1, sizeof *sorted)))
+		return fail(ENOMEM, "memory for process.env");
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = &env[i];
+	qsort(sorted, count, sizeof *sorted, by_name);
+	for (size_t i = count; i-- > 1;) {
+		size_t name = strcspn(*sorted[i], "=") + 1;
+		if (strncmp(*sorted[i - 1], *sorted[i], name) != 0)
+			continue;
+		*sorted[i - 1] = *sorted[i]; /* in the place of the first of that name */
+		*sorted[i] = NULL;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (env[i])
+			env[kept++] = env[i];
+	env[kept] = NULL;
+	free(sorted);
+	return 0;
 }
 
 int

@@ -393,6 +393,40 @@ no_profile_is_left_where_there_is_none_or_null(void **state)
 	}
 }
 
+/* In less than quadratic time: the alarm ends a test that would take minutes. */
+static void
+of_many_variables_with_one_name_the_last_is_read(void **state)
+{
+	enum { MANY = 200000 };
+	struct oci_config config;
+	char *text = NULL;
+	size_t length, count = 0;
+	FILE *out = open_memstream(&text, &length);
+
+	(void)state;
+	assert_non_null(out);
+	fputs("{\"ociVersion\":\"1.2.0\"," ROOT ",\"linux\":{" MNT "},\"process\":{\"cwd\":\"/\","
+	      "\"args\":[\"/bin/true\"],\"env\":[\"A=1\",\"AB=2\"",
+	      out);
+	for (int i = 0; i < MANY; i++)
+		fprintf(out, ",\"V%d=%d\"", i % (MANY / 2), i);
+	fputs(",\"A=3\"]}}", out);
+	fclose(out);
+	alarm(60);
+	if (read_bytes(text, length, &config) < 0)
+		fail_msg("%s", call_error()->what);
+	alarm(0);
+	while (config.process.env[count])
+		count++;
+	assert_int_equal(count, 2 + MANY / 2);
+	assert_string_equal(config.process.env[0], "A=3");
+	assert_string_equal(config.process.env[1], "AB=2");
+	assert_string_equal(config.process.env[2], "V0=100000");
+	assert_string_equal(config.process.env[count - 1], "V99999=199999");
+	oci_config_free(&config);
+	free(text);
+}
+
 /* The place of a fault is that in the file, although a part of it was left out. */
 static void
 a_fault_behind_a_profile_is_told_by_its_place(void **state)
@@ -513,6 +547,7 @@ main(void)
 		cmocka_unit_test(of_two_members_with_one_name_the_last_is_read),
 		cmocka_unit_test(a_profile_is_left_as_text_and_the_rest_is_read),
 		cmocka_unit_test(no_profile_is_left_where_there_is_none_or_null),
+		cmocka_unit_test(of_many_variables_with_one_name_the_last_is_read),
 		cmocka_unit_test(a_fault_behind_a_profile_is_told_by_its_place),
 		cmocka_unit_test(every_part_of_a_whole_configuration_is_read),
 		cmocka_unit_test(a_relative_root_is_taken_from_the_bundle),
