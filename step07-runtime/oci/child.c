@@ -19,7 +19,6 @@
 #include "step03-mounts/inside.h"
 #include "step05-overlay/overlay.h"
 #include "step05-overlay/json.h"
-#include "step06-net/link.h"
 #include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/gate.h"

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,7 +17,6 @@
 #include "step05-overlay/json.h"
 #include "step06-net/link.h"
 #include "step06-net/netlink.h"
-#include <linux/netlink.h>
 #include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/gate.h"
 #include "step07-runtime/oci/hooks.h"
@@ -79,10 +79,8 @@ int
 launch_seccomp(const struct oci_config *config, const struct oci_process *process,
 	       struct seccomp *seccomp)
 {
-	seccomp_prepare_profile(NULL, process->no_new_privs, seccomp);
-	if (!has_supervisor(config))
-		return 0;
-	if (compile(config, process, seccomp) < 0)
+	if (seccomp_prepare_profile(NULL, process->no_new_privs, seccomp) < 0 ||
+	    (has_supervisor(config) && compile(config, process, seccomp) < 0))
 		return -1;
 	if (seccomp->notify)
 		seccomp->supervisor =
@@ -94,9 +92,10 @@ int
 launch_filter(const struct oci_config *config, const struct oci_process *process,
 	      struct seccomp *seccomp, struct handshake *shake)
 {
-	int done = has_supervisor(config) ? 0 : compile(config, process, seccomp);
+	bool early = seccomp->filter; /* launch_seccomp has compiled it */
+	int done = early ? 0 : compile(config, process, seccomp);
 
-	if (done == 0 && seccomp->notify && !has_supervisor(config))
+	if (done == 0 && seccomp->notify && !early)
 		done = fail(EINVAL, "linux.seccomp: listenerPath is not spelt as it is");
 	done = done < 0 ? -1 : seccomp_give(seccomp, shake);
 	seccomp_free(seccomp);

@@ -50,7 +50,7 @@ int seccomp_prepare_profile(struct profile *profile, bool no_new_privs, struct s
 
 /*
  * The filter from the parent to a child that was cloned before it was compiled: while the child
- * waits for its mounts, there is time for it. The rest of *SECCOMP both must have already.
+ * mounts, there is time for it. The rest of *SECCOMP both must have already.
  */
 struct handshake;
 int seccomp_give(const struct seccomp *seccomp, struct handshake *shake);
