@@ -338,14 +338,33 @@ ns_different_kinds(pid_t pid)
 	return kinds;
 }
 
-int
-ns_join_path(const char *path, int flag)
+static int
+open_path(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), done;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return fail(errno, "open(\"%s\") to join a namespace", path);
-	done = call(setns(fd, flag), "setns(%d, %s)", fd, ns_flag_names(flag));
+	return fd < 0 ? fail(errno, "open(\"%s\") to join a namespace", path) : fd;
+}
+
+int
+ns_open_other(const char *path, int flag)
+{
+	int fd = open_path(path);
+	char opened[64];
+
+	/* what is open is compared, not what the path leads to by now */
+	snprintf(opened, sizeof opened, "/proc/self/fd/%d", fd);
+	if (fd < 0 || ns_other_kinds(&(struct ns_at){ flag, opened }, 1))
+		return fd;
+	close(fd);
+	return fail(EINVAL, "%s: that namespace is this program's own", path);
+}
+
+int
+ns_join_fd(int fd, int flag, const char *path)
+{
+	int done = call(setns(fd, flag), "setns(%d, %s)", fd, ns_flag_names(flag));
+
 	if (done < 0 && errno == EINVAL && flag == CLONE_NEWUSER &&
 	    same_namespace(path, "/proc/self/ns/user"))
 		call_hint(
@@ -355,6 +374,17 @@ ns_join_path(const char *path, int flag)
 			  "which "
 			  "this process has no rights",
 			  path);
+	return done;
+}
+
+int
+ns_join_path(const char *path, int flag)
+{
+	int fd = open_path(path), done;
+
+	if (fd < 0)
+		return -1;
+	done = ns_join_fd(fd, flag, path);
 	close_fd(fd);
 	return done;
 }

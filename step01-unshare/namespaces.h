@@ -92,6 +92,11 @@ int ns_fork_into(void);
  * one); FLAG is its kind, so that a path of the wrong kind is refused (EINVAL). */
 int ns_join_path(const char *path, int flag);
 
+/* The same in two steps, for a child that finds no path to it any more: the first gives a
+ * descriptor, and refuses one that is the caller's own already (EINVAL). PATH is for messages. */
+int ns_open_other(const char *path, int flag);
+int ns_join_fd(int fd, int flag, const char *path);
+
 /* The same for several, of different kinds, in the order in which they have to be joined. */
 struct ns_at {
 	int flag;

@@ -102,7 +102,7 @@ map_ids(struct mount_entry *entry, const struct idmap_options *containers)
 int
 mounts_open_in_parent(struct mount_list *list, int kinds, const struct idmap_options *maps)
 {
-	bool privileged = (kinds & CLONE_NEWUSER) && geteuid() == 0;
+	bool privileged = ((kinds & CLONE_NEWUSER) || !(kinds & CLONE_NEWNS)) && geteuid() == 0;
 
 	for (size_t i = 0; i < list->count; i++) {
 		struct mount_entry *entry = &list->entry[i];
@@ -270,9 +270,25 @@ set_spread(int mount, const struct mount_flags *flags)
 	return 0;
 }
 
+/* Since Linux 6.8 mountinfo is in the order in which mounts were made, and a source is opened
+ * before its turn: so the copy is copied. Before 6.15, and when another namespace has made it, what
+ * is attached nowhere cannot be (EINVAL), and the first copy will do. */
+static void
+copy_at_its_turn(struct mount_entry *entry)
+{
+	int copy = detached_copy(entry->tree, "", entry->flags.recursive);
+
+	if (copy < 0) {
+		call_forget();
+		return;
+	}
+	close_fd(entry->tree);
+	entry->tree = copy;
+}
+
 /* A copy of the host's mount is its peer, so what is not asked to be shared is cut off first. */
 static int
-finish_bind(const struct mount_entry *entry)
+finish_bind(struct mount_entry *entry)
 {
 	const struct mount_flags *flags = &entry->flags;
 	unsigned long first = flags->spread_count ? MS_SLAVE : MS_PRIVATE;
@@ -280,6 +296,7 @@ finish_bind(const struct mount_entry *entry)
 	for (size_t i = 0; i < flags->spread_count; i++)
 		if (flags->spread[i] & MS_SHARED)
 			first = 0;
+	copy_at_its_turn(entry);
 	if (detached_change(entry->tree, (struct mount_bits){ 0 }, first, true) < 0 ||
 	    set_spread(entry->tree, flags) < 0 || set_bits(entry->tree, flags->one, false) < 0)
 		return -1;

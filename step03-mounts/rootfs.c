@@ -62,7 +62,7 @@ rootfs_open(const struct rootfs_options *options, int kinds)
 
 	if (check_directory(options->path) < 0)
 		return -1;
-	if (!(kinds & CLONE_NEWUSER) || geteuid() != 0)
+	if ((kinds & (CLONE_NEWUSER | CLONE_NEWNS)) == CLONE_NEWNS || geteuid() != 0)
 		return ROOTFS_IN_CHILD;
 	tree = call_try(open_tree(AT_FDCWD, options->path,
 				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE),
@@ -73,26 +73,47 @@ rootfs_open(const struct rootfs_options *options, int kinds)
 	return tree < 0 ? ROOTFS_IN_CHILD : tree;
 }
 
+/* What is attached nowhere can be copied since the kernel in which it can be mounted in. */
+static int
+check_nowhere(int root)
+{
+	int copy = detached_copy(root, "", false);
+
+	if (copy < 0 && errno == EINVAL)
+		call_hint("before Linux 6.15 nothing can be mounted in a root that is attached "
+			  "nowhere: it needs a mount namespace of its own");
+	close_fd(copy);
+	return copy < 0 ? -1 : 0;
+}
+
 /* ANCHOR: attach */
+static int
+put_in_place(const struct rootfs_options *options, int root)
+{
+	const char *place = options->in_place && !options->no_pivot ? options->path : "/";
+
+	if (options->nowhere)
+		return check_nowhere(root);
+	return call(move_mount(root, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH),
+		    "move_mount(%d, \"\", AT_FDCWD, \"%s\", MOVE_MOUNT_F_EMPTY_PATH)", root, place);
+}
+
 int
 rootfs_attach(const struct rootfs_options *options, int tree)
 {
-	const char *place = options->in_place && !options->no_pivot ? options->path : "/";
 	int root = tree;
 
 	stage("root", "The root becomes a mount of this namespace, over the / that everybody has.",
 	      "cat /proc/%d/mountinfo", call_pid());
 	if (root < 0 && check_directory(options->path) < 0)
 		return -1;
-	if (ns_private_mounts() < 0)
+	if (!options->nowhere && ns_private_mounts() < 0)
 		return -1;
 	if (root < 0 && (root = detached_copy(AT_FDCWD, options->path, true)) < 0)
 		return -1;
 	/* a copy made outside still has the host's mounts as its peers */
 	if (detached_change(root, (struct mount_bits){ 0 }, MS_PRIVATE, true) == 0 &&
-	    call(move_mount(root, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH),
-		 "move_mount(%d, \"\", AT_FDCWD, \"%s\", MOVE_MOUNT_F_EMPTY_PATH)", root,
-		 place) == 0)
+	    put_in_place(options, root) == 0)
 		return root;
 	if (tree < 0)
 		close_fd(root);
@@ -195,7 +216,8 @@ rootfs_pivot(const struct rootfs_options *options, int root)
 		return -1;
 	if (fchdir(root) < 0)
 		return fail(errno, "fchdir(%d) into the root", root);
-	if ((options->no_pivot ? change_root(root) : pivot()) < 0)
+	if (options->nowhere ? call(chroot("."), "chroot(\".\")") < 0
+			     : (options->no_pivot ? change_root(root) : pivot()) < 0)
 		return -1;
 	if (chdir("/") < 0)
 		return fail(errno, "chdir(\"/\")");

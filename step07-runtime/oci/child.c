@@ -19,6 +19,7 @@
 #include "step03-mounts/inside.h"
 #include "step05-overlay/overlay.h"
 #include "step05-overlay/json.h"
+#include "step07-runtime/environment.h"
 #include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/gate.h"
@@ -101,7 +102,7 @@ build_root(struct launch *launch, int proc)
 	struct oci_config *config = launch->config;
 	int tree = launch->root_tree, root;
 
-	config->root.in_place = config->hooks && !launch->layers;
+	config->root.in_place = config->hooks && !launch->layers && !config->mount_path;
 	if (mounts_open(&config->mounts) < 0)
 		return -1;
 	if (launch->layers && tree < 0 && (tree = overlay_mount(launch->layers)) < 0)
@@ -167,7 +168,7 @@ set_home(struct oci_process *process)
 		snprintf(user.home, sizeof user.home, "/");
 	}
 	snprintf(home, sizeof home, "HOME=%s", user.home);
-	return oci_process_set(process, home);
+	return environment_set(&process->env, home);
 }
 
 static int
@@ -182,9 +183,9 @@ complete_environment(struct oci_process *process)
 		return 0;
 	snprintf(count, sizeof count, "LISTEN_FDS=%u", process->listen_fds);
 	snprintf(pid, sizeof pid, "LISTEN_PID=%d", getpid()); /* as it is inside */
-	if (oci_process_set(process, count) < 0 || oci_process_set(process, pid) < 0)
+	if (environment_set(&process->env, count) < 0 || environment_set(&process->env, pid) < 0)
 		return -1;
-	return names ? oci_process_set(process, names - strlen("LISTEN_FDNAMES=")) : 0;
+	return names ? environment_set(&process->env, names - strlen("LISTEN_FDNAMES=")) : 0;
 }
 
 /* The working directory of a user who may go where root may not, or the other way round. */
@@ -288,7 +289,7 @@ child_become(struct child *c)
 	    (c->die_with_parent && spawn_die_with_parent() < 0))
 		return -1;
 	/* a command that is not there is an error of create, not of start */
-	if (exec_find(process->args[0], process->env, c->path, true) < 0)
+	if (!c->config->no_process && exec_find(process->args[0], process->env, c->path, true) < 0)
 		return -1;
 	return handshake_ready(c->shake);
 }
@@ -330,8 +331,8 @@ launch_child(struct launch *launch)
 	hooks_forget();
 	close_fd(launch->scope.hold); /* a copy of the parent's */
 	if (let_go_of_lock(launch) < 0 || handshake_wait_go(&launch->shake) < 0 ||
-	    launch_unshare(launch) < 0 || handshake_wait_go(&launch->shake) < 0 ||
-	    (c.proc = procfs_open()) < 0 || build_world(launch, c.proc) < 0)
+	    (c.proc = procfs_open()) < 0 || launch_unshare(launch) < 0 ||
+	    handshake_wait_go(&launch->shake) < 0 || build_world(launch, c.proc) < 0)
 		handshake_fail(&launch->shake);
 	c.subject.pid = call_pid();
 	if (child_become(&c) < 0)
@@ -343,6 +344,8 @@ launch_child(struct launch *launch)
 		prctl(PR_SET_NAME, "init", 0, 0, 0);
 	c.subject.status = "created";
 	c.subject.pid = getpid();
+	if (config->no_process)
+		fail(EINVAL, "config.json: there is no object `process` that could be started");
 	if (!call_error()->number && hooks_run(config, HOOK_START_CONTAINER, &c.subject) == 0)
 		child_exec(&c, config->init);
 	gate_fail(gate);

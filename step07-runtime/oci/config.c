@@ -144,7 +144,9 @@ take_namespaces(const struct raw *raw, struct oci_config *config)
 			return fail(EINVAL, "linux.namespaces: %s is unknown or there twice",
 				    type ? type : "an entry without type");
 		seen |= flag;
-		if (path && path[0])
+		if (path && path[0] && flag == CLONE_NEWNS)
+			config->mount_path = path;
+		else if (path && path[0])
 			config->join[config->joins++] = (struct ns_at){ flag, path };
 		else
 			config->ns.kinds |= flag;
@@ -152,9 +154,8 @@ take_namespaces(const struct raw *raw, struct oci_config *config)
 	if (config->domainname && !(seen & CLONE_NEWUTS))
 		return fail(EINVAL, "domainname %s without a UTS namespace would be the host's",
 			    config->domainname);
-	return seen & CLONE_NEWNS ? 0
-				  : fail(EINVAL, "linux.namespaces: without `mount` the root of "
-						 "the host would change");
+	config->root.nowhere = !(seen & CLONE_NEWNS);
+	return 0;
 }
 
 static int
@@ -372,16 +373,24 @@ check(const struct raw *raw, struct oci_config *config)
 	return check_maps(config);
 }
 
+/* Without one a container can be created; what stands in its place is never run. */
+static int
+read_process(struct json_object *json, struct oci_config *config)
+{
+	static const char none[] = "{\"cwd\":\"/\",\"args\":[\"-\"]}";
+
+	config->no_process = !json;
+	json = json ? json_object_get(json) : json_read(none, strlen(none), "process");
+	return json ? oci_process_read(json, &config->process) : -1;
+}
+
 static int
 read_all(struct json_object *json, const char *bundle, struct raw *raw, struct oci_config *config)
 {
 	if (json_fill(json, "", config_rows, config) < 0 || json_fill(json, "", raw_rows, raw) < 0)
 		return -1;
-	if (!raw->process)
-		return fail(EINVAL, "config.json: the object `process` is missing");
 	if (check_version(raw->version, &config->minor) < 0 || hooks_check(config->hooks) < 0 ||
-	    refuse_rdt(json) < 0 ||
-	    oci_process_read(json_object_get(raw->process), &config->process) < 0 ||
+	    refuse_rdt(json) < 0 || read_process(raw->process, config) < 0 ||
 	    take_root(raw->root, bundle, config) < 0)
 		return -1;
 	if (!json_at(json, "linux"))

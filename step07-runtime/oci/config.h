@@ -57,10 +57,12 @@ struct oci_config {
 	struct json_object *json;
 	unsigned minor; /* of the version that it was written for */
 	struct oci_process process;
+	bool no_process;	     /* there is none: it can be created, and not started */
 	struct rootfs_options root;  /* path, read_only, propagation */
 	struct ns_options ns;	     /* kinds to make, hostname, offsets */
 	struct ns_at join[NS_KINDS]; /* namespaces that exist already */
 	size_t joins;
+	const char *mount_path; /* and the mount namespace, which the child joins; or NULL */
 	struct idmap_options idmap;
 	struct mount_list mounts;
 	const char *mount_label; /* SELinux's, of what is mounted anew */
@@ -96,9 +98,6 @@ int oci_process_read(struct json_object *json, struct oci_process *process);
 /* Once it is whole, and again after a change: a command, an absolute directory, attributes that can
  * be. −1 with EINVAL. */
 int oci_process_check(struct oci_process *process);
-/* VARIABLE (NAME=VALUE, which stays the caller's) in the place of what the environment has of that
- * name. ENOMEM. */
-int oci_process_set(struct oci_process *process, char *variable);
 void oci_process_free(struct oci_process *process);
 
 #endif

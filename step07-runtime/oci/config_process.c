@@ -8,6 +8,7 @@
 
 #include "step01-unshare/call.h"
 #include "step05-overlay/json.h"
+#include "step07-runtime/environment.h"
 #include "step07-runtime/oci/config.h"
 
 #define AT(field)	       JSON_AT(struct oci_process, field)
@@ -105,74 +106,14 @@ oci_process_check(struct oci_process *process)
 	return labels_check(&process->labels) < 0 ? -1 : attrs_check(&process->attrs);
 }
 
-/* By name, and those of one name in their order. */
-static int
-by_name(const void *one, const void *other)
-{
-	char **a = *(char **const *)one, **b = *(char **const *)other;
-	size_t length = strcspn(*a, "="), its = strcspn(*b, "=");
-	int order = strncmp(*a, *b, (length > its ? length : its) + 1);
-
-	return order ? order : (a > b) - (a < b);
-}
-
-/* Of a name that is there twice the later value is meant; most programs would find the earlier.
- * Sorted, because whoever wrote the object may have put a hundred thousand into it. */
-static int
-keep_later(struct oci_process *process)
-{
-	char **env = process->env, ***sorted;
-	size_t count = 0, kept = 0;
-
-	while (env[count])
-		count++;
-	if (!(sorted = calloc(count + 1, sizeof *sorted)))
-		return fail(ENOMEM, "memory for process.env");
-	for (size_t i = 0; i < count; i++)
-		sorted[i] = &env[i];
-	qsort(sorted, count, sizeof *sorted, by_name);
-	for (size_t i = count; i-- > 1;) {
-		size_t name = strcspn(*sorted[i], "=") + 1;
-		if (strncmp(*sorted[i - 1], *sorted[i], name) != 0)
-			continue;
-		*sorted[i - 1] = *sorted[i]; /* in the place of the first of that name */
-		*sorted[i] = NULL;
-	}
-	for (size_t i = 0; i < count; i++)
-		if (env[i])
-			env[kept++] = env[i];
-	env[kept] = NULL;
-	free(sorted);
-	return 0;
-}
-
 int
 oci_process_read(struct json_object *json, struct oci_process *process)
 {
 	*process = (struct oci_process){ .json = json };
 	if (json_fill(json, "process", process_rows, process) < 0 || add_rlimits(process) < 0 ||
-	    keep_later(process) < 0)
+	    environment_tidy(process->env) < 0)
 		return -1;
 	return oci_process_check(process);
-}
-
-int
-oci_process_set(struct oci_process *process, char *variable)
-{
-	size_t name = strcspn(variable, "=") + 1, count = 0;
-	char **env;
-
-	while (process->env[count] && strncmp(process->env[count], variable, name) != 0)
-		count++;
-	if (!process->env[count]) {
-		env = reallocarray(process->env, count + 2, sizeof *env);
-		if (!env)
-			return fail(ENOMEM, "memory for the environment");
-		env[count + 1] = NULL;
-		process->env = env;
-	}
-	process->env[count] = variable;
-	return 0;
 }
 
 void

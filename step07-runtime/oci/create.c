@@ -12,6 +12,7 @@
 #include "step01-unshare/call.h"
 #include "step05-overlay/json.h"
 #include "step05-overlay/tree.h"
+#include "step07-runtime/environment.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/console.h"
@@ -156,7 +157,7 @@ begin(const struct option_row *rows, const struct globals *globals, int argc, ch
 		      stderr);
 	if (service_offer(job->state.dir, globals->root, job->state.id, &job->config.mounts,
 			  &variable) < 0 ||
-	    (variable && oci_process_set(&job->config.process, variable) < 0))
+	    (variable && environment_set(&job->config.process.env, variable) < 0))
 		return -1;
 	return 1;
 }

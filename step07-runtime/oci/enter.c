@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <unistd.h>
 
 #include "step01-unshare/call.h"
 #include "step01-unshare/procfs.h"
@@ -27,17 +28,25 @@ enter_init(struct enter *enter, const struct oci_state *state, const struct oci_
 				 .child = { 0, -1 } };
 }
 
+/* What has to be opened while paths still mean the host's. */
+struct held {
+	int kinds; /* in which the container differs from the caller */
+	int pidfd, proc, cgroup_namespace;
+	int root; /* of a container in the runtime's mount namespace; else −1: that has its own */
+	struct cgroup cgroup;
+	struct seccomp seccomp;
+};
+
 static void
-child(struct enter *enter, struct handshake *shake, struct seccomp *seccomp, int proc,
-      int cgroup_namespace, bool new_user)
+child(struct enter *enter, struct handshake *shake, struct held *held)
 {
 	const struct oci_state *state = enter->state;
 	struct child c = { .config = enter->config,
 			   .process = enter->process,
 			   .user_name = enter->user_name,
 			   .subject = { state->id, state->bundle, "running", state->pid },
-			   .seccomp = seccomp,
-			   .proc = proc,
+			   .seccomp = &held->seccomp,
+			   .proc = held->proc,
 			   .shake = shake,
 			   .old_keyring = state->old_keyring,
 			   .keep = enter->keep,
@@ -45,29 +54,27 @@ child(struct enter *enter, struct handshake *shake, struct seccomp *seccomp, int
 	int root;
 
 	handshake_in_child(shake);
-	if (handshake_wait_go(shake) < 0 || (new_user && idmap_become_root() < 0))
+	if (handshake_wait_go(shake) < 0 ||
+	    ((held->kinds & CLONE_NEWUSER) && idmap_become_root() < 0))
 		handshake_fail(shake);
 	/* after the clone: with nsdelegate nobody may be moved into a cgroup from inside its
 	 * namespace */
-	if (cgroup_namespace >= 0 && call(setns(cgroup_namespace, CLONE_NEWCGROUP),
-					  "setns(%d, CLONE_NEWCGROUP)", cgroup_namespace) < 0)
+	if (held->cgroup_namespace >= 0 &&
+	    call(setns(held->cgroup_namespace, CLONE_NEWCGROUP), "setns(%d, CLONE_NEWCGROUP)",
+		 held->cgroup_namespace) < 0)
 		handshake_fail(shake);
+	if (held->root >= 0 && (fchdir(held->root) < 0 || call(chroot("."), "chroot(\".\")") < 0)) {
+		fail(errno, "chroot into the container's root");
+		handshake_fail(shake);
+	}
 	if ((root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 		fail(errno, "open(\"/\")");
 	if (root < 0 || child_stdio(root, enter->console, false, enter->stdio, c.process) < 0 ||
-	    seccomp_take(seccomp, shake) < 0 || child_become(&c) < 0)
+	    seccomp_take(&held->seccomp, shake) < 0 || child_become(&c) < 0)
 		handshake_fail(shake);
 	child_exec(&c, false);
 	handshake_fail(shake);
 }
-
-/* What has to be opened while paths still mean the host's. */
-struct held {
-	int kinds; /* in which the container differs from the caller */
-	int pidfd, proc, cgroup_namespace;
-	struct cgroup cgroup;
-	struct seccomp seccomp;
-};
 
 /* That of the first process, which may have moved: the container's own must stay empty if it has
  * made others. */
@@ -92,7 +99,7 @@ hold(const struct enter *enter, struct held *held)
 	char path[64];
 
 	*held = (struct held){
-		.pidfd = -1, .proc = -1, .cgroup_namespace = -1, .cgroup = CGROUP_NONE
+		.pidfd = -1, .proc = -1, .cgroup_namespace = -1, .root = -1, .cgroup = CGROUP_NONE
 	};
 	if ((held->pidfd = oci_state_pidfd(enter->state)) < 0 || (held->proc = procfs_open()) < 0)
 		return -1;
@@ -105,6 +112,10 @@ hold(const struct enter *enter, struct held *held)
 	snprintf(path, sizeof path, "/proc/%d/ns/cgroup", pid);
 	if ((held->kinds & CLONE_NEWCGROUP) &&
 	    (held->cgroup_namespace = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		return fail(errno, "open(\"%s\")", path);
+	snprintf(path, sizeof path, "/proc/%d/root", pid);
+	if (enter->config->root.nowhere &&
+	    (held->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return fail(errno, "open(\"%s\")", path);
 	/* what was looked up by number was the container's, if that process is still there: only
 	 * then can the number not have become somebody else's meanwhile */
@@ -122,6 +133,7 @@ release(struct held *held)
 	close_fd(held->pidfd);
 	close_fd(held->proc);
 	close_fd(held->cgroup_namespace);
+	close_fd(held->root);
 	cgroup_close(&held->cgroup);
 	seccomp_free(&held->seccomp);
 	errno = number;
@@ -167,8 +179,7 @@ enter_run(struct enter *enter)
 	if (handshake_open(&shake) < 0)
 		goto out;
 	if (spawn_clone(0, held.cgroup.fd, &enter->child) == 0)
-		child(enter, &shake, &held.seccomp, held.proc, held.cgroup_namespace,
-		      held.kinds & CLONE_NEWUSER);
+		child(enter, &shake, &held);
 	handshake_in_parent(&shake);
 	if (enter->child.pidfd < 0 || handshake_go(&shake, enter->child.pid) < 0 ||
 	    launch_filter(enter->config, enter->process, &held.seccomp, &shake) < 0 ||

@@ -10,6 +10,7 @@
 
 #include "step01-unshare/call.h"
 #include "step05-overlay/json.h"
+#include "step07-runtime/environment.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/console.h"
 #include "step07-runtime/oci/enter.h"
@@ -152,7 +153,7 @@ apply(const struct exec_options *options, char *const command[], struct oci_proc
 		process->labels.selinux = options->label;
 	add_caps(process, &options->caps);
 	for (size_t i = 0; i < options->env.count; i++)
-		if (oci_process_set(process, (char *)(uintptr_t)options->env.item[i]) < 0)
+		if (environment_set(&process->env, (char *)(uintptr_t)options->env.item[i]) < 0)
 			return -1;
 	if (add_groups(&process->user, &options->groups) < 0 ||
 	    set_user(&process->user, options) < 0)

@@ -36,6 +36,7 @@ launch_init(struct launch *launch, const char *id, struct oci_config *config)
 				   .child = { 0, -1 },
 				   .shake = { -1, -1 },
 				   .root_tree = ROOTFS_IN_CHILD,
+				   .mount_namespace = -1,
 				   .rtnl = -1 };
 }
 
@@ -213,11 +214,9 @@ launch_prepare(struct launch *launch)
 	int own = config->ns.kinds | ns_other_kinds(config->join, config->joins);
 	struct stat root;
 
-	if (!(config->ns.kinds & CLONE_NEWNS))
-		return fail(
-			ENOTSUP,
-			"linux.namespaces: the mount namespace has to be a new one: in a joined "
-			"one the root would be turned for everybody who is there");
+	if (config->mount_path &&
+	    (launch->mount_namespace = ns_open_other(config->mount_path, CLONE_NEWNS)) < 0)
+		return -1;
 	if (name && !(own & CLONE_NEWUTS))
 		return fail(EINVAL,
 			    "hostname or domainname %s without a UTS namespace would be the host's",
@@ -261,6 +260,8 @@ launch_unshare(struct launch *launch)
 	int kinds = launch->config->ns.kinds, rtnl = -1, done;
 
 	if (ns_unshare(kinds & ~(AT_CLONE | CLONE_NEWTIME)) < 0 ||
+	    (launch->mount_namespace >= 0 &&
+	     ns_join_fd(launch->mount_namespace, CLONE_NEWNS, launch->config->mount_path) < 0) ||
 	    ((kinds & CLONE_NEWNET) && (rtnl = nl_open(NETLINK_ROUTE)) < 0))
 		return -1;
 	done = handshake_ready_with(&launch->shake, rtnl);
@@ -389,8 +390,9 @@ launch_close(struct launch *launch)
 	scope_release(&launch->scope);
 	close_fd(launch->child.pidfd);
 	close_fd(launch->root_tree);
+	close_fd(launch->mount_namespace);
 	close_fd(launch->rtnl);
-	launch->child.pidfd = launch->root_tree = launch->rtnl = -1;
+	launch->child.pidfd = launch->root_tree = launch->mount_namespace = launch->rtnl = -1;
 	cgroup_close(&launch->cgroup);
 	seccomp_free(&launch->seccomp);
 }

@@ -44,7 +44,7 @@ struct launch {
 	struct spawn child;
 	struct handshake shake;
 	struct seccomp seccomp;
-	int root_tree;
+	int root_tree, mount_namespace;
 	int rtnl;     /* a netlink socket of its network namespace, if that is a new one; −1 */
 	bool entered; /* launch_entered has been there */
 };

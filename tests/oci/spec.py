@@ -448,18 +448,119 @@ def _():
     contains(box.run().err, "netDevices")
 
 
-@test("a mount namespace is the container's own: one that is joined would be turned for others, and stays as it is", needs="root")
+def same_mounts(box, pid):
+    return os.stat(f"/proc/{box.pid}/ns/mnt").st_ino == os.stat(f"/proc/{pid}/ns/mnt").st_ino
+
+
+@test("a mount namespace with a path is joined, exec follows, and the caller's own stays as it is", needs="root")
 def _():
-    with OCI("/bin/sleep", "60", id="other") as other, OCI("/bin/true") as box:
-        other.created()
-        before = read(f"/proc/{other.pid}/mountinfo"), read("/proc/self/mountinfo")
-        for path in (f"/proc/{other.pid}/ns/mnt", "/proc/self/ns/mnt"):
+    other = subprocess.Popen(["unshare", "--mount", "sleep", "60"])
+    try:
+        wait_for(lambda: os.stat(f"/proc/{other.pid}/ns/mnt").st_ino != os.stat("/proc/self/ns/mnt").st_ino, "its namespace")
+        wait_for(lambda: read(f"/proc/{other.pid}/comm") == "sleep\n", "the exec of sleep")
+        with open(TMP + "/word", "w") as file:
+            file.write("given")
+        before = read("/proc/self/mountinfo")
+        with OCI("/bin/sleep", "60") as box:
+            box.namespace("mount", path=f"/proc/{other.pid}/ns/mnt")
+            box.mount("/etc/word", "bind", TMP + "/word", "bind")
+            box.created()
+            check(same_mounts(box, other.pid), "it lives in that namespace")
+            box.ok("start")
+            equal(box.ok("exec", after=["/bin/cat", "/etc/word"]).out, "given")
+            equal(box.ok("exec", after=["/bin/ls", "/"]).out.split(), sorted(os.listdir(ROOTFS)))
+            equal(read("/proc/self/mountinfo"), before)
+        equal(read("/proc/self/mountinfo"), before)
+    finally:
+        other.kill()
+        other.wait()
+
+
+@test("a mount namespace with a path: the caller's own, another kind and a missing one are refused, and nothing is turned", needs="root")
+def _():
+    before = read("/proc/self/mountinfo"), os.readlink("/proc/self/root")
+    for path, words in (
+        ("/proc/self/ns/mnt", "own"),
+        ("/proc/self/ns/uts", "is not a namespace of that kind"),
+        (TMP + "/none", "ENOENT"),
+    ):
+        with OCI("/bin/true") as box:
             box.namespace("mount", path=path)
-            r = box.create()
-            equal(r.status, 1)
-            contains(box.out, "the mount namespace has to be a new one")
-            equal((read(f"/proc/{other.pid}/mountinfo"), read("/proc/self/mountinfo")), before)
-        equal(os.listdir(box.root), ["other"])
+            equal(box.create().status, 1)
+            contains(box.out, words)
+            contains(box.out, path)
+            equal(os.listdir(box.root), [])
+        equal((read("/proc/self/mountinfo"), os.readlink("/proc/self/root")), before)
+
+
+@test("without a mount namespace the caller's is the container's, and has nothing of it, while it is there and after", needs="root")
+def _():
+    before = read("/proc/self/mountinfo")
+    with OCI("/bin/sleep", "60") as box:
+        box.without("mount").linux["maskedPaths"] = ["/proc/interrupts"]
+        box.mount("/tmp")
+        box.mount("/etc", "bind", TMP, "bind", "ro")
+        if KERNEL < (6, 15):
+            equal(box.create().status, 1)
+            contains(box.out, "before Linux 6.15 nothing can be mounted in a root that is attached nowhere")
+            equal((os.listdir(box.root), read("/proc/self/mountinfo")), ([], before))
+            return
+        box.created()
+        equal(read("/proc/self/mountinfo"), before)
+        box.ok("start")
+        check(same_mounts(box, "self"), "the caller's mount namespace")
+        for command, wanted in (
+            ("ls /", "\n".join(sorted(os.listdir(ROOTFS)))),
+            ("touch /tmp/x && ls /tmp", "x"),
+            ("touch /etc/x 2>/dev/null || echo read-only", "read-only"),
+            ("wc -c </proc/interrupts", "0"),
+            ("cat /proc/1/comm", "sleep"),
+            ("echo >/dev/null && test -c /dev/null && echo null", "null"),
+        ):
+            equal(box.ok("exec", after=["/bin/sh", "-c", command]).out.strip(), wanted, command)
+        # who may chroot leaves a chroot by `..`; this one is attached to nothing that `..` could lead to
+        leave = ("import os, sys; os.chroot(sys.argv[1]); os.chdir('/'); os.mkdir('tmp/in'); os.chroot('tmp/in')\n"
+                 "for _ in range(20): os.chdir('..')\n"
+                 "os.chroot('.'); print(*sorted(os.listdir('/')))")  # fmt: skip
+        equal(run([sys.executable, "-c", leave, f"/proc/{box.pid}/root"]).out.split(), sorted(os.listdir(ROOTFS)))
+        os.kill(box.pid, signal.SIGKILL)
+        box.ended().ok("delete")
+        equal(read("/proc/self/mountinfo"), before)
+
+
+@test("a configuration without a process is created, and its start says that there is none", needs="root")
+def _():
+    with OCI() as box:
+        del box.config["process"]
+        box.created()
+        equal(box.status, "created")
+        check(alive(box.pid), "somebody waits at the gate")
+        r = box.call("start")
+        equal(r.status, 1)
+        contains(r.err, "no object `process`")
+        box.ended().ok("delete")
+        r = box.run()
+        equal(r.status, 1)
+        contains(r.err, "no object `process`")
+        equal(os.listdir(box.root), [])
+
+
+@test("mounts are listed in the order in which they were asked for, binds between the others")
+def _():
+    with OCI("/bin/cat", "/proc/self/mountinfo") as box:
+        os.makedirs(TMP + "/tree")
+        wanted = ["/tmp", "/tmp/a", "/tmp/b", "/tmp/c", "/tmp/d"]
+        box.mount("/tmp")
+        box.mount("/tmp/a", "bind", TMP + "/tree", "rbind", "rslave")
+        box.mount("/tmp/b")
+        box.mount("/tmp/c", "bind", TMP + "/tree", "bind", "ro")
+        box.mount("/tmp/d")
+        places = [line.split()[4] for line in box.run().out.splitlines()]
+        places = [place for place in places if place in wanted]
+        equal(sorted(places), wanted)
+        # since Linux 6.8 it is the order of making, and only since 6.15 can a source be copied at its turn
+        if not (6, 8) <= KERNEL < (6, 15):
+            equal(places, wanted)
 
 
 # ---- what else the specification says ------------------------------------------------------------

@@ -33,6 +33,7 @@ ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.environ.get("BUILD") or os.path.join(ROOT, "build")
 STAGE = os.environ.get("BOXSTEP_STAGE") or f"/var/tmp/boxstep-test.{os.getpid()}"
 os.environ["BOXSTEP_STAGE"] = STAGE
+KERNEL = tuple(int(n) for n in re.match(r"(\d+)\.(\d+)", os.uname().release).groups())
 ROOTFS = STAGE + "/rootfs"
 IMAGE_DIR = STAGE + "/images/demo"
 IMAGE = IMAGE_DIR + ":latest"
@@ -45,7 +46,7 @@ IN_VM = os.environ.get("IN_VM") == "1"
 SLOW = 6 if IN_VM else 1  # emulated: every time-out is so much longer
 AS_ROOT = os.geteuid() == 0
 
-__all__ = """ROOT BUILD STAGE ROOTFS IMAGE IMAGE_DIR PROBE TMP USER_ID USER_NAME SUB_FIRST IN_VM SLOW
+__all__ = """ROOT BUILD STAGE KERNEL ROOTFS IMAGE IMAGE_DIR PROBE TMP USER_ID USER_NAME SUB_FIRST IN_VM SLOW
     test service for_steps bad run run_as_user start step program equal differs contains absent matches check
     skip wait_for host_changes explain cgroup2_mount read json os re shutil signal subprocess
     sys time""".split()

@@ -477,7 +477,7 @@ a_root_that_is_none_is_refused(void **state)
 	assert_int_equal(rootfs_open(&file, 0), -1);
 	assert_int_equal(call_error()->number, ENOTDIR);
 	call_forget();
-	assert_int_equal(rootfs_open(&fine, 0), ROOTFS_IN_CHILD);
+	assert_int_equal(rootfs_open(&fine, CLONE_NEWNS), ROOTFS_IN_CHILD);
 }
 
 int

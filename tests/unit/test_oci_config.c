@@ -81,7 +81,7 @@ static const struct {
 	{ "{\"a\":\"\xc0\x80\"}", "config.json" },
 	{ "{/* a comment */}", "config.json" },
 	/* parts that are missing, or of another kind */
-	{ "{}", "process" },
+	{ "{}", "ociVersion" },
 	{ "{\"ociVersion\":\"1.2.0\",\"process\":[]}", "process" },
 	{ "{\"ociVersion\":\"1.2.0\",\"process\":{}}", "cwd" },
 	{ "{" PROCESS "}", "root.path" },
@@ -90,7 +90,6 @@ static const struct {
 	{ "{" PROCESS ",\"root\":{\"path\":7},\"linux\":{" MNT "}}", "path" },
 	{ "{" PROCESS ",\"root\":{\"path\":\"r\",\"readonly\":\"no\"},\"linux\":{" MNT "}}",
 	  "readonly" },
-	{ "{" PROCESS "," ROOT ",\"linux\":{\"namespaces\":[]}}", "mount" },
 	{ "{" PROCESS "," ROOT ",\"linux\":7}", "linux" },
 	{ WITH("\"mounts\":{}"), "mounts" },
 	{ WITH("\"mounts\":[7]"), "mounts" },
@@ -393,6 +392,23 @@ no_profile_is_left_where_there_is_none_or_null(void **state)
 	}
 }
 
+static void
+a_process_and_a_mount_namespace_may_be_missing(void **state)
+{
+	static const char text[] = "{\"ociVersion\":\"1.2.0\"," ROOT
+				   ",\"linux\":{\"namespaces\":[{\"type\":\"pid\"}]}}";
+	struct oci_config config;
+
+	(void)state;
+	assert_int_equal(read_bytes(text, strlen(text), &config), 0);
+	assert_true(config.no_process && config.root.nowhere);
+	oci_config_free(&config);
+	assert_int_equal(read_bytes(WITH_LINUX("\"x\":0"), strlen(WITH_LINUX("\"x\":0")), &config),
+			 0);
+	assert_false(config.no_process || config.root.nowhere);
+	oci_config_free(&config);
+}
+
 /* In less than quadratic time: the alarm ends a test that would take minutes. */
 static void
 of_many_variables_with_one_name_the_last_is_read(void **state)
@@ -547,6 +563,7 @@ main(void)
 		cmocka_unit_test(of_two_members_with_one_name_the_last_is_read),
 		cmocka_unit_test(a_profile_is_left_as_text_and_the_rest_is_read),
 		cmocka_unit_test(no_profile_is_left_where_there_is_none_or_null),
+		cmocka_unit_test(a_process_and_a_mount_namespace_may_be_missing),
 		cmocka_unit_test(of_many_variables_with_one_name_the_last_is_read),
 		cmocka_unit_test(a_fault_behind_a_profile_is_told_by_its_place),
 		cmocka_unit_test(every_part_of_a_whole_configuration_is_read),
