@@ -112,7 +112,8 @@ SOURCES  := $(sort $(wildcard step0*/*.c step0*/*/*.c))
 
 ifdef CROSS
 CPPFLAGS += -isystem $(O)/include
-LINKED   := $(call exists,step01 step02 step03 step04)
+LDFLAGS  += -L$(O)/lib
+LINKED   := $(call exists,step01 step02 step03 step04 $(if $(wildcard $(O)/lib/libjson-c.a),$(filter-out $(APART),$(RUN_PATH))))
 else
 LINKED   := $(PROGRAMS)
 endif

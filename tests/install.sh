@@ -30,7 +30,7 @@ bench) want="$build $rootfs $vm python3 bubblewrap crun $runc strace util-linux"
 demo) want=$demo ;;
 book) want=$book ;;
 site) want=$site ;;
-ci) want="$test $fuzz clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
+ci) want="$test $fuzz clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm" ;;
 *)
     echo "usage: $0 build|rootfs|vm|test|fuzz|coverage|bench|demo|book|site|ci" >&2
     exit 2

@@ -1,0 +1,55 @@
+#!/bin/bash
+# arm64.sh [DIR]: the runtime on the other architecture: Debian's arm64 kernel, emulated, with programs built by
+# CROSS=arm64. DIR (build/arm64) holds what they need of Debian: a kernel, json-c, busybox; downloaded and unpacked
+# there, never installed. Ends with `N passed, N failed, 0 skipped`.
+set -euo pipefail
+
+cd "$(dirname "$(realpath "$0")")/../.."
+dir=$(realpath -m "${1:-build/arm64}") debian=$dir/debian
+export PATH=$PATH:/usr/sbin:/sbin
+mkdir -p "$dir/lib"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+chmod 755 "$scratch"
+
+# apt's lists of another architecture, beside those of this machine, which stay as they are.
+foreign() {
+    apt-get -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User=root \
+        -o Dir::State="$scratch" -o Dir::State::status="$scratch/status" -o Dir::Cache="$scratch" "$@"
+}
+
+fetch() {
+    local kernel
+    touch "$scratch/status"
+    foreign update
+    # the metapackage's version is that of the kernel, behind the name of which the kernel's own stands
+    kernel=$(foreign -s install linux-image-arm64 | awk '$1 == "Inst" && $2 ~ /^linux-image-[0-9]/ { print $2; exit }')
+    (cd "$scratch" && foreign download "$kernel" libjson-c-dev busybox-static)
+    for package in "$scratch"/*.deb; do
+        dpkg -x "$package" "$debian.new"
+    done
+    mv "$debian.new" "$debian"
+}
+
+# A root for a container, and one for the machine, which is moved onto a tmpfs: the first one cannot be pivoted.
+make_initrd() {
+    local root=$scratch/root program
+    mkdir -p "$root"/{bin,proc,sys,dev,new}
+    mkdir -p "$root"/rootfs/{bin,proc,sys,dev,tmp,etc}
+    cp "$debian/bin/busybox" "$root/bin/"
+    for program in step01 step03 step04 boxstep-oci probe; do
+        cp "$dir/$program" "$root/bin/"
+    done
+    cp "$dir/probe" "$root/rootfs/bin/"
+    cp tests/vm/arm64-guest.sh "$root/init"
+    (cd "$root" && find . | cpio -o -H newc --quiet) >"$dir/initrd.cpio"
+}
+
+[ -d "$debian" ] || fetch
+ln -sf "$debian"/usr/lib/*/libjson-c.a "$dir/lib/"
+make -s -j"$(nproc)" CROSS=arm64 O="$dir" all
+make_initrd
+timeout "${SECONDS_MOST:-300}" qemu-system-aarch64 -M virt -cpu cortex-a57 -accel tcg -smp 2 -m 1024 -nographic \
+    -no-reboot -kernel "$(echo "$debian"/boot/vmlinuz-*)" -initrd "$dir/initrd.cpio" \
+    -append "console=ttyAMA0 quiet loglevel=4 panic=-1" </dev/null | tr -d '\r' | tee "$scratch/console"
+grep -q '^[1-9][0-9]* passed, 0 failed, 0 skipped$' "$scratch/console"
