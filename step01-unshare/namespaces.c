@@ -338,10 +338,11 @@ ns_different_kinds(pid_t pid)
 	return kinds;
 }
 
+/* What is at PATH may be no namespace at all, but a FIFO, whose other end would be waited for. */
 static int
 open_path(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	return fd < 0 ? fail(errno, "open(\"%s\") to join a namespace", path) : fd;
 }
@@ -407,12 +408,20 @@ ns_other_kinds(const struct ns_at *at, size_t count)
 int
 ns_join_paths(const struct ns_at *at, size_t count)
 {
+	int fd[NS_KINDS], done = 0;
+	size_t opened = 0;
+
+	/* all before the first is joined: from within a user namespace no path may lead there */
+	for (; opened < count && done == 0; opened++)
+		if ((fd[opened] = open_path(at[opened].path)) < 0)
+			done = -1;
 	for (size_t k = 0; k < NS_KINDS; k++)
-		for (size_t i = 0; i < count; i++)
-			if (at[i].flag == ns_kinds[k].flag &&
-			    ns_join_path(at[i].path, at[i].flag) < 0)
-				return -1;
-	return 0;
+		for (size_t i = 0; i < count && done == 0; i++)
+			if (at[i].flag == ns_kinds[k].flag)
+				done = ns_join_fd(fd[i], at[i].flag, at[i].path);
+	while (opened-- > 0)
+		close_fd(fd[opened]);
+	return done;
 }
 
 /* One that may not be looked at is nobody's to join, and counts as no other. */

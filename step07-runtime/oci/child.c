@@ -140,8 +140,10 @@ build_world(struct launch *launch, int proc)
 {
 	struct oci_config *config = launch->config;
 
+	if (launch->other_user && idmap_become_root() < 0)
+		return -1;
 	if ((config->ns.kinds & CLONE_NEWUSER) &&
-	    (idmap_become_root() < 0 || child_dumpable(true) < 0 || ns_enter_time(&config->ns) < 0))
+	    (child_dumpable(true) < 0 || ns_enter_time(&config->ns) < 0))
 		return -1;
 	return netdev_raise(&config->netdevs) < 0 || names(config) < 0 ||
 			       build_root(launch, proc) < 0

@@ -143,6 +143,9 @@ take_namespaces(const struct raw *raw, struct oci_config *config)
 		if (!flag || (seen & flag))
 			return fail(EINVAL, "linux.namespaces: %s is unknown or there twice",
 				    type ? type : "an entry without type");
+		if (path && path[0] && path[0] != '/')
+			return fail(EINVAL, "linux.namespaces: the path %s of %s is not absolute",
+				    path, type);
 		seen |= flag;
 		if (path && path[0] && flag == CLONE_NEWNS)
 			config->mount_path = path;
@@ -155,6 +158,11 @@ take_namespaces(const struct raw *raw, struct oci_config *config)
 		return fail(EINVAL, "domainname %s without a UTS namespace would be the host's",
 			    config->domainname);
 	config->root.nowhere = !(seen & CLONE_NEWNS);
+	if ((config->root.nowhere && (seen & CLONE_NEWUSER)) ||
+	    (config->mount_path && (config->ns.kinds & CLONE_NEWUSER)))
+		return fail(EINVAL, "linux.namespaces: root of a user namespace may mount nothing "
+				    "in a mount namespace that was there before it: that has to be "
+				    "a new one too");
 	return 0;
 }
 

@@ -184,6 +184,7 @@ run(struct exec_options *options, struct oci_state *state, char *const command[]
 
 	if (oci_config_read(state->dir, "config.json", state->bundle, &config) < 0)
 		return -1;
+	config.no_process = false; /* this one has its own command */
 	if (read_process(options, &config, command, &process) < 0)
 		goto out;
 	enter_init(&enter, state, &config, &process);

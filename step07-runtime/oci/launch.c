@@ -212,6 +212,7 @@ launch_prepare(struct launch *launch)
 	const char *name = config->ns.hostname ? config->ns.hostname : config->domainname;
 	/* a joined one may be that of this process: what is set there is set for the host */
 	int own = config->ns.kinds | ns_other_kinds(config->join, config->joins);
+	int kinds = config->ns.kinds | (own & CLONE_NEWUSER);
 	struct stat root;
 
 	if (config->mount_path &&
@@ -225,7 +226,8 @@ launch_prepare(struct launch *launch)
 		return fail(EINVAL, "linux.netDevices without a network namespace to move them to");
 	if (!launch->layers && stat(config->root.path, &root) < 0)
 		return fail(errno, "root.path \"%s\"", config->root.path);
-	launch_restrict_caps(&config->process, own & CLONE_NEWUSER);
+	launch->other_user = own & CLONE_NEWUSER;
+	launch_restrict_caps(&config->process, launch->other_user);
 	if (attrs_check(&config->process.attrs) < 0 || labels_check(&config->process.labels) < 0 ||
 	    sysctl_check(&config->sysctl, own) < 0 ||
 	    launch_seccomp(config, &config->process, &launch->seccomp) < 0 ||
@@ -237,10 +239,9 @@ launch_prepare(struct launch *launch)
 		      config->idmap.gid_count ? config->idmap.gid[0].outside : getegid()) < 0)
 		return -1;
 	/* sources that only this side can open, while it is still outside of everything */
-	if (!launch->layers &&
-	    (launch->root_tree = rootfs_open(&config->root, config->ns.kinds)) == -1)
+	if (!launch->layers && (launch->root_tree = rootfs_open(&config->root, kinds)) == -1)
 		return -1;
-	if (mounts_open_in_parent(&config->mounts, config->ns.kinds, &config->idmap) < 0 ||
+	if (mounts_open_in_parent(&config->mounts, kinds, &config->idmap) < 0 ||
 	    (config->joins && hooks_stay_outside(config) < 0) || join_namespaces(config) < 0)
 		return -1;
 	return config->ns.kinds & CLONE_NEWUSER ? 0 : ns_prepare_time(&config->ns);

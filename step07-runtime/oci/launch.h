@@ -45,8 +45,9 @@ struct launch {
 	struct handshake shake;
 	struct seccomp seccomp;
 	int root_tree, mount_namespace;
-	int rtnl;     /* a netlink socket of its network namespace, if that is a new one; −1 */
-	bool entered; /* launch_entered has been there */
+	int rtnl;	 /* a netlink socket of its network namespace, if that is a new one; −1 */
+	bool other_user; /* its user namespace is a new or a joined one */
+	bool entered;	 /* launch_entered has been there */
 };
 
 /* Sets what is wanted to nothing: −1 for descriptors, CGROUP_NONE. */

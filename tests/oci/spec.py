@@ -534,12 +534,63 @@ def _():
     equal(read("/proc/self/mountinfo"), before)
 
 
+@test("a user namespace asks for a mount namespace that is new too, or is its own", needs="root")
+def _():
+    maps = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    for where in ({}, {"path": "/proc/1/ns/mnt"}):
+        with OCI("/bin/true") as box:
+            box.namespace("user").linux.update(uidMappings=maps, gidMappings=maps)
+            box.namespace("mount", **where) if where else box.without("mount")
+            r = box.run()
+            equal(r.status, 1)
+            contains(r.err, "root of a user namespace may mount nothing in a mount namespace that was there before it")
+
+
+@test("a user namespace with a path is joined, alone or as a pod's, also while its first process waits at the gate", needs="root")
+def _():
+    maps = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    files = {"user": "user", "network": "net", "ipc": "ipc", "uts": "uts", "mount": "mnt"}
+    with OCI("/bin/sleep", "60", id="first") as first:
+        first.namespace("user").linux.update(uidMappings=maps, gidMappings=maps)
+        first.created()
+        for joined in (["user"], ["user", "network", "ipc", "uts"], list(files)):
+            with OCI("/bin/sleep", "60") as box:
+                for kind in joined:
+                    box.namespace(kind, path=f"/proc/{first.pid}/ns/{files[kind]}")
+                box.mount("/tmp").mount("/tmp/given", "bind", TMP, "bind").created()
+                inside = os.stat(f"/proc/{first.pid}/ns/user").st_ino
+                equal(os.stat(f"/proc/{box.pid}/ns/user").st_ino, inside)
+                matches(read(f"/proc/{box.pid}/status"), r"(?m)^Uid:\t100000\t100000\t100000\t100000$")
+                # nobody of that namespace may look into a process that still has what is the host's
+                equal(os.stat(f"/proc/{box.pid}/mem").st_uid, 0, "it is not dumpable")
+                box.ok("start")
+                text = "touch /tmp/x && ls -d /tmp/x /tmp/given/bundle-box; echo >/dev/null"
+                equal(box.ok("exec", after=["/bin/probe", "ids"]).out.split("uid ")[1].split("\n")[0], "0 0 0")
+                equal(box.ok("exec", after=["/bin/sh", "-c", text]).out, "/tmp/given/bundle-box\n/tmp/x\n")
+
+
+@test("the path of a namespace is absolute, and what it leads to is not waited for", needs="root")
+def _():
+    os.mkfifo(TMP + "/fifo")
+    for kind in ("mount", "network"):
+        for path, words in (
+            ("proc/self/ns/mnt", "linux.namespaces: the path proc/self/ns/mnt of " + kind + " is not absolute"),
+            (TMP + "/fifo", TMP + "/fifo is not a namespace of that kind"),
+        ):
+            with OCI("/bin/true") as box:
+                r = box.namespace(kind, path=path).run()
+                equal(r.status, 1)
+                contains(r.err, words)
+
+
 @test("a configuration without a process is created, and its start says that there is none", needs="root")
 def _():
     with OCI() as box:
         del box.config["process"]
         box.created()
         equal(box.status, "created")
+        equal(box.ok("exec", after=["/bin/ls", "/"]).out.split(), sorted(os.listdir(ROOTFS)), "exec has its own command")
+        equal(box.call("exec", after=["/none"]).status, 255)
         check(alive(box.pid), "somebody waits at the gate")
         r = box.call("start")
         equal(r.status, 1)

@@ -91,6 +91,11 @@ static const struct {
 	{ "{" PROCESS ",\"root\":{\"path\":\"r\",\"readonly\":\"no\"},\"linux\":{" MNT "}}",
 	  "readonly" },
 	{ "{" PROCESS "," ROOT ",\"linux\":7}", "linux" },
+	{ "{" PROCESS "," ROOT ",\"linux\":{\"namespaces\":[{\"type\":\"user\"}]}}",
+	  "mount namespace" },
+	{ "{" PROCESS "," ROOT
+	  ",\"linux\":{\"namespaces\":[{\"type\":\"mount\",\"path\":\"ns\"}]}}",
+	  "absolute" },
 	{ WITH("\"mounts\":{}"), "mounts" },
 	{ WITH("\"mounts\":[7]"), "mounts" },
 	{ WITH("\"mounts\":[{}]"), "destination" },
