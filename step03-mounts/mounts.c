@@ -464,6 +464,10 @@ mount_classic(const struct mount_entry *entry, int root, int target)
 		 entry->spec.source ? entry->spec.source : "", path, entry->spec.type,
 		 flags->classic ? "MS_I_VERSION" : "0", data) == 0)
 		mounted = inside_open(root, entry->spec.target, O_PATH);
+	else if (errno == EINVAL)
+		call_hint("for %s: an option that the kernel does not take, or a root that is "
+			  "attached nowhere, in which mount(2) mounts nothing",
+			  entry->spec.target);
 	free(data);
 	if (mounted < 0)
 		return -1;
@@ -474,6 +478,42 @@ mount_classic(const struct mount_entry *entry, int root, int target)
 }
 
 /* ---- in order ---- */
+
+static bool
+is_mount(int fd)
+{
+	struct statx status;
+
+	return statx(fd, "", AT_EMPTY_PATH, 0, &status) == 0 &&
+	       (status.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
+static int
+change_flags(int mount, const struct mount_flags *flags)
+{
+	return set_bits(mount, flags->one, false) < 0 || set_bits(mount, flags->all, true) < 0
+		       ? -1
+		       : set_spread(mount, flags);
+}
+
+/* ANCHOR: cover */
+/* mount_setattr(2) takes a mount of the caller's namespace or a detached one; what is mounted below
+ * a root that is attached nowhere is neither (EINVAL). There a copy is changed, and covers it. */
+static int
+change_or_cover(int mount, const struct mount_flags *flags, const char *shown)
+{
+	int copy, done = change_flags(mount, flags);
+
+	if (done == 0 || errno != EINVAL || !is_mount(mount))
+		return done;
+	call_forget();
+	if ((copy = detached_copy(mount, "", true)) < 0)
+		return -1;
+	done = change_flags(copy, flags) < 0 ? -1 : detached_attach(copy, mount, shown);
+	close_fd(copy);
+	return done;
+}
+/* ANCHOR_END: cover */
 
 /* `remount`, or propagation alone: what is mounted at the target already. */
 static int
@@ -487,13 +527,9 @@ apply_change(const struct mount_entry *entry, int root)
 	if (flags->remount && !flags->bind && flags->data_count)
 		done = detached_reconfigure(target, flags->data, flags->data_count);
 	if (done == 0)
-		done = set_bits(target, flags->one, false);
-	if (done == 0)
-		done = set_bits(target, flags->all, true);
-	if (done == 0)
-		done = set_spread(target, flags);
+		done = change_or_cover(target, flags, entry->spec.target);
 	close_fd(target);
-	return done;
+	return done < 0 ? call_hint("it was to change the mount on %s", entry->spec.target) : 0;
 }
 
 static bool
@@ -570,7 +606,7 @@ mounts_apply(struct mount_list *list, int root)
 int
 mounts_seal(struct mount_list *list)
 {
-	struct mount_bits read_only = { .set = MOUNT_ATTR_RDONLY };
+	const struct mount_flags read_only = { .one = { .set = MOUNT_ATTR_RDONLY } };
 	int done = 0;
 
 	for (size_t i = 0; i < list->count; i++) {
@@ -578,7 +614,7 @@ mounts_seal(struct mount_list *list)
 		if (entry->tree < 0)
 			continue;
 		if (done == 0)
-			done = detached_change(entry->tree, read_only, 0, false);
+			done = change_or_cover(entry->tree, &read_only, entry->spec.target);
 		close_fd(entry->tree);
 		entry->tree = -1;
 	}

@@ -534,6 +534,42 @@ def _():
     equal(read("/proc/self/mountinfo"), before)
 
 
+@test("in the caller's mount namespace too what is mounted can be made read-only, or spread otherwise, afterwards", needs="root kernel:6.15")
+def _():
+    for entries, command, wanted in (
+        ([("/tmp", "tmpfs", "tmpfs", "ro")], "touch /tmp/x", "Read-only"),
+        ([("/tmp", "tmpfs", "tmpfs", "ro"), ("/tmp/a",)], "touch /tmp/a/x && touch /tmp/x", "Read-only"),
+        ([("/tmp", "tmpfs", "tmpfs", "ro"), ("/tmp",)], "touch /tmp/x && ls /tmp", "x"),
+        ([("/tmp",), ("/tmp", "none", "none", "remount", "ro")], "touch /tmp/x", "Read-only"),
+        ([("/tmp",), ("/tmp", "none", "none", "remount", "bind", "ro")], "touch /tmp/x", "Read-only"),
+        ([("/tmp",), ("/tmp", "none", "none", "rshared")], "touch /tmp/x && ls /tmp", "x"),
+    ):
+        with OCI(*shell(command)) as box:
+            box.without("mount")
+            for entry in entries:
+                box.mount(*entry)
+            r = box.run()
+            contains(r.out + r.err, wanted, str(entries))
+    with OCI(*shell("echo >/dev/null && ls /dev && touch /dev/x")) as box:
+        box.without("mount").config["mounts"][1]["options"].append("ro")
+        r = box.run()
+        contains(r.out, "urandom")
+        contains(r.err, "Read-only")
+
+
+@test("in the caller's mount namespace a change of what is no mount, and what only mount(2) can say, are refused", needs="root kernel:6.15")
+def _():
+    for entry, words in (
+        (("/bin", "none", "none", "remount", "bind", "ro"), "it was to change the mount on /bin"),
+        (("/tmp", "tmpfs", "tmpfs", "iversion"), "attached nowhere, in which mount(2) mounts nothing"),
+    ):
+        with OCI("/bin/true") as box:
+            box.without("mount").mount(*entry)
+            r = box.run()
+            equal(r.status, 1)
+            contains(r.err, words)
+
+
 @test("a user namespace asks for a mount namespace that is new too, or is its own", needs="root")
 def _():
     maps = [{"containerID": 0, "hostID": 100000, "size": 65536}]
