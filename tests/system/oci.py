@@ -464,7 +464,7 @@ def _():
     for change, named in (
         (lambda c: c["root"].update(path="/no/such/root"), "root.path"),
         (lambda c: c["process"].update(cwd="relative"), "process.cwd"),
-        (lambda c: c["linux"].update(namespaces=[]), "linux.namespaces"),
+        (lambda c: c["linux"].update(namespaces=[{}]), "linux.namespaces"),
     ):
         box = OCI()
         change(box.config)
@@ -633,11 +633,11 @@ BAD = [
     ("mounts", [{"destination": "/tmp", "type": "tmpfs", "options": "ro"}], "options"),
     ("mounts", [{"destination": "/tmp", "type": "tmpfs", "options": ["nosuchoption"]}], "nosuchoption"),
     ("linux", REMOVED, "linux"),
-    ("linux.namespaces", REMOVED, "linux.namespaces"),
+    ("linux.namespaces", "mount", "linux.namespaces"),
     ("linux.namespaces", [{"type": "mount"}, {"type": "mount"}], "linux.namespaces: mount"),
     ("linux.namespaces", [{"type": "mount"}, {"type": "nosuch"}], "linux.namespaces: nosuch"),
     ("linux.namespaces", [{"type": "mount"}, {}], "linux.namespaces"),
-    ("linux.namespaces", [{"type": "mount", "path": "/proc/1/ns/mnt"}], "linux.namespaces"),
+    ("linux.namespaces", [{"type": "mount", "path": "/proc/self/ns/mnt"}], "/proc/self/ns/mnt: that namespace is this program's own"),
     ("linux.namespaces", [{"type": "mount"}, {"type": "network", "path": "/no/such"}], "/no/such"),
     ("linux.namespaces", [{"type": "mount"}, {"type": "network", "path": "/proc/self/ns/uts"}], "/proc/self/ns/uts"),
     ("linux.namespaces", [{"type": "mount"}, {"type": "network", "path": "/proc/self/ns/user"}], "not a namespace of that kind"),
