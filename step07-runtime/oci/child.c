@@ -336,6 +336,7 @@ launch_child(struct launch *launch)
 	    (c.proc = procfs_open()) < 0 || launch_unshare(launch) < 0 ||
 	    handshake_wait_go(&launch->shake) < 0 || build_world(launch, c.proc) < 0)
 		handshake_fail(&launch->shake);
+	gate_name(true); /* before READY: after it comes start, and this process may have no turn */
 	c.subject.pid = call_pid();
 	if (child_become(&c) < 0)
 		handshake_fail(&launch->shake);

@@ -233,6 +233,8 @@ command_exec(const struct globals *globals, int argc, char **argv)
 	status = oci_state_status(&state);
 	if (status == OCI_STOPPED)
 		fail(ESRCH, "container not running: %s", state.id);
+	else if (status == OCI_CREATING) /* its root may be the host's still */
+		fail(EBUSY, "container %s is being created", state.id);
 	else if (status == OCI_PAUSED && !options.ignore_paused)
 		fail(EBUSY, "container %s is paused", state.id);
 	else

@@ -24,25 +24,42 @@ gate_make(int dir, unsigned uid, unsigned gid)
 	return 0;
 }
 
-#define AT_THE_GATE "boxstep: gate" /* what such a process is called, until its exec */
+/* What a container's first process is called until its exec: while its world is built, and then. */
+#define IN_THE_MAKING "boxstep: build"
+#define AT_THE_GATE   "boxstep: gate"
+
+void
+gate_name(bool made)
+{
+	prctl(PR_SET_NAME, made ? AT_THE_GATE : IN_THE_MAKING, 0, 0, 0);
+}
 
 int
 gate_hold(int dir)
 {
 	int fd = openat(dir, "exec.fifo", O_PATH | O_CLOEXEC | O_NOFOLLOW);
 
-	/* now: when create has ended, start comes, and this process may not have had a turn since
-	 */
-	prctl(PR_SET_NAME, AT_THE_GATE, 0, 0, 0);
 	return fd < 0 ? fail(errno, "open(\"exec.fifo\", O_PATH)") : fd;
+}
+
+static bool
+is_called(pid_t pid, const char *name)
+{
+	struct process process;
+
+	return process_look(pid, &process) == 0 && strcmp(process.name, name) == 0;
+}
+
+bool
+gate_is_far(pid_t pid)
+{
+	return is_called(pid, IN_THE_MAKING);
 }
 
 bool
 gate_is_closed(pid_t pid)
 {
-	struct process process;
-
-	return process_look(pid, &process) == 0 && strcmp(process.name, AT_THE_GATE) == 0;
+	return is_called(pid, AT_THE_GATE);
 }
 
 /* ANCHOR: wait */

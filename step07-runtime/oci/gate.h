@@ -14,8 +14,11 @@
 /* Before the clone: makes exec.fifo in DIR, owned by UID (that of root in the container). */
 int gate_make(int dir, unsigned uid, unsigned gid);
 
-/* Child, as long as it may: an O_PATH descriptor of the fifo; −1 with the error. From here on it is
- * called a process at the gate, which gate_is_closed reads. */
+/* Names the caller (PR_SET_NAME): before the clone, for the child to have that name from its first
+ * instant; with MADE, child, when its world is built, before its READY. */
+void gate_name(bool made);
+
+/* Child, as long as it may: an O_PATH descriptor of the fifo; −1 with the error. */
 int gate_hold(int dir);
 /* Child: waits; PROC is a checked procfs, FIFO from gate_hold. Gives the descriptor for gate_fail,
  * which the exec closes; −1 with the error. */
@@ -23,7 +26,9 @@ int gate_wait(int proc, int fifo);
 /* Child: sends the recorded error through. */
 void gate_fail(int gate);
 
-/* Whether process PID is on its way there, or waits. */
+/* By the name of process PID: its world is being built, so its root may still be the host's; or it
+ * is on its way to the gate, or waits there. */
+bool gate_is_far(pid_t pid);
 bool gate_is_closed(pid_t pid);
 
 /* start: lets through; PIDFD is that of PID, the waiting process, so that a dead one is not waited

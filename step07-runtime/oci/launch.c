@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -299,13 +300,17 @@ launch_clone(struct launch *launch)
 	struct oci_config *config = launch->config;
 	struct attr_options attrs = config->process.attrs;
 	bool outside = attrs.has_oom_score_adj && (config->ns.kinds & CLONE_NEWUSER);
+	char name[16];
 
 	if (outside)
 		config->process.attrs.has_oom_score_adj = false;
 	if (handshake_open(&launch->shake) < 0)
 		return -1;
+	prctl(PR_GET_NAME, name, 0, 0, 0);
+	gate_name(false);
 	if (spawn_clone(config->ns.kinds & AT_CLONE, launch->cgroup.fd, &launch->child) == 0)
 		launch_child(launch);
+	prctl(PR_SET_NAME, name, 0, 0, 0);
 	handshake_in_parent(&launch->shake);
 	scope_release(&launch->scope); /* the child is in it, or there will be none */
 	if (launch->child.pidfd < 0 || handshake_go(&launch->shake, launch->child.pid) < 0 ||

@@ -108,6 +108,8 @@ oci_state_status(const struct oci_state *state)
 		return OCI_CREATING;
 	if (process_start_time(state->pid) != state->start_time || !state->start_time)
 		return OCI_STOPPED;
+	if (gate_is_far(state->pid))
+		return OCI_CREATING;
 	if (state->cgroup[0] && cgroup_try_open(state->cgroup, &cgroup) == 0) {
 		frozen = cgroup_is_frozen(&cgroup) == 1;
 		cgroup_close(&cgroup);

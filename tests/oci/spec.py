@@ -128,6 +128,23 @@ def _():
         equal(lines(TMP + "/seen"), [host, host, inside, host])
 
 
+@test("while a container is made its status is creating, and exec is refused: its root is the host's still")
+def _():
+    for verb in ("create", "run"):
+        for stage in ("prestart", "createRuntime", "createContainer"):
+            with OCI("/bin/true") as box:
+                words = f"--root {box.root}"
+                oci = program("boxstep-oci")
+                ask = script("ask", f"{oci} {words} exec box /bin/ls / >> {TMP}/said 2>&1\n{oci} {words} state box >> {TMP}/said\n")
+                box.config["hooks"] = {stage: [{"path": ask}]}
+                box.created() if verb == "create" else box.run()
+                said = read(TMP + "/said")
+                contains(said, "container box is being created", stage)
+                contains(said, '"status":"creating"', stage)
+                absent(said, "bin\n", stage)
+                os.unlink(TMP + "/said")
+
+
 @test("what a createContainer hook mounts at the root's path is in the container, and not on the host")
 def _():
     os.makedirs(TMP + "/given")
