@@ -125,12 +125,14 @@ copy_directory(int from, int to, dev_t device, int depth)
 int
 copyup(int from, int to)
 {
-	struct stat status;
+	struct stat status, made;
 
-	if (fstat(from, &status) < 0)
+	if (fstat(from, &status) < 0 || fstat(to, &made) < 0)
 		return fail(errno, "fstat of the directory to copy up");
-	/* EPERM, EINVAL: an owner that this user namespace does not have */
-	if (fchownat(to, "", status.st_uid, status.st_gid, AT_EMPTY_PATH) < 0 && errno != EPERM &&
+	/* Who is not root's already is whom uid= and gid= name.
+	 * EPERM, EINVAL: an owner that this user namespace does not have */
+	if (made.st_uid == 0 && made.st_gid == 0 &&
+	    fchownat(to, "", status.st_uid, status.st_gid, AT_EMPTY_PATH) < 0 && errno != EPERM &&
 	    errno != EINVAL)
 		return fail(errno, "fchownat of the new tmpfs");
 	if (copy_directory(from, to, status.st_dev, 0) < 0)

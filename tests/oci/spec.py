@@ -718,6 +718,16 @@ def _():
     contains(r.err, "idmap on /tmp")
 
 
+@test("a tmpfs that begins with what it covers is whose its options say", needs="root")
+def _():
+    with OCI("/bin/probe", "stat", "/srv", "stat", "/opt") as box:
+        box.mount("/srv", "tmpfs", "tmpfs", "tmpcopyup", "uid=5", "gid=6")
+        box.mount("/opt", "tmpfs", "tmpfs", "tmpcopyup")
+        r = box.run()
+        contains(r.lines[0], " 5:6 ")
+        contains(r.lines[1], " 0:0 ")
+
+
 @test("time offsets have seconds and nanoseconds", needs="root")
 def _():
     with OCI("/bin/sleep", "60") as box:
