@@ -167,6 +167,11 @@ take(struct mount_flags *flags, const char *text, size_t length)
 
 	if (length == 0 || strncasecmp(text, "x-", 2) == 0 || strncmp(text, "comment=", 8) == 0)
 		return 0; /* fstab(5) keeps notes in such words */
+	if (strncmp(text, "idmap=", 6) == 0 || strncmp(text, "ridmap=", 7) == 0)
+		return fail(EINVAL,
+			    "mount option %.*s: no maps of ids are taken from an option; idmap "
+			    "takes the container's, uidMappings and gidMappings give others",
+			    (int)length, text);
 	if (length >= sizeof name)
 		return take_data(flags, text, length);
 	memcpy(name, text, length);

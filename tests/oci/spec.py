@@ -728,6 +728,14 @@ def _():
         contains(r.lines[1], " 0:0 ")
 
 
+@test("maps of ids in the option itself, crun's idmap=uids=…, are refused: not taken they would give files away")
+def _():
+    box = OCI("/bin/true").mount("/tmp", "none", TMP, "bind", "idmap=uids=0-5-10;gids=0-7-10")
+    r = box.run()
+    equal(r.status, 1)
+    contains(r.err, "mount option idmap=uids=0-5-10;gids=0-7-10: no maps of ids are taken from an option")
+
+
 @test("time offsets have seconds and nanoseconds", needs="root")
 def _():
     with OCI("/bin/sleep", "60") as box:
