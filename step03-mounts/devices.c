@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -148,6 +149,22 @@ make_node_of(const struct device_node *node, int root)
 
 /* ---- links ---- */
 
+/* A file that is mounted there goes too: podman mounts every device of the host for --privileged in
+ * a user namespace. */
+static int
+remove_file(const char *name, int directory)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d/%s", directory, name);
+	if (unlinkat(directory, name, 0) == 0)
+		return 0;
+	if (errno != EBUSY || call(umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW),
+				   "umount2(\"%s\", MNT_DETACH|UMOUNT_NOFOLLOW)", path) < 0)
+		return -1;
+	return unlinkat(directory, name, 0);
+}
+
 /* A /dev/ptmx that is the host's multiplexer makes terminals of the host: replaced. Other files
  * that an image has in these places are left as they are. */
 static int
@@ -157,7 +174,7 @@ make_link(const char *name, const char *target, int directory)
 
 	if (done < 0 && errno == EEXIST && strcmp(name, "ptmx") != 0)
 		done = 0;
-	else if (done < 0 && errno == EEXIST && unlinkat(directory, name, 0) == 0)
+	else if (done < 0 && errno == EEXIST && remove_file(name, directory) == 0)
 		done = symlinkat(target, directory, name);
 	return done < 0 ? fail(errno, "symlinkat(\"%s\") of /dev/%s inside the root", target, name)
 			: 0;

@@ -736,6 +736,14 @@ def _():
     contains(r.err, "mount option idmap=uids=0-5-10;gids=0-7-10: no maps of ids are taken from an option")
 
 
+@test("a multiplexer of the host's that is mounted on /dev/ptmx, as by podman --privileged, makes no terminals: replaced", needs="root")
+def _():
+    with OCI(*shell("readlink /dev/ptmx; exec 3<>/dev/ptmx; ls /dev/pts")) as box:
+        box.mount("/dev/ptmx", "bind", "/dev/ptmx", "bind")
+        r = box.run()
+        equal((r.status, r.err, r.lines), (0, "", ["pts/ptmx", "0", "ptmx"]))
+
+
 @test("time offsets have seconds and nanoseconds", needs="root")
 def _():
     with OCI("/bin/sleep", "60") as box:
