@@ -41,6 +41,15 @@ may_not_execute(const char *path)
 	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 && errno == EACCES;
 }
 
+/* execve(2) refuses what is no file, a directory too, by EACCES. */
+static bool
+is_no_file(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+}
+
 /* Looks for NAME in the directories of PATH. Gives 0 and the file in FOUND; −1 with ENOENT, or with
  * EACCES when a file of that name is there but is not executable. */
 static int
@@ -204,7 +213,7 @@ exec_find(const char *name, char *const envp[], char path[EXEC_PATH], bool check
 		fail(errno, "execve(\"%s\")", path);
 		return refused(NOT_FOUND, NULL);
 	}
-	fail(may_not_execute(path) ? EACCES : ENOEXEC, "execve(\"%s\")", path);
+	fail(may_not_execute(path) || is_no_file(path) ? EACCES : ENOEXEC, "execve(\"%s\")", path);
 	return refused(NOT_RUNNABLE, cause);
 }
 

@@ -744,6 +744,14 @@ def _():
         equal((r.status, r.err, r.lines), (0, "", ["pts/ptmx", "0", "ptmx"]))
 
 
+@test("a directory for a command is what the kernel calls it: EACCES, which callers make 126 of", needs="root")
+def _():
+    with OCI("/bin/sleep", "60") as box:
+        box.created().ok("start")
+        r = box.call("exec", after=["/etc"])
+        contains(r.err, 'execve("/etc"): EACCES: Permission denied; it is a directory')
+
+
 @test("time offsets have seconds and nanoseconds", needs="root")
 def _():
     with OCI("/bin/sleep", "60") as box:
