@@ -171,14 +171,17 @@ check_maps(const struct oci_config *config)
 {
 	const struct idmap_options *idmap = &config->idmap;
 	bool own = config->ns.kinds & CLONE_NEWUSER;
+	/* of one that is joined podman repeats the maps: they say who is root there, and they are
+	 * those of a mount with idmap */
+	bool any = own || (ns_other_kinds(config->join, config->joins) & CLONE_NEWUSER);
 
 	if (idmap_check(idmap->uid, idmap->uid_count, "linux.uidMappings") < 0 ||
 	    idmap_check(idmap->gid, idmap->gid_count, "linux.gidMappings") < 0)
 		return -1;
-	if (!own && (idmap->uid_count || idmap->gid_count))
+	if (!any && (idmap->uid_count || idmap->gid_count))
 		return fail(EINVAL,
-			    "linux.uidMappings, gidMappings: without a new user namespace there "
-			    "is nothing to map");
+			    "linux.uidMappings, gidMappings: without a user namespace there is "
+			    "nothing to map");
 	if (own && (!idmap->uid_count || !idmap->gid_count))
 		return fail(EINVAL, "linux.uidMappings, gidMappings: a user namespace needs both");
 	return 0;

@@ -317,7 +317,8 @@ launch_clone(struct launch *launch)
 	    /* who listens is told one thing after the other */
 	    (call_mode != CALL_SILENT && raise_lo(launch) < 0) ||
 	    (!config->joins && apply_devices(launch) < 0) ||
-	    idmap_write(&config->idmap, launch->child.pid) < 0 ||
+	    ((config->ns.kinds & CLONE_NEWUSER) &&
+	     idmap_write(&config->idmap, launch->child.pid) < 0) ||
 	    /* root of a user namespace may not lower it */
 	    (outside && attrs_oom_score_adj(&attrs, -1, launch->child.pid) < 0))
 		return -1;

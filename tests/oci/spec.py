@@ -752,6 +752,25 @@ def _():
         contains(r.err, 'execve("/etc"): EACCES: Permission denied; it is a directory')
 
 
+@test("who joins a user namespace may repeat its maps, as podman does: root there, they are not written", needs="root")
+def _():
+    maps = [{"containerID": 0, "hostID": 100000, "size": 1000}]
+    root = TMP + "/root"
+    subprocess.run(["cp", "-a", ROOTFS, root], check=True)
+    subprocess.run(["chown", "-R", "-h", "100000:100000", root], check=True)
+    os.chmod(TMP, 0o755)
+    with OCI("/bin/sleep", "60", id="first", rootfs=root) as first, OCI("/bin/sleep", "60", rootfs=root) as box:
+        first.namespace("user")
+        first.linux.update(uidMappings=maps, gidMappings=maps)
+        first.created()
+        box.namespace("user", path=f"/proc/{first.pid}/ns/user")
+        box.linux.update(uidMappings=maps, gidMappings=maps)
+        box.created()
+        equal(os.readlink(f"/proc/{box.pid}/ns/user"), os.readlink(f"/proc/{first.pid}/ns/user"))
+        box.ok("start")
+        matches(read(f"/proc/{box.pid}/status"), r"^Uid:\t100000\t")
+
+
 @test("time offsets have seconds and nanoseconds", needs="root")
 def _():
     with OCI("/bin/sleep", "60") as box:
