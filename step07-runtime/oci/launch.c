@@ -107,7 +107,13 @@ launch_filter(const struct oci_config *config, const struct oci_process *process
 void
 launch_restrict_caps(struct oci_process *process, bool new_user)
 {
-	uint64_t missing = caps_restrict(&process->caps, caps_available(new_user));
+	uint64_t missing;
+
+	/* What root executes has the rights without ambient ones: nothing is lost when buildah asks
+	 * for these and makes none inheritable. */
+	if (process->user.uid == 0)
+		process->caps.ambient &= process->caps.inheritable;
+	missing = caps_restrict(&process->caps, caps_available(new_user));
 
 	if (process->unknown_cap) {
 		fail(EINVAL, "process.capabilities: %s is not known here, and left out",

@@ -814,11 +814,22 @@ def _():
 @test("an ambient one that is not inheritable, as others' own `spec` writes it, is told and left out", needs="root")
 def _():
     with OCI("/bin/probe", "caps") as box:
+        box.process["user"] = {"uid": 1000, "gid": 1000}
         box.process["capabilities"].update(inheritable=["CAP_KILL"], ambient=["CAP_CHOWN", "CAP_KILL"])
         r = box.run()
         equal(r.status, 0)
         matches(r.err, r"warning: process.capabilities: CAP_CHOWN cannot be granted, and is left out$")
         matches(r.out, r"^ambient 0+20$")  # CAP_KILL
+
+
+@test("root loses nothing by an ambient one that is not inheritable, as buildah asks for each: that is not told", needs="root")
+def _():
+    with OCI("/bin/probe", "caps") as box:
+        box.process["capabilities"].update(inheritable=["CAP_KILL"], ambient=["CAP_CHOWN", "CAP_KILL"])
+        r = box.run()
+        equal((r.status, r.err), (0, ""))
+        matches(r.out, r"^ambient 0+20$")  # CAP_KILL
+        matches(r.out, r"^effective 0*[0-9a-f]*[13579bdf]$")  # CAP_CHOWN
 
 
 @test("one that is not known and one that this host does not grant are each told", needs="root")
