@@ -110,7 +110,7 @@ rootfs_attach(const struct rootfs_options *options, int tree)
 	if (!options->nowhere && ns_private_mounts() < 0)
 		return -1;
 	if (root < 0 && (root = detached_copy(AT_FDCWD, options->path, true)) < 0)
-		return -1;
+		return options->nowhere ? ns_hint_rights(0) : -1;
 	/* a copy made outside still has the host's mounts as its peers */
 	if (detached_change(root, (struct mount_bits){ 0 }, MS_PRIVATE, true) == 0 &&
 	    put_in_place(options, root) == 0)

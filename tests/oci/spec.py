@@ -587,6 +587,24 @@ def _():
             contains(r.err, words)
 
 
+@test("an ordinary user without any namespace is told what is missing, and in a user namespace of their own needs no more", needs="root user kernel:6.15")
+def _():
+    with OCI("/bin/ls", "/", capabilities={}) as box:
+        box.linux["namespaces"] = []
+        box.config["mounts"][2]["options"] = ["newinstance", "ptmxmode=0666"]
+        call = box.write().argv("run", "--bundle", box.bundle)
+        os.makedirs(box.root)
+        os.chown(box.root, USER_ID, USER_ID)
+        r = run_as_user(call)
+        equal(r.status, 1)
+        contains(r.err, "needs root, or a user namespace first")
+        equal(os.listdir(box.root), [])
+        box.linux["namespaces"] = [{"type": "pid"}]
+        box.write()
+        r = run_as_user(["unshare", "--map-root-user", "--mount", *call])
+        equal((r.status, r.out.split()), (0, sorted(os.listdir(ROOTFS))))
+
+
 @test("a user namespace asks for a mount namespace that is new too, or is its own", needs="root")
 def _():
     maps = [{"containerID": 0, "hostID": 100000, "size": 65536}]
