@@ -32,7 +32,8 @@ enter_init(struct enter *enter, const struct oci_state *state, const struct oci_
 struct held {
 	int kinds; /* in which the container differs from the caller */
 	int pidfd, proc, cgroup_namespace;
-	int root; /* of a container in the runtime's mount namespace; else −1: that has its own */
+	int root; /* where the mount namespace does not lead to it: it is attached nowhere, or the
+		   * caller is in that namespace already, with another root; else −1 */
 	struct cgroup cgroup;
 	struct seccomp seccomp;
 };
@@ -114,7 +115,7 @@ hold(const struct enter *enter, struct held *held)
 	    (held->cgroup_namespace = open(path, O_RDONLY | O_CLOEXEC)) < 0)
 		return fail(errno, "open(\"%s\")", path);
 	snprintf(path, sizeof path, "/proc/%d/root", pid);
-	if (enter->config->root.nowhere &&
+	if ((enter->config->root.nowhere || !(held->kinds & CLONE_NEWNS)) &&
 	    (held->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return fail(errno, "open(\"%s\")", path);
 	/* what was looked up by number was the container's, if that process is still there: only

@@ -654,6 +654,20 @@ def _():
                 contains(r.err, words)
 
 
+@test("exec runs in the container's root from whatever mount namespace and root it is called", needs="root kernel:6.15")
+def _():
+    for mounts in ("own", "inherited"):
+        with OCI("/bin/sleep", "60") as box:
+            if mounts == "inherited":
+                box.without("mount")
+            box.created().ok("start")
+            call = [*box.argv("exec"), "/bin/ls", "/"]
+            inside = ["nsenter", f"--mount=/proc/{box.pid}/ns/mnt", "--root=/"]
+            for where in ([], ["unshare", "--mount"], inside):
+                r = run([*where, *call])
+                equal((r.status, r.out.split()), (0, sorted(os.listdir(ROOTFS))), f"{mounts} {where}")
+
+
 @test("a configuration without a process is created, and its start says that there is none", needs="root")
 def _():
     with OCI() as box:
