@@ -609,7 +609,8 @@ mounts_seal(struct mount_list *list)
 	const struct mount_flags read_only = { .one = { .set = MOUNT_ATTR_RDONLY } };
 	int done = 0;
 
-	for (size_t i = 0; i < list->count; i++) {
+	/* from the innermost on: a cover is a copy of all that is mounted below it */
+	for (size_t i = list->count; i-- > 0;) {
 		struct mount_entry *entry = &list->entry[i];
 		if (entry->tree < 0)
 			continue;
