@@ -297,10 +297,22 @@ groups_text(size_t count, const gid_t *groups)
 	return strcat(text, "]");
 }
 
+static bool groups_are_kept;
+
+void
+idmap_keep_groups(bool keep)
+{
+	groups_are_kept = keep;
+}
+
 int
 idmap_set_groups(size_t count, const gid_t *groups)
 {
-	bool deny = says_deny();
+	bool deny;
+
+	if (groups_are_kept)
+		return 0;
+	deny = says_deny();
 
 	/* a container can make the file say so, to keep the groups of whoever enters it: it is
 	 * believed where there are none, and else only if the kernel says the same */

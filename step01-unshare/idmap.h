@@ -50,6 +50,9 @@ bool idmap_has_range(void);
  */
 int idmap_write(const struct idmap_options *options, pid_t pid);
 
+/* With true, idmap_set_groups leaves this process and its children the groups that they have. */
+void idmap_keep_groups(bool keep);
+
 /* setgroups(2). Gives 0; 1 when this user namespace denies it for
  * good (/proc/self/setgroups), so that the groups stay; −1 with the error. */
 int idmap_set_groups(size_t count, const gid_t *groups);

@@ -103,11 +103,9 @@ build_root(struct launch *launch, int proc)
 	int tree = launch->root_tree, root;
 
 	config->root.in_place = config->hooks && !launch->layers && !config->mount_path;
-	if (mounts_open(&config->mounts) < 0)
-		return -1;
-	if (launch->layers && tree < 0 && (tree = overlay_mount(launch->layers)) < 0)
-		return -1;
-	if ((root = rootfs_attach(&config->root, tree)) < 0)
+	if (mounts_open(&config->mounts) < 0 ||
+	    (launch->layers && tree < 0 && (tree = overlay_mount(launch->layers)) < 0) ||
+	    (root = rootfs_attach(&config->root, tree)) < 0)
 		return -1;
 	if (mounts_apply(&config->mounts, root) < 0 ||
 	    devices_make(&config->devices, &config->mounts, root) < 0 ||
@@ -329,6 +327,7 @@ launch_child(struct launch *launch)
 			   .die_with_parent = launch->die_with_parent };
 	int gate = -1;
 
+	idmap_keep_groups(config->keep_groups);
 	handshake_in_child(&launch->shake);
 	hooks_forget();
 	close_fd(launch->scope.hold); /* a copy of the parent's */

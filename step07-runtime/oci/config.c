@@ -334,18 +334,18 @@ refuse_rdt(struct json_object *json)
 	return fail(ENOTSUP, "config.json asks for linux.intelRdt, which this runtime does not do");
 }
 
-/* Annotations of ours. */
+/* Annotations of ours, and crun's of podman's --group-add keep-groups. */
 static void
 take_annotations(struct oci_config *config)
 {
-	const char *init = NULL, *seccomp = NULL;
+	const char *init, *seccomp, *keep;
 	bool bad;
 
-	if (!config->annotations)
-		return;
 	init = json_text(config->annotations, "boxstep.init", &bad);
 	seccomp = json_text(config->annotations, "boxstep.seccomp", &bad);
+	keep = json_text(config->annotations, "run.oci.keep_original_groups", &bad);
 	config->user_name = json_text(config->annotations, "boxstep.user", &bad);
+	config->keep_groups = keep && strcmp(keep, "1") == 0;
 	config->init = init && strcmp(init, "true") == 0;
 	config->seccomp_default = seccomp && strcmp(seccomp, "default") == 0;
 }

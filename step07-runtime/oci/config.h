@@ -77,8 +77,9 @@ struct oci_config {
 	struct json_object *annotations; /* an object, or NULL */
 	struct json_object *hooks;	 /* checked; or NULL: hooks.h */
 	struct netdev_list netdevs;
-	/* annotations of ours: what the specification has no words for */
+	/* annotations of ours, and one of crun's: what the specification has no words for */
 	bool init;	       /* boxstep.init=true: a built-in init as PID 1 */
+	bool keep_groups;      /* run.oci.keep_original_groups=1: those of the caller */
 	bool seccomp_default;  /* boxstep.seccomp=default: the built-in profile */
 	const char *user_name; /* boxstep.user=NAME[:GROUP]: looked up in the root; NULL: none */
 };

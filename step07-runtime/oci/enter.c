@@ -54,6 +54,7 @@ child(struct enter *enter, struct handshake *shake, struct held *held)
 			   .die_with_parent = enter->die_with_parent };
 	int root;
 
+	idmap_keep_groups(enter->config->keep_groups);
 	handshake_in_child(shake);
 	if (handshake_wait_go(shake) < 0 ||
 	    ((held->kinds & CLONE_NEWUSER) && idmap_become_root() < 0))
@@ -106,9 +107,8 @@ hold(const struct enter *enter, struct held *held)
 		return -1;
 	held->kinds = ns_different_kinds(pid);
 	launch_restrict_caps(enter->process, held->kinds & CLONE_NEWUSER);
-	if (launch_seccomp(enter->config, enter->process, &held->seccomp) < 0)
-		return -1;
-	if (enter->state->cgroup[0] && open_cgroup(enter, &held->cgroup) < 0)
+	if (launch_seccomp(enter->config, enter->process, &held->seccomp) < 0 ||
+	    (enter->state->cgroup[0] && open_cgroup(enter, &held->cgroup) < 0))
 		return -1;
 	snprintf(path, sizeof path, "/proc/%d/ns/cgroup", pid);
 	if ((held->kinds & CLONE_NEWCGROUP) &&

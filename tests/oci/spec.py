@@ -804,6 +804,23 @@ def _():
         matches(read(f"/proc/{box.pid}/status"), r"^Uid:\t100000\t")
 
 
+@test("the caller's groups are left behind, if no annotation of podman's --group-add keep-groups asks for them, of exec too", needs="root")
+def _():
+    def groups(argv):
+        r = run(["setpriv", "--groups", "4,5", *argv])
+        equal((r.status, r.err), (0, ""))
+        return [line for line in r.lines if line.startswith("groups")]
+
+    for annotations, wanted in (({}, ["groups"]), ({"run.oci.keep_original_groups": "1"}, ["groups 4 5"])):
+        with OCI("/bin/sleep", "60") as box:
+            box.config["annotations"] = annotations
+            box.created().ok("start")
+            equal(groups([*box.argv("exec"), "/bin/probe", "ids"]), wanted)
+        with asked("ids") as box:
+            box.config["annotations"] = annotations
+            equal(groups(box.write().argv("run", "--bundle", box.bundle)), wanted)
+
+
 @test("time offsets have seconds and nanoseconds", needs="root")
 def _():
     with OCI("/bin/sleep", "60") as box:
