@@ -241,6 +241,24 @@ def _():
     equal(r.out.split(), ["0", "700000", "2000"])
 
 
+@test("podman's --userns container:NAME joins it as its root, and --privileged beside --userns auto has terminals", NEEDS)
+def _():
+    with Container("mapped", "--uidmap", "0:300000:5000", "--gidmap", "0:400000:5000"):
+        r = once("--userns", "container:mapped", IMAGE_NAME, "sh", "-c", "cat /proc/self/uid_map; id -u; touch /new && stat -c %u /new")
+        equal(r.out.split(), ["0", "300000", "5000", "0", "0"])
+    words = ["--privileged", "--uidmap", "0:300000:5000", "--gidmap", "0:400000:5000"]
+    equal(once(*words, IMAGE_NAME, "sh", "-c", "exec 3<>/dev/ptmx; ls /dev/pts").out.split(), ["0", "ptmx"])
+
+
+@test("podman build runs its steps, says nothing of its own, and ends by the status of the one that fails", NEEDS)
+def _():
+    with open(TMP + "/Containerfile", "w") as file:
+        file.write(f"FROM {IMAGE_NAME}\nRUN id -u\nUSER app\nRUN id -u; exit 3\n")
+    r = run(podman("build", "--no-cache", "--network", "none", TMP), timeout=LIMIT)
+    equal((r.status, [line for line in r.lines if line.isdigit()]), (3, ["0", "1000"]))
+    absent(r.out + r.err, "boxstep-oci:")
+
+
 @test("podman's container with a read-only root, no capabilities and limits has them", NEEDS)
 def _():
     look = "touch /no 2>&1; touch /tmp/yes && echo tmp; grep -E 'Cap|NoNew' /proc/self/status"
