@@ -1,5 +1,5 @@
 /*
- * process.c: four fields of /proc/PID/stat. Follows proc_pid_stat(5).
+ * process.c: five fields of /proc/PID/stat. Follows proc_pid_stat(5).
  * Explained in book/04-cgroups.md.
  */
 #include <fcntl.h>
@@ -10,13 +10,16 @@
 
 #include "step04-cgroups/process.h"
 
+#define PF_FORKNOEXEC 0x40U /* in the flags, since 2.2; of include/linux/sched.h of the kernel */
+
 int
 process_look(pid_t pid, struct process *process)
 {
 	char path[32], text[1024];
 	const char *name, *end;
+	unsigned flags;
 	ssize_t length;
-	int fd;
+	int fd, found;
 
 	snprintf(path, sizeof path, "/proc/%d/stat", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -31,12 +34,21 @@ process_look(pid_t pid, struct process *process)
 	if (!end || !name)
 		return -1;
 	snprintf(process->name, sizeof process->name, "%.*s", (int)(end - name - 1), name + 1);
-	return sscanf(end + 1,
-		      " %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
-		      " %*s %*s %" SCNu64,
-		      &process->state, &process->parent, &process->start) == 3
-		       ? 0
-		       : -1;
+	found = sscanf(end + 1,
+		       " %c %d %*s %*s %*s %*s %u %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
+		       " %*s %*s %" SCNu64,
+		       &process->state, &process->parent, &flags, &process->start);
+	process->executed = found == 4 && !(flags & PF_FORKNOEXEC);
+	return found == 4 ? 0 : -1;
+}
+
+bool
+process_is_fork(pid_t pid, const char *name)
+{
+	struct process process;
+
+	return process_look(pid, &process) == 0 && !process.executed &&
+	       strcmp(process.name, name) == 0;
 }
 
 uint64_t

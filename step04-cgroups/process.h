@@ -7,6 +7,7 @@
 #ifndef BOXSTEP_PROCESS_H
 #define BOXSTEP_PROCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -14,11 +15,16 @@ struct process {
 	char name[16];	/* of its program, or what it has called itself: PR_SET_NAME */
 	char state;	/* 'R', 'S', … 'Z': ended, and not yet waited for */
 	pid_t parent;	/* 0: outside of this PID namespace */
+	bool executed;	/* a program, since it was forked */
 	uint64_t start; /* clock ticks after boot */
 };
 
 /* Fills *PROCESS, zombies included. Gives 0, or −1 when there is no process PID. */
 int process_look(pid_t pid, struct process *process);
+
+/* Has PID executed nothing since it was forked, and is called NAME? Any program may take a name;
+ * such a process can only have it from who forked it. */
+bool process_is_fork(pid_t pid, const char *name);
 
 /* When it began; 0: it is gone, or a zombie. */
 uint64_t process_start_time(pid_t pid);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -42,24 +41,16 @@ gate_hold(int dir)
 	return fd < 0 ? fail(errno, "open(\"exec.fifo\", O_PATH)") : fd;
 }
 
-static bool
-is_called(pid_t pid, const char *name)
-{
-	struct process process;
-
-	return process_look(pid, &process) == 0 && strcmp(process.name, name) == 0;
-}
-
 bool
 gate_is_far(pid_t pid)
 {
-	return is_called(pid, IN_THE_MAKING);
+	return process_is_fork(pid, IN_THE_MAKING);
 }
 
 bool
 gate_is_closed(pid_t pid)
 {
-	return is_called(pid, AT_THE_GATE);
+	return process_is_fork(pid, AT_THE_GATE);
 }
 
 /* ANCHOR: wait */

@@ -145,6 +145,20 @@ def _():
                 os.unlink(TMP + "/said")
 
 
+@test("a command that takes the name of a container in the making, or at the gate, is running all the same")
+def _():
+    for name in ("boxstep: build", "boxstep: gate"):
+        with OCI(*shell(f"echo -n '{name}' >/proc/$$/comm; sleep 60; :")) as box:
+            box.created().ok("start")
+            wait_for(lambda: "sleep 60" in read(f"/proc/{box.pid}/cmdline"), "the exec")
+            wait_for(lambda: read(f"/proc/{box.pid}/comm") == name + "\n", "the other name")
+            equal(box.status, "running")
+            equal(box.ok("exec", after=["/bin/echo", "in"]).out, "in\n")
+            r = box.call("start")
+            equal(r.status, 1)
+            contains(r.err, "not in the state created")
+
+
 @test("what a createContainer hook mounts at the root's path is in the container, and not on the host")
 def _():
     os.makedirs(TMP + "/given")
