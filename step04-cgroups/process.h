@@ -23,7 +23,7 @@ struct process {
 int process_look(pid_t pid, struct process *process);
 
 /* Has PID executed nothing since it was forked, and is called NAME? Any program may take a name;
- * such a process can only have it from who forked it. */
+ * this process is still the program that forked it. */
 bool process_is_fork(pid_t pid, const char *name);
 
 /* When it began; 0: it is gone, or a zombie. */
