@@ -592,6 +592,21 @@ out:
 }
 /* ANCHOR_END: apply */
 
+/* A later change may have covered what is still to be sealed with a copy of itself: that is meant.
+ */
+static void
+find_again(struct mount_entry *entry, int root)
+{
+	int top = entry->tree < 0 ? -1 : inside_open(root, entry->spec.target, O_PATH);
+
+	if (top < 0 || !same_file(top, entry->tree)) {
+		close_fd(top);
+		return;
+	}
+	close_fd(entry->tree);
+	entry->tree = top;
+}
+
 int
 mounts_apply(struct mount_list *list, int root)
 {
@@ -600,6 +615,8 @@ mounts_apply(struct mount_list *list, int root)
 	for (size_t i = 0; i < list->count; i++)
 		if (apply_entry(&list->entry[i], root) < 0)
 			return -1;
+	for (size_t i = 0; i < list->count; i++)
+		find_again(&list->entry[i], root);
 	return 0;
 }
 

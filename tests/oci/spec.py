@@ -572,6 +572,7 @@ def _():
         ([("/tmp", "tmpfs", "tmpfs", "ro"), ("/tmp/a",)], "touch /tmp/a/x && touch /tmp/x", "Read-only"),
         ([("/tmp", "tmpfs", "tmpfs", "ro"), ("/tmp",)], "touch /tmp/x && ls /tmp", "x"),
         ([("/tmp", "tmpfs", "tmpfs", "ro"), ("/tmp/a", "tmpfs", "tmpfs", "ro")], "touch /tmp/a/x", "Read-only"),
+        ([("/tmp",), ("/tmp/a", "tmpfs", "tmpfs", "ro"), ("/tmp", "none", "none", "remount", "ro")], "touch /tmp/a/x", "Read-only"),
         ([("/tmp",), ("/tmp", "none", "none", "remount", "ro")], "touch /tmp/x", "Read-only"),
         ([("/tmp",), ("/tmp", "none", "none", "remount", "bind", "ro")], "touch /tmp/x", "Read-only"),
         ([("/tmp",), ("/tmp", "none", "none", "rshared")], "touch /tmp/x && ls /tmp", "x"),
