@@ -405,19 +405,38 @@ ns_other_kinds(const struct ns_at *at, size_t count)
 	return kinds;
 }
 
+/* Rights over a namespace come from the user namespace that owns it, ioctl_ns(2). */
+static bool
+is_owned_by(int fd, int user)
+{
+	int owner = ioctl(fd, NS_GET_USERNS);
+	struct stat a, b;
+	bool is = owner >= 0 && fstat(owner, &a) == 0 && fstat(user, &b) == 0 &&
+		  a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+
+	close_fd(owner);
+	return is;
+}
+
 int
 ns_join_paths(const struct ns_at *at, size_t count)
 {
-	int fd[NS_KINDS], done = 0;
+	enum { AS_CALLER, USER, AS_ITS_ROOT, TURNS };
+	int fd[NS_KINDS], user = -1, done = 0;
 	size_t opened = 0;
 
 	/* all before the first is joined: from within a user namespace no path may lead there */
-	for (; opened < count && done == 0; opened++)
+	for (; opened < count && done == 0; opened++) {
 		if ((fd[opened] = open_path(at[opened].path)) < 0)
 			done = -1;
-	for (size_t k = 0; k < NS_KINDS; k++)
+		if (at[opened].flag == CLONE_NEWUSER)
+			user = fd[opened];
+	}
+	for (int turn = AS_CALLER; turn < TURNS; turn++)
 		for (size_t i = 0; i < count && done == 0; i++)
-			if (at[i].flag == ns_kinds[k].flag)
+			if (turn == (at[i].flag == CLONE_NEWUSER ? USER
+				     : is_owned_by(fd[i], user)	 ? AS_ITS_ROOT
+								 : AS_CALLER))
 				done = ns_join_fd(fd[i], at[i].flag, at[i].path);
 	while (opened-- > 0)
 		close_fd(fd[opened]);

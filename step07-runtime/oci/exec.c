@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "step01-unshare/call.h"
 #include "step05-overlay/json.h"
@@ -187,6 +186,8 @@ run(struct exec_options *options, struct oci_state *state, char *const command[]
 	config.no_process = false; /* this one has its own command */
 	if (read_process(options, &config, command, &process) < 0)
 		goto out;
+	/* what `uname -m` says in the container is one answer for all of its processes */
+	process.attrs.personality = config.process.attrs.personality;
 	enter_init(&enter, state, &config, &process);
 	process.listen_fds = service_descriptors();
 	enter.keep = (unsigned)options->preserve_fds + process.listen_fds;

@@ -656,6 +656,27 @@ def _():
                 equal(box.ok("exec", after=["/bin/sh", "-c", text]).out, "/tmp/given/bundle-box\n/tmp/x\n")
 
 
+@test("a namespace that the joined user namespace does not own is joined before it, with the runtime's rights", needs="root")
+def _():
+    maps = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    host = subprocess.Popen(["unshare", "--net", "--uts", "sleep", "60"])
+    try:
+        inode = lambda pid, kind: os.stat(f"/proc/{pid}/ns/{kind}").st_ino
+        wait_for(lambda: inode(host.pid, "uts") != inode("self", "uts"), "namespaces of its own")
+        with OCI("/bin/sleep", "60", id="first") as first:
+            first.namespace("user").linux.update(uidMappings=maps, gidMappings=maps)
+            first.created()
+            with OCI("/bin/true") as box:
+                whose = {"user": first.pid, "ipc": first.pid, "net": host.pid, "uts": host.pid}
+                for kind, pid in whose.items():
+                    box.namespace("network" if kind == "net" else kind, path=f"/proc/{pid}/ns/{kind}")
+                box.created()
+                equal({kind: inode(box.pid, kind) for kind in whose}, {kind: inode(pid, kind) for kind, pid in whose.items()})
+    finally:
+        host.kill()
+        host.wait()
+
+
 @test("the path of a namespace is absolute, and what it leads to is not waited for", needs="root")
 def _():
     os.mkfifo(TMP + "/fifo")
@@ -682,6 +703,16 @@ def _():
             for where in ([], ["unshare", "--mount"], inside):
                 r = run([*where, *call])
                 equal((r.status, r.out.split()), (0, sorted(os.listdir(ROOTFS))), f"{mounts} {where}")
+
+
+@test("what exec runs has the container's personality, as its first process has", needs="root")
+def _():
+    with OCI("/bin/sleep", "60") as box:
+        box.linux["personality"] = {"domain": "LINUX32"}
+        box.created()
+        box.ok("start")
+        equal(box.ok("exec", after=["/bin/cat", "/proc/self/personality"]).out, "00000008\n")
+        equal(read(f"/proc/{box.pid}/personality"), "00000008\n")
 
 
 @test("a configuration without a process is created, and its start says that there is none", needs="root")
