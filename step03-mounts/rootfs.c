@@ -90,12 +90,15 @@ check_nowhere(int root)
 static int
 put_in_place(const struct rootfs_options *options, int root)
 {
-	const char *place = options->in_place && !options->no_pivot ? options->path : "/";
+	bool on_itself = options->in_place && !options->no_pivot; /* by a path that may be a link */
+	const char *place = on_itself ? options->path : "/";
+	unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | (on_itself ? MOVE_MOUNT_T_SYMLINKS : 0U);
 
 	if (options->nowhere)
 		return check_nowhere(root);
-	return call(move_mount(root, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH),
-		    "move_mount(%d, \"\", AT_FDCWD, \"%s\", MOVE_MOUNT_F_EMPTY_PATH)", root, place);
+	return call(move_mount(root, "", AT_FDCWD, place, flags),
+		    "move_mount(%d, \"\", AT_FDCWD, \"%s\", MOVE_MOUNT_F_EMPTY_PATH%s)", root,
+		    place, on_itself ? "|MOVE_MOUNT_T_SYMLINKS" : "");
 }
 
 int

@@ -89,7 +89,8 @@ make_cwd(int root, const char *cwd)
 static int
 run_hooks(struct launch *launch)
 {
-	const struct hook_subject subject = { launch->id, launch->bundle, "creating", getpid() };
+	const struct hook_subject subject = { launch->id, launch->bundle, "creating", getpid(),
+					      NULL };
 
 	if (handshake_ready(&launch->shake) < 0 || handshake_wait_go(&launch->shake) < 0)
 		return -1;
@@ -319,7 +320,7 @@ launch_child(struct launch *launch)
 	struct child c = { .config = config,
 			   .process = &config->process,
 			   .user_name = config->user_name,
-			   .subject = { launch->id, launch->bundle, "creating", 0 },
+			   .subject = { launch->id, launch->bundle, "creating", 0, NULL },
 			   .seccomp = &launch->seccomp,
 			   .shake = &launch->shake,
 			   .old_keyring = launch->old_keyring,
@@ -346,6 +347,7 @@ launch_child(struct launch *launch)
 		prctl(PR_SET_NAME, "init", 0, 0, 0);
 	c.subject.status = "created";
 	c.subject.pid = getpid();
+	c.subject.seccomp = &launch->seccomp; /* a program of the image: it is held to it too */
 	if (config->no_process)
 		fail(EINVAL, "config.json: there is no object `process` that could be started");
 	if (!call_error()->number && hooks_run(config, HOOK_START_CONTAINER, &c.subject) == 0)

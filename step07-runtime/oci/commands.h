@@ -57,10 +57,4 @@ struct cgroup;
 int open_running(const struct globals *globals, const char *id, struct oci_state *state,
 		 struct cgroup *cgroup);
 
-/* The directory of --pid-file (PATH or NULL), while paths are the caller's, and before there is a
- * process: EEXIST for what is no regular file. Then the file in it, with PID as text, there all at
- * once. Closes DIR; −1: nothing is to be written. */
-int pid_file_open(const char *path);
-int pid_file_write(int dir, const char *path, int pid);
-
 #endif

@@ -79,7 +79,7 @@ static int
 destroy(const struct globals *globals, struct oci_state *state)
 {
 	struct json_object *kept = json_object_get(state->json); /* its strings */
-	const struct hook_subject subject = { state->id, state->bundle, "stopped", 0 };
+	const struct hook_subject subject = { state->id, state->bundle, "stopped", 0, NULL };
 	struct oci_config config = { 0 };
 	int done = -1;
 
@@ -105,7 +105,8 @@ destroy(const struct globals *globals, struct oci_state *state)
 static int
 after_start(const struct globals *globals, struct oci_state *state, int started)
 {
-	const struct hook_subject subject = { state->id, state->bundle, "running", state->pid };
+	const struct hook_subject subject = { state->id, state->bundle, "running", state->pid,
+					      NULL };
 	struct oci_config config = { 0 };
 	struct call_error error;
 

@@ -17,6 +17,7 @@
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/console.h"
 #include "step07-runtime/oci/launch.h"
+#include "step07-runtime/pid_file.h"
 #include "step07-runtime/service.h"
 #include "step07-runtime/oci/state.h"
 
@@ -51,37 +52,6 @@ static const struct option_row run_rows[] = {
 };
 
 /* ---- small files ---- */
-
-int
-pid_file_open(const char *path)
-{
-	char folder[PATH_MAX];
-	struct stat there;
-	int dir;
-
-	if (!path)
-		return -1;
-	/* the rename would put a file in the place of /dev/null */
-	if (stat(path, &there) == 0 && !S_ISREG(there.st_mode))
-		return fail(EEXIST, "--pid-file %s: what is there is no regular file", path);
-	snprintf(folder, sizeof folder, "%s%s", path[0] == '/' ? "" : "./", path);
-	strrchr(folder, '/')[1] = '\0';
-	dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return dir < 0 ? fail(errno, "open(\"%s\") for --pid-file", folder) : dir;
-}
-
-int
-pid_file_write(int dir, const char *path, int pid)
-{
-	const char *slash = path ? strrchr(path, '/') : NULL;
-	int done;
-
-	if (dir < 0)
-		return 0;
-	done = tree_write(dir, slash ? slash + 1 : path, false, "%d", pid);
-	close(dir);
-	return done < 0 ? call_hint("it was asked for by --pid-file %s", path) : 0;
-}
 
 static int
 read_config(const char *bundle, const char *name, struct oci_config *config)
@@ -207,7 +177,7 @@ static int
 give_up(const struct globals *globals, struct job *job)
 {
 	struct call_error error = *call_error();
-	const struct hook_subject subject = { job->launch.id, job->bundle, "stopped", 0 };
+	const struct hook_subject subject = { job->launch.id, job->bundle, "stopped", 0, NULL };
 	bool begun = job->launch.child.pid > 0;
 
 	launch_abort(&job->launch);
@@ -227,7 +197,7 @@ give_up(const struct globals *globals, struct job *job)
 static int
 clean_up(const struct globals *globals, struct job *job)
 {
-	const struct hook_subject subject = { job->launch.id, job->bundle, "stopped", 0 };
+	const struct hook_subject subject = { job->launch.id, job->bundle, "stopped", 0, NULL };
 
 	/* EIDRM: it was deleted meanwhile, with its hooks, and its name may be another's by now */
 	if (oci_state_lock(globals->root, &job->state) < 0)
@@ -285,7 +255,7 @@ command_run(const struct globals *globals, int argc, char **argv)
 	    console_show(&job.console, true) < 0 || launch_start(&job.launch) < 0 ||
 	    hooks_run(&job.config, HOOK_POSTSTART,
 		      &(struct hook_subject){ job.launch.id, job.bundle, "running",
-					      job.launch.child.pid }) < 0)
+					      job.launch.child.pid, NULL }) < 0)
 		return give_up(globals, &job);
 	if (job.foreground)
 		status = attend(globals, &job);

@@ -45,7 +45,7 @@ child(struct enter *enter, struct handshake *shake, struct held *held)
 	struct child c = { .config = enter->config,
 			   .process = enter->process,
 			   .user_name = enter->user_name,
-			   .subject = { state->id, state->bundle, "running", state->pid },
+			   .subject = { state->id, state->bundle, "running", state->pid, NULL },
 			   .seccomp = &held->seccomp,
 			   .proc = held->proc,
 			   .shake = shake,

@@ -14,6 +14,7 @@
 #include "step07-runtime/console.h"
 #include "step07-runtime/oci/enter.h"
 #include "step07-runtime/service.h"
+#include "step07-runtime/pid_file.h"
 
 /* What callers know as "the process never ran": no status of a command looks like it by chance. */
 enum { EXIT_NOT_RUN = 255 };

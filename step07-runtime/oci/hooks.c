@@ -21,6 +21,7 @@
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/config.h"
 #include "step07-runtime/oci/hooks.h"
+#include "step07-runtime/security/seccomp.h"
 
 static const char *const stages[HOOK_STAGES] = {
 	[HOOK_PRESTART] = "prestart",
@@ -132,7 +133,8 @@ state_file(const struct oci_config *config, const struct hook_subject *subject)
 }
 
 _Noreturn static void
-become(struct json_object *hook, char **inherited, int state, int output)
+become(struct json_object *hook, char **inherited, int state, int output,
+       const struct seccomp *seccomp)
 {
 	bool bad = false;
 	const char *path = json_text(hook, "path", &bad);
@@ -143,7 +145,7 @@ become(struct json_object *hook, char **inherited, int state, int output)
 	exec_default_signals();
 	lseek(state, 0, SEEK_SET);
 	if (args && env && dup2(state, 0) == 0 && dup2(output, 1) == 1 && dup2(output, 2) == 2 &&
-	    exec_prepare(0) == 0) {
+	    exec_prepare(0) == 0 && (!seccomp || seccomp_install_beside(seccomp) == 0)) {
 		args = args[0] ? args : only;
 		env = env[0] ? env : inherited;
 		call(execve(path, args, env), "execve(\"%s\", %s, /* env of the hook */)", path,
@@ -169,7 +171,8 @@ pass_on_output(int output)
 }
 
 static int
-run_one(const struct oci_config *config, enum hook_stage of, size_t i, int state)
+run_one(const struct oci_config *config, enum hook_stage of, size_t i, int state,
+	const struct seccomp *seccomp)
 {
 	struct json_object *hook = json_object_array_get_idx(list_of(config, of), i);
 	const char *stage = stages[of];
@@ -180,7 +183,7 @@ run_one(const struct oci_config *config, enum hook_stage of, size_t i, int state
 
 	if (pid == 0) /* a program of the container inherits what is the container's */
 		become(hook, of == HOOK_START_CONTAINER ? config->process.env : environ, state,
-		       output);
+		       output, seccomp);
 	if (pid < 0) {
 		fail(errno, "fork for hooks.%s[%zu] \"%s\"", stage, i, path);
 	} else if ((status = spawn_reap(pid, timeout_of(hook))) != 0) {
@@ -210,7 +213,7 @@ run_here(const struct oci_config *config, enum hook_stage stage, const struct ho
 	if (state < 0)
 		return -1;
 	for (size_t i = 0; done == 0 && i < json_object_array_length(list); i++) {
-		done = run_one(config, stage, i, state);
+		done = run_one(config, stage, i, state, subject->seccomp);
 		if (done < 0 && stage == HOOK_POSTSTOP) {
 			oci_warn();
 			done = 0;

@@ -17,6 +17,7 @@
 
 struct json_object;
 struct oci_config;
+struct seccomp;
 
 enum hook_stage {
 	HOOK_PRESTART,
@@ -31,7 +32,8 @@ enum hook_stage {
 /* Whose hooks they are; told to each on its stdin. */
 struct hook_subject {
 	const char *id, *bundle, *status;
-	pid_t pid; /* as the hook sees it; 0: it has ended */
+	pid_t pid;		       /* as the hook sees it; 0: it has ended */
+	const struct seccomp *seccomp; /* for a hook inside that is the container's; NULL: none */
 };
 
 /* The state of the specification, as JSON; the caller's to put. NULL: ENOMEM, recorded. */

@@ -341,7 +341,7 @@ run_hooks(struct launch *launch)
 {
 	const struct oci_config *config = launch->config;
 	const struct hook_subject subject = { launch->id, launch->bundle, "creating",
-					      launch->child.pid };
+					      launch->child.pid, NULL };
 
 	if (handshake_wait_ready(&launch->shake) < 0 ||
 	    hooks_run(config, HOOK_PRESTART, &subject) < 0 ||

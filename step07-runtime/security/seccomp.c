@@ -163,6 +163,17 @@ seccomp_install_last(const struct seccomp *seccomp)
 }
 
 int
+seccomp_install_beside(const struct seccomp *seccomp)
+{
+	struct seccomp alone = { .filter = seccomp->filter, .no_new_privs = seccomp->no_new_privs };
+
+	if (alone.filter) /* this process's copy; the second flag is only for a listener */
+		alone.filter->flags &= ~(unsigned)(SECCOMP_FILTER_FLAG_NEW_LISTENER |
+						   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+	return seccomp_install_last(&alone);
+}
+
+int
 seccomp_no_new_privs(const struct seccomp *seccomp)
 {
 	if (!seccomp->no_new_privs)

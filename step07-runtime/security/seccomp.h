@@ -65,6 +65,10 @@ int seccomp_take(struct seccomp *seccomp, struct handshake *shake);
 int seccomp_install_early(const struct seccomp *seccomp);
 int seccomp_install_last(const struct seccomp *seccomp);
 
+/* In a child of that child, which executes something else beside the command: the one that is put
+ * on last, without a listener. What a supervisor would answer is refused there (ENOSYS). */
+int seccomp_install_beside(const struct seccomp *seccomp);
+
 /* In the child, between them: prctl(PR_SET_NO_NEW_PRIVS), when it is wanted. Irrevocable. */
 int seccomp_no_new_privs(const struct seccomp *seccomp);
 

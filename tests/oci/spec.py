@@ -164,8 +164,10 @@ def _():
     os.makedirs(TMP + "/given")
     with open(TMP + "/given/word", "w") as file:
         file.write("given")
-    with OCI(*shell("cat /tmp/word")) as box:
-        hook = script("hook", f"mount --bind {TMP}/given {box.config['root']['path']}/tmp\n")
+    os.symlink(ROOTFS, TMP + "/link")
+    for root in (ROOTFS, TMP + "/link"):
+        box = OCI(*shell("cat /tmp/word"), rootfs=root)
+        hook = script("hook", f"mount --bind {TMP}/given {root}/tmp\n")
         box.config["hooks"] = {"createContainer": [{"path": hook, "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}]}
         r = box.run()
         equal((r.status, r.out, r.err), (0, "given", ""))
@@ -329,6 +331,22 @@ for no_new_privs in (True, False):
             equal({pid for pid, _ in agent.asked}, {box.pid})
             fds = os.listdir(f"/proc/{box.pid}/fd")
             check(set(fds) <= {"0", "1", "2"}, f"the listener does not stay in the container: {fds}")
+
+
+@test("a startContainer hook is held to the filter, before and without noNewPrivileges, and has no listener of its own")
+def _():
+    look = {"path": "/bin/sh", "args": ["sh", "-c", "umask >/tmp/umask; grep Seccomp: /proc/self/status >/tmp/held"]}
+    for no_new_privs, agent in ((True, None), (False, None), (True, Supervisor())):
+        with OCI(*shell("umask; exec sleep 60"), noNewPrivileges=no_new_privs) as box:
+            box.mount("/tmp").config["hooks"] = {"startContainer": [look]}
+            box.linux["seccomp"] = supervised(agent.path, "umask") if agent else {
+                "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO"}]}
+            box.created().ok("start")
+            equal(read(f"/proc/{box.pid}/root/tmp/held"), "Seccomp:\t2\n")
+            if agent:
+                wait_for(lambda: box.out.endswith("\n"), "the command's answer")
+                equal((int(box.out, 8), agent.count), (ANSWER, 1), "the command's own listener, and no other")
+                absent(read(f"/proc/{box.pid}/root/tmp/umask"), f"{ANSWER:04o}")
 
 
 @test("exec hands a listener of its own to the supervisor, with its own pid")
