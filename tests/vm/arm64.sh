@@ -1,7 +1,7 @@
 #!/bin/bash
 # arm64.sh [DIR]: the runtime on the other architecture: Debian's arm64 kernel, emulated, with programs built by
 # CROSS=arm64. DIR (build/arm64) holds what they need of Debian: a kernel, json-c, busybox; downloaded and unpacked
-# there, never installed. Ends with `N passed, N failed, 0 skipped`.
+# there, never installed. Ends with `N passed, N failed, N skipped`; where they cannot be had, the build is all.
 set -euo pipefail
 
 cd "$(dirname "$(realpath "$0")")/../.."
@@ -45,7 +45,21 @@ make_initrd() {
     (cd "$root" && find . | cpio -o -H newc --quiet) >"$dir/initrd.cpio"
 }
 
-[ -d "$debian" ] || fetch
+if [ ! -d "$debian" ]; then
+    set +e # (in the condition of an `if` it would be off inside, too)
+    (
+        set -e
+        fetch
+    )
+    fetched=$?
+    set -e
+    if [ "$fetched" != 0 ]; then
+        echo "arm64.sh: Debian's packages for arm64 cannot be had here: what is built for it is not run" >&2
+        make -s -j"$(nproc)" CROSS=arm64 O="$dir" all
+        echo "0 passed, 0 failed, 1 skipped"
+        exit
+    fi
+fi
 ln -sf "$debian"/usr/lib/*/libjson-c.a "$dir/lib/"
 make -s -j"$(nproc)" CROSS=arm64 O="$dir" all
 make_initrd
