@@ -149,6 +149,8 @@ take_namespaces(const struct raw *raw, struct oci_config *config)
 		seen |= flag;
 		if (path && path[0] && flag == CLONE_NEWNS)
 			config->mount_path = path;
+		else if (path && path[0] && flag == CLONE_NEWTIME)
+			config->time_path = path;
 		else if (path && path[0])
 			config->join[config->joins++] = (struct ns_at){ flag, path };
 		else

@@ -62,7 +62,7 @@ struct oci_config {
 	struct ns_options ns;	     /* kinds to make, hostname, offsets */
 	struct ns_at join[NS_KINDS]; /* namespaces that exist already */
 	size_t joins;
-	const char *mount_path; /* and the mount namespace, which the child joins; or NULL */
+	const char *mount_path, *time_path; /* and those that the child joins; or NULL */
 	struct idmap_options idmap;
 	struct mount_list mounts;
 	const char *mount_label; /* SELinux's, of what is mounted anew */

@@ -38,6 +38,7 @@ launch_init(struct launch *launch, const char *id, struct oci_config *config)
 				   .shake = { -1, -1 },
 				   .root_tree = ROOTFS_IN_CHILD,
 				   .mount_namespace = -1,
+				   .time_namespace = -1,
 				   .rtnl = -1 };
 }
 
@@ -225,6 +226,11 @@ launch_prepare(struct launch *launch)
 	if (config->mount_path &&
 	    (launch->mount_namespace = ns_open_other(config->mount_path, CLONE_NEWNS)) < 0)
 		return -1;
+	/* not by this process, to whom /proc would tell when others began by the clock inside */
+	if (config->time_path &&
+	    ns_other_kinds(&(struct ns_at){ CLONE_NEWTIME, config->time_path }, 1) &&
+	    (launch->time_namespace = ns_open_other(config->time_path, CLONE_NEWTIME)) < 0)
+		return -1;
 	if (name && !(own & CLONE_NEWUTS))
 		return fail(EINVAL,
 			    "hostname or domainname %s without a UTS namespace would be the host's",
@@ -270,6 +276,8 @@ launch_unshare(struct launch *launch)
 	if (ns_unshare(kinds & ~(AT_CLONE | CLONE_NEWTIME)) < 0 ||
 	    (launch->mount_namespace >= 0 &&
 	     ns_join_fd(launch->mount_namespace, CLONE_NEWNS, launch->config->mount_path) < 0) ||
+	    (launch->time_namespace >= 0 &&
+	     ns_join_fd(launch->time_namespace, CLONE_NEWTIME, launch->config->time_path) < 0) ||
 	    ((kinds & CLONE_NEWNET) && (rtnl = nl_open(NETLINK_ROUTE)) < 0))
 		return -1;
 	done = handshake_ready_with(&launch->shake, rtnl);
@@ -404,8 +412,10 @@ launch_close(struct launch *launch)
 	close_fd(launch->child.pidfd);
 	close_fd(launch->root_tree);
 	close_fd(launch->mount_namespace);
+	close_fd(launch->time_namespace);
 	close_fd(launch->rtnl);
-	launch->child.pidfd = launch->root_tree = launch->mount_namespace = launch->rtnl = -1;
+	launch->child.pidfd = launch->root_tree = launch->rtnl = -1;
+	launch->mount_namespace = launch->time_namespace = -1;
 	cgroup_close(&launch->cgroup);
 	seccomp_free(&launch->seccomp);
 }

@@ -44,7 +44,7 @@ struct launch {
 	struct spawn child;
 	struct handshake shake;
 	struct seccomp seccomp;
-	int root_tree, mount_namespace;
+	int root_tree, mount_namespace, time_namespace; /* the last two: to be joined; or −1 */
 	int rtnl;	 /* a netlink socket of its network namespace, if that is a new one; −1 */
 	bool other_user; /* its user namespace is a new or a joined one */
 	bool entered;	 /* launch_entered has been there */

@@ -525,6 +525,24 @@ def _():
         other.wait()
 
 
+@test("a time namespace with a path is joined, and its clock does not hide that the container runs", needs="root")
+def _():
+    with OCI("/bin/sleep", "60", id="first") as first, OCI("/bin/sleep", "60") as box:
+        first.namespace("time").linux["timeOffsets"] = {"boottime": {"secs": 1000}}
+        first.created().ok("start")
+        wait_for(lambda: read(f"/proc/{first.pid}/comm") == "sleep\n", "the exec")
+        box.namespace("time", path=f"/proc/{first.pid}/ns/time").created()
+        equal(box.status, "created")
+        box.ok("start")
+        equal(box.status, "running")
+        equal(os.stat(f"/proc/{box.pid}/ns/time").st_ino, os.stat(f"/proc/{first.pid}/ns/time").st_ino)
+        inside = float(box.ok("exec", after=["/bin/cat", "/proc/uptime"]).out.split()[0])
+        check(900 < inside - float(read("/proc/uptime").split()[0]) < 1100, f"the clock of the other: {inside}")
+        box.delete()
+        box.namespace("time", path="/proc/self/ns/time").created().ok("start")
+        equal(box.status, "running")
+
+
 @test("a mount namespace with a path: the caller's own, another kind and a missing one are refused, and nothing is turned", needs="root")
 def _():
     before = read("/proc/self/mountinfo"), os.readlink("/proc/self/root")
