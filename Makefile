@@ -113,7 +113,7 @@ SOURCES  := $(sort $(wildcard step0*/*.c step0*/*/*.c))
 ifdef CROSS
 CPPFLAGS += -isystem $(O)/include
 LDFLAGS  += -L$(O)/lib
-LINKED   := $(call exists,step01 step02 step03 step04 $(if $(wildcard $(O)/lib/libjson-c.a),$(filter-out $(APART),$(RUN_PATH))))
+LINKED   := $(call exists,$(if $(wildcard $(O)/lib/libjson-c.a),$(RUN_PATH),step01 step02 step03 step04))
 else
 LINKED   := $(PROGRAMS)
 endif

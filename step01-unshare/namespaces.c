@@ -522,8 +522,6 @@ ns_fork_into(void)
 
 /* ---- showing ---- */
 
-#define FIRST_USER 0xeffffffdUL /* inode of the user namespace that the kernel starts with */
-
 /* Inode of a namespace of PID, and of the user namespace that owns it (0: not visible from here).
  */
 static int
@@ -578,9 +576,9 @@ ns_show(pid_t pid)
 		look(getpid(), ns_kinds[i].name, &mine, &ignored);
 		look(1, ns_kinds[i].name, &first, &ignored);
 		snprintf(owned, sizeof owned,
-			 owner		       ? "%lu"
-			 : inode == FIRST_USER ? "none, it is the first"
-					       : "outside, not visible",
+			 owner				 ? "%lu"
+			 : inode == FIRST_USER_NAMESPACE ? "none, it is the first"
+							 : "outside, not visible",
 			 owner);
 		printf("%-7s %-12lu %-14s %-14s %s\n", ns_kinds[i].name, inode,
 		       compare(inode, mine), compare(inode, first), owned);

@@ -97,7 +97,8 @@ int ns_join_path(const char *path, int flag);
 int ns_open_other(const char *path, int flag);
 int ns_join_fd(int fd, int flag, const char *path);
 
-/* The same for several, of different kinds, in the order in which they have to be joined. */
+/* The same for several, of different kinds, all opened before the first is joined: what a user
+ * namespace among them owns is joined after it, the rest before. */
 struct ns_at {
 	int flag;
 	const char *path;

@@ -20,9 +20,10 @@ foreign() {
 
 fetch() {
     local kernel
+    rm -rf "$debian.new"
     touch "$scratch/status"
     foreign update
-    # the metapackage's version is that of the kernel, behind the name of which the kernel's own stands
+    # the kernel that the metapackage would bring, as setup.sh takes it on this machine's architecture
     kernel=$(foreign -s install linux-image-arm64 | awk '$1 == "Inst" && $2 ~ /^linux-image-[0-9]/ { print $2; exit }')
     (cd "$scratch" && foreign download "$kernel" libjson-c-dev busybox-static)
     for package in "$scratch"/*.deb; do
@@ -47,13 +48,15 @@ make_initrd() {
 
 if [ ! -d "$debian" ]; then
     set +e # (in the condition of an `if` it would be off inside, too)
-    (
-        set -e
-        fetch
-    )
-    fetched=$?
+    for pause in 5 20 0; do # a name server may be away for a moment
+        (
+            set -e
+            fetch
+        ) && break
+        sleep $pause
+    done
     set -e
-    if [ "$fetched" != 0 ]; then
+    if [ ! -d "$debian" ]; then
         echo "arm64.sh: Debian's packages for arm64 cannot be had here: what is built for it is not run" >&2
         make -s -j"$(nproc)" CROSS=arm64 O="$dir" all
         echo "0 passed, 0 failed, 1 skipped"
