@@ -308,22 +308,17 @@ idmap_keep_groups(bool keep)
 int
 idmap_set_groups(size_t count, const gid_t *groups)
 {
-	bool deny;
+	int number;
 
-	if (groups_are_kept)
+	if (groups_are_kept || call_try(setgroups(count, groups), "setgroups(%zu, %s)", count,
+					groups_text(count, groups)) == 0)
 		return 0;
-	deny = says_deny();
-
-	/* a container can make the file say so, to keep the groups of whoever enters it: it is
-	 * believed where there are none, and else only if the kernel says the same */
-	if (deny && getgroups(0, NULL) == 0)
+	number = errno;
+	/* the file alone is not asked: a container can make it say so, to keep the groups of
+	 * whoever enters it */
+	if (number == EPERM && says_deny())
 		return 1;
-	if (call_try(setgroups(count, groups), "setgroups(%zu, %s)", count,
-		     groups_text(count, groups)) == 0)
-		return 0;
-	return deny && errno == EPERM
-		       ? 1
-		       : fail(errno, "setgroups(%zu, %s)", count, groups_text(count, groups));
+	return fail(number, "setgroups(%zu, %s)", count, groups_text(count, groups));
 }
 
 int

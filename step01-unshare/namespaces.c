@@ -395,7 +395,7 @@ ns_other_kinds(const struct ns_at *at, size_t count)
 {
 	int kinds = 0;
 
-	for (size_t k = 0; k < NS_KINDS; k++) {
+	for (size_t k = 0; count && k < NS_KINDS; k++) {
 		char ours[64];
 		snprintf(ours, sizeof ours, "/proc/self/ns/%s", ns_kinds[k].name);
 		for (size_t i = 0; i < count; i++)

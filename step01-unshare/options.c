@@ -177,6 +177,8 @@ void
 options_help(const struct program *program)
 {
 	printf("usage: %s %s\n\n%s\n", program->name, program->synopsis, program->about);
+	if (program->more)
+		program->more();
 	for (const struct option_table *t = program->tables; t->title; t++) {
 		printf("\n%s:\n", t->title);
 		for (const struct option_row *row = t->rows; row->name; row++)

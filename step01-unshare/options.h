@@ -36,6 +36,7 @@ struct program {
 	const char *name;     /* "step01" */
 	const char *synopsis; /* "[OPTIONS] -- COMMAND [ARG…]" */
 	const char *about;    /* one or two sentences for --help */
+	void (*more)(void);   /* prints what follows them; NULL: nothing does */
 	const struct option_table *tables;
 	const char *operand;	 /* what the first word is, "COMMAND"; NULL: none has to be there */
 	const char *examples[4]; /* at least three, run by a test; the last is NULL */

@@ -109,17 +109,18 @@ free_entry(struct mount_entry *entry)
 static char *
 join_options(const struct mount_spec *spec)
 {
-	char *text = NULL;
-	size_t length;
-	FILE *out = open_memstream(&text, &length);
+	const char *first = spec->options ? spec->options : "";
+	size_t length = strlen(first) + 1;
+	char *text, *end;
 
-	if (!out)
-		return NULL;
-	if (spec->options)
-		fputs(spec->options, out);
 	for (size_t i = 0; i < spec->option_count; i++)
-		fprintf(out, "%s%s", ftell(out) > 0 ? "," : "", spec->option[i]);
-	return fclose(out) == 0 ? text : NULL;
+		length += 1 + strlen(spec->option[i]);
+	if (!(text = malloc(length)))
+		return NULL;
+	end = stpcpy(text, first);
+	for (size_t i = 0; i < spec->option_count; i++)
+		end = stpcpy(stpcpy(end, end > text ? "," : ""), spec->option[i]);
+	return text;
 }
 
 int

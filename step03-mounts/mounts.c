@@ -344,7 +344,7 @@ refused_in_user_namespace(const struct mount_entry *entry)
 	return host_instead(entry);
 }
 
-/* Is GROUP mapped in this user namespace? A devpts owned by an unknown group is refused. */
+/* Is GROUP mapped in this user namespace? */
 static bool
 group_is_mapped(unsigned group)
 {
@@ -357,6 +357,18 @@ group_is_mapped(unsigned group)
 	if (file)
 		fclose(file);
 	return found;
+}
+
+static bool
+drop_unmapped_group(char **data, size_t *count)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (strncmp(data[i], "gid=", 4) == 0 &&
+		    !group_is_mapped((unsigned)atoi(data[i] + 4))) {
+			data[i] = data[--*count];
+			return true;
+		}
+	return false;
 }
 
 /* Sealed later: in a tmpfs that is read-only at once, no mount point and no device could be made.
@@ -414,10 +426,14 @@ make_new(const struct mount_entry *entry, char *mode)
 	if (mode[0])
 		data[count++] = mode;
 	for (size_t i = 0; i < flags->data_count; i++)
-		if (!mount_is_type(entry, "devpts") || strncmp(flags->data[i], "gid=", 4) != 0 ||
-		    group_is_mapped((unsigned)atoi(flags->data[i] + 4)))
-			data[count++] = flags->data[i];
+		data[count++] = flags->data[i];
 	mount = detached_new(entry->spec.type, source, data, count, attributes);
+	/* a devpts owned by a group that has no number in this user namespace is refused */
+	if (mount < 0 && call_error()->number == EINVAL && mount_is_type(entry, "devpts") &&
+	    drop_unmapped_group(data, &count)) {
+		call_forget();
+		mount = detached_new(entry->spec.type, source, data, count, attributes);
+	}
 	free(data);
 	if (mount < 0)
 		mount = refused_in_user_namespace(entry);

@@ -153,13 +153,25 @@ past_space(const char *at)
 	return at + strspn(at, " \t\r\n");
 }
 
+/* Names are short: to ask a table letter by letter is quicker than to call strcspn(3) for each. */
+static const bool ends_text[256] = { ['\0'] = true, ['"'] = true, ['\\'] = true };
+static const bool is_sign[256] = { ['\0'] = true, ['"'] = true, [','] = true, ['{'] = true,
+				   ['}'] = true,  ['['] = true, [']'] = true };
+
+static const char *
+next(const char *at, const bool wanted[256])
+{
+	while (!wanted[(unsigned char)*at])
+		at++;
+	return at;
+}
+
 /* AT is at the quote that opens it. */
 static const char *
 past_string(const char *at)
 {
-	for (at++; *at && *at != '"'; at++)
-		if (*at == '\\' && at[1])
-			at++;
+	for (at = next(at + 1, ends_text); *at == '\\' && at[1];)
+		at = next(at + 2, ends_text);
 	return *at ? at + 1 : at;
 }
 
@@ -169,7 +181,7 @@ past_value(const char *at)
 {
 	int depth = 0;
 
-	while (*at) {
+	while (*(at = next(at, is_sign))) {
 		if (*at == '"') {
 			at = past_string(at);
 			continue;
@@ -359,7 +371,7 @@ static int
 find_parent(struct json_object *object, const char *path, struct json_object **parent,
 	    size_t *length)
 {
-	char key[64];
+	char key[64] = "";
 
 	*parent = object;
 	*length = 0;
@@ -370,7 +382,8 @@ find_parent(struct json_object *object, const char *path, struct json_object **p
 		if (!dot)
 			return 1;
 		*length = (size_t)(dot - path);
-		snprintf(key, sizeof key, "%.*s", (int)(dot - part), part);
+		size_t n = (size_t)(dot - part);
+		*stpncpy(key, part, n < sizeof key ? n : sizeof key - 1) = '\0';
 		if (!json_object_object_get_ex(*parent, key, parent) || !*parent)
 			return 0;
 	}

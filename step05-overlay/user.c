@@ -215,6 +215,22 @@ user_resolve_here(const char *name, struct user *user)
 }
 
 void
+user_home_here(uid_t uid, char home[USER_HOME])
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char login[256], *passwd = root < 0 ? NULL : read_inside(root, "/etc/passwd");
+	struct user user = { .uid = uid, .home = "/" };
+
+	if (passwd)
+		find_user(passwd, NULL, true, &user, login);
+	else
+		call_forget(); /* a damaged passwd is the image's own business */
+	strcpy(home, user.home);
+	free(passwd);
+	close_fd(root);
+}
+
+void
 user_free(struct user *user)
 {
 	free(user->groups);

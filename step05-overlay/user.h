@@ -12,12 +12,14 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+enum { USER_HOME = 256 };
+
 struct user {
 	uid_t uid;
 	gid_t gid;
 	gid_t *groups; /* supplementary; to be freed with user_free */
 	size_t count;
-	char home[256]; /* from passwd; "/" when there is none */
+	char home[USER_HOME]; /* from passwd; "/" when there is none */
 };
 
 /*
@@ -29,6 +31,8 @@ struct user {
 int user_resolve(int root, const char *text, struct user *user);
 /* The same in the root that is `/` now. */
 int user_resolve_here(const char *text, struct user *user);
+/* The home of a number alone, by the passwd of that root; "/" when it has none, or no passwd. */
+void user_home_here(uid_t uid, char home[USER_HOME]);
 void user_free(struct user *user);
 
 /* Becomes it: setgroups, setresgid, setresuid, in this order. In a user namespace that denies

@@ -24,6 +24,8 @@
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
+bool seal_found;
+
 /* Whether this program runs from something that cannot be written: a read-only mount, a sealed
  * copy, or a file of somebody else. */
 static bool
@@ -101,14 +103,14 @@ has_verb(char *const argv[])
 int
 seal_self(char *const argv[])
 {
-	int self, safe;
+	int self = -1, safe;
 
 	if (!has_verb(argv))
 		return 0;
-	if ((self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC)) < 0)
+	if (!seal_found && (self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC)) < 0)
 		return fail(errno, "open(\"/proc/self/exe\")");
-	if (is_safe(self)) {
-		close(self);
+	if (seal_found || is_safe(self)) {
+		close_fd(self);
 		program_is_in(getenv(SEAL_PLACE));
 		unsetenv(SEAL_PLACE); /* it is nothing to the container */
 		/* else it is that of a descriptor */

@@ -8,6 +8,8 @@
 #ifndef BOXSTEP_SEAL_H
 #define BOXSTEP_SEAL_H
 
+#include <stdbool.h>
+
 struct program;
 
 /* A program whose verbs do not all make a process of a container defines this: those that do, and
@@ -31,5 +33,7 @@ int seal_main(const struct program *program, int argc, char **argv, int (*run)(c
  * same before the C library is set up, without a word. What it cannot do is left to seal_self.
  */
 void seal_at_entry(long *stack);
+/* It has found this program on a file that cannot be written. */
+extern bool seal_found;
 
 #endif

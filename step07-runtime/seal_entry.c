@@ -7,6 +7,7 @@
  * Here is no library yet: no errno, no thread-local storage, no string functions (which one fits
  * this processor is found out later). What fails here, seal.c tries again, and says why.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -125,9 +126,11 @@ execute_sealed(char **argv, char **environment)
 {
 	static const char self[] = "/proc/self/exe";
 	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
-	long view;
+	long view, may_write = kernel(SYS_faccessat2, AT_FDCWD, (long)self, W_OK, AT_EACCESS, 0);
 
-	if (kernel(SYS_faccessat2, AT_FDCWD, (long)self, W_OK, AT_EACCESS, 0) < 0)
+	/* any other error, as where there is no /proc, says nothing of the file */
+	seal_found = may_write == -EROFS || may_write == -EACCES;
+	if (may_write < 0)
 		return;
 	view = kernel(SYS_open_tree, AT_FDCWD, (long)self, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC, 0,
 		      0);

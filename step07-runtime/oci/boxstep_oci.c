@@ -111,24 +111,22 @@ static const struct verb {
 };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
-static char about[2048] = "An OCI runtime: containers from bundles. Each command has a --help of "
-			  "its own.\n\ncommands:";
+static void
+list_verbs(void)
+{
+	for (size_t i = 0; i < VERBS; i++)
+		printf("  %-10s %s\n", verbs[i].name, verbs[i].about);
+}
 
 static const struct program program = {
 	.name = "boxstep-oci",
 	.synopsis = "[OPTIONS] COMMAND ...",
-	.about = about,
+	.about = "An OCI runtime: containers from bundles. Each command has a --help of its own."
+		 "\n\ncommands:",
+	.more = list_verbs,
 	.tables = tables,
 	.examples = { "boxstep-oci list", "boxstep-oci --version", "boxstep-oci run --help" },
 };
-
-static void
-list_verbs(void)
-{
-	for (size_t i = 0, used = strlen(about); i < VERBS; i++)
-		used += (size_t)snprintf(about + used, sizeof about - used, "\n  %-10s %s",
-					 verbs[i].name, verbs[i].about);
-}
 
 static const struct verb *
 find_verb(const char *name)
@@ -256,12 +254,12 @@ main(int argc, char **argv)
 
 	program_begin();
 	umask(022); /* in a container too, as from other engines: the caller's is not its affair */
-	globals.root = oci_root_default();
-	list_verbs();
 	oci_warning = warn;
 	first = seal_self(argv);
 	if (first == 0)
 		first = options_parse(&program, argc, argv);
+	if (!globals.root)
+		globals.root = oci_root_default();
 	if (first > 0 && globals.version) {
 		printf("boxstep-oci version " OCI_PROGRAM_VERSION "\ncommit: " OCI_PROGRAM_VERSION
 		       "\nspec: " OCI_VERSION "\n");

@@ -20,12 +20,12 @@
 #include "step05-overlay/overlay.h"
 #include "step05-overlay/json.h"
 #include "step07-runtime/environment.h"
+#include "step07-runtime/keyring.h"
 #include "step07-runtime/oci/child.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/gate.h"
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/oci/launch.h"
-#include "step07-runtime/security/keyring.h"
 #include "step07-runtime/terminal.h"
 
 /* ---- what it sees ---- */
@@ -156,19 +156,12 @@ build_world(struct launch *launch, int proc)
 static int
 set_home(struct oci_process *process)
 {
-	static char home[sizeof((struct user *)NULL)->home + sizeof "HOME="];
-	char number[32];
-	struct user user;
+	static char home[sizeof "HOME=" + USER_HOME] = "HOME=";
 
 	for (size_t i = 0; process->env[i]; i++)
 		if (strncmp(process->env[i], "HOME=", 5) == 0)
 			return 0;
-	snprintf(number, sizeof number, "%u", process->user.uid);
-	if (user_resolve_here(number, &user) < 0) {
-		call_forget(); /* a damaged passwd is the image's own business */
-		snprintf(user.home, sizeof user.home, "/");
-	}
-	snprintf(home, sizeof home, "HOME=%s", user.home);
+	user_home_here(process->user.uid, home + strlen("HOME="));
 	return environment_set(&process->env, home);
 }
 

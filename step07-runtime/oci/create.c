@@ -144,7 +144,7 @@ note(struct job *job)
 	} else if (!job->launch.no_cgroup &&
 		   cgroup_plan(&job->config.cgroup, job->state.id, &job->launch.cgroup) < 0)
 		return -1;
-	return oci_state_write(&job->state, &job->config, job->bundle, &job->launch.cgroup, 0);
+	return oci_state_note(&job->state, &job->launch.cgroup);
 }
 
 static int

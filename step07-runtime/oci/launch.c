@@ -134,10 +134,12 @@ static void
 restrict_devices(struct launch *launch)
 {
 	struct oci_config *config = launch->config;
+	struct cap_sets without = config->process.caps;
 
 	if (config->device_rule_count && !(config->ns.kinds & CLONE_NEWUSER) &&
+	    caps_restrict(&without, ~(UINT64_C(1) << CAP_MKNOD)) &&
 	    !device_rules_possible(&launch->cgroup))
-		caps_restrict(&config->process.caps, ~(UINT64_C(1) << CAP_MKNOD));
+		config->process.caps = without;
 }
 
 static int

@@ -141,7 +141,36 @@ swept(int root, struct oci_state *state)
 	tree_remove(root, state->id);
 	return true;
 }
+
+/* One call, which is done or not: no reader finds the half of it. */
+int
+oci_state_note(const struct oci_state *state, const struct cgroup *cgroup)
+{
+	char text[PATH_MAX];
+	int length = state->scope ? snprintf(text, sizeof text, ":%s", state->scope)
+				  : snprintf(text, sizeof text, "%zu:%s", cgroup->made_from,
+					     cgroup->path);
+
+	errno = ENAMETOOLONG;
+	if (length >= (int)sizeof text || symlinkat(text, state->dir, "making") < 0)
+		return fail(errno, "symlink(\"making\") of %s", state->id);
+	return 0;
+}
 /* ANCHOR_END: remains */
+
+/* What such a note says; nothing, when there is none. */
+static void
+read_note(struct oci_state *state)
+{
+	static char text[PATH_MAX]; /* until the next one is read */
+	ssize_t length = readlinkat(state->dir, "making", text, sizeof text - 1);
+	char *name;
+
+	text[length > 0 ? length : 0] = '\0';
+	state->cgroup_made_from = strtoul(text, &name, 10);
+	if (*name == ':')
+		*(name == text ? &state->scope : &state->cgroup) = name + 1;
+}
 
 static bool
 sweep(int root, const char *id)
@@ -244,8 +273,12 @@ load(struct oci_state *state)
 	int fd = openat(state->dir, "state.json", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct json_object *json;
 
+	if (fd < 0 && errno == ENOENT) {
+		read_note(state);
+		return 0;
+	}
 	if (fd < 0)
-		return errno == ENOENT ? 0 : fail(errno, "open(\"state.json\") of %s", state->id);
+		return fail(errno, "open(\"state.json\") of %s", state->id);
 	json = json_read_fd(fd, "state.json");
 	close(fd);
 	return json && adopt(state, json) == 0
@@ -331,11 +364,11 @@ oci_state_write(struct oci_state *state, const struct oci_config *config, const 
 	json_put_text(json, "ociVersion", OCI_VERSION);
 	json_put_text(json, "id", state->id);
 	json_put_number(json, "pid", pid);
-	json_put_number(json, "startTime", pid ? (int64_t)process_start_time(pid) : 0);
+	json_put_number(json, "startTime", (int64_t)process_start_time(pid));
 	json_put_text(json, "bundle", bundle);
 	json_put_text(json, "rootfs", config->root.path);
 	json_put_now(json, "created");
-	json_put_text(json, "cgroup", cgroup->fd >= 0 || !pid ? cgroup->path : "");
+	json_put_text(json, "cgroup", cgroup->fd >= 0 ? cgroup->path : "");
 	json_put_number(json, "cgroupMadeFrom", (int64_t)cgroup->made_from);
 	json_put_text(json, "scope", state->scope);
 	json_put_flag(json, "hooks", config->hooks != NULL);
@@ -384,7 +417,7 @@ oci_state_release(const struct oci_state *state)
 int
 oci_state_remove(const char *root, struct oci_state *state)
 {
-	static const char *const files[] = { "config.json", "exec.fifo", "state.json" };
+	static const char *const files[] = { "config.json", "exec.fifo", "making", "state.json" };
 	int fd = open_root(root), done = fd < 0 ? -1 : 0;
 
 	for (size_t i = 0; done == 0 && i < sizeof files / sizeof files[0]; i++)

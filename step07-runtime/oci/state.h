@@ -2,13 +2,14 @@
  * state: what the runtime remembers of a container between two commands, and finds out anew.
  *
  *	ROOT/ID/        made first, mode 0700, locked (flock) while a command changes it
+ *	  making        a symbolic link to what will be made on the host: the cgroup
  *	  config.json   the bundle's, as it was at create
  *	  state.json    pid, its start time, bundle, cgroup …; written aside, renamed
  *	  exec.fifo     the gate: it is here until `start`
  *
- * The status is never stored: a fifo says "created", a process that is gone says "stopped". A
- * state.json is written before anything is made on the host, with pid 0 and the cgroup that will
- * be; if its lock is free, its maker was killed, and whoever comes by removes what it made.
+ * The status is never stored: a fifo says "created", a process that is gone says "stopped". Before
+ * there is a state.json the link alone tells: it is there before anything is made on the host, and
+ * if the lock is free, its maker was killed, and whoever comes by removes what it made.
  * Follows runtime.md, "State", of the OCI runtime specification. Explained in book/07-runtime.md.
  */
 #ifndef BOXSTEP_OCI_STATE_H
@@ -27,8 +28,10 @@ enum oci_status { OCI_CREATING, OCI_CREATED, OCI_RUNNING, OCI_PAUSED, OCI_STOPPE
 const char *oci_status_name(enum oci_status status);
 
 struct oci_state {
-	struct json_object *json; /* the file; owns the strings; NULL while creating */
-	int dir;		  /* ROOT/ID, close-on-exec */
+	/* The file, which owns the texts. NULL while creating: then they are those of the note,
+	 * until the next one is read. */
+	struct json_object *json;
+	int dir; /* ROOT/ID, close-on-exec */
 	const char *id;
 	pid_t pid;
 	uint64_t start_time; /* of that pid, field 22 of /proc/PID/stat: pids are used again */
@@ -58,7 +61,9 @@ int oci_state_look(const char *root, const char *id, struct oci_state *state);
  * (NULL: all), until it gives −1. */
 int oci_state_each(const char *root, const char *pattern, int (*see)(const char *id, void *into),
 		   void *into);
-/* Writes state.json for the process PID; 0: before there is one, with the CGROUP that will be. */
+/* Notes, before anything is made on the host, what will be: the SCOPE of STATE, or CGROUP. */
+int oci_state_note(const struct oci_state *state, const struct cgroup *cgroup);
+/* Writes state.json for the process PID. */
 int oci_state_write(struct oci_state *state, const struct oci_config *config, const char *bundle,
 		    const struct cgroup *cgroup, pid_t pid);
 /* Removes the cgroup, and kills who is in it. */

@@ -221,7 +221,8 @@ caps_drop_bounding(const struct cap_sets *sets)
 			return 0; /* EINVAL: this kernel has no more */
 		if (!has)
 			continue;
-		snprintf(number, sizeof number, "%#x", i);
+		if (!cap_name(i))
+			snprintf(number, sizeof number, "%#x", i);
 		if (call(prctl(PR_CAPBSET_DROP, i, 0, 0, 0), "prctl(PR_CAPBSET_DROP, %s)",
 			 cap_name(i) ?: number) < 0)
 			return call_hint("CAP_SETPCAP is needed: run as root, or with --user");

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step07-runtime/security/keyring.h"
+#include "step07-runtime/keyring.h"
 
 /* Whoever holds it may do everything; its owner may look, read, and find it by name. keyctl.h has
  * no names for these bits. */
