@@ -34,13 +34,14 @@ hint_from(int context)
 static int
 configure(int context, const char *word)
 {
-	char key[256];
-	const char *equals = strchr(word, '=');
+	char key[256] = "";
+	const char *equals = strchrnul(word, '=');
+	size_t length = (size_t)(equals - word);
 
-	if (!equals)
+	if (!*equals)
 		return call(fsconfig(context, FSCONFIG_SET_FLAG, word, NULL, 0),
 			    "fsconfig(%d, FSCONFIG_SET_FLAG, \"%s\", NULL, 0)", context, word);
-	snprintf(key, sizeof key, "%.*s", (int)(equals - word), word);
+	*stpncpy(key, word, length < sizeof key ? length : sizeof key - 1) = '\0';
 	return call(fsconfig(context, FSCONFIG_SET_STRING, key, equals + 1, 0),
 		    "fsconfig(%d, FSCONFIG_SET_STRING, \"%s\", \"%s\", 0)", context, key,
 		    equals + 1);
@@ -98,19 +99,26 @@ detached_reconfigure(int mount, char *const data[], size_t count)
 	return done;
 }
 
+/* For the telling. */
+static const char *
+directory_name(int dirfd)
+{
+	static char number[16];
+
+	snprintf(number, sizeof number, "%d", dirfd);
+	return dirfd == AT_FDCWD ? "AT_FDCWD" : number;
+}
+
 /* ANCHOR: copy */
 int
 detached_copy(int dirfd, const char *path, bool recursive)
 {
 	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0U) |
 			 (path[0] ? 0U : AT_EMPTY_PATH);
-	char from[16] = "AT_FDCWD";
-
-	if (dirfd != AT_FDCWD)
-		snprintf(from, sizeof from, "%d", dirfd);
 	return call(open_tree(dirfd, path, flags),
-		    "open_tree(%s, \"%s\", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC%s%s)", from, path,
-		    path[0] ? "" : "|AT_EMPTY_PATH", recursive ? "|AT_RECURSIVE" : "");
+		    "open_tree(%s, \"%s\", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC%s%s)",
+		    directory_name(dirfd), path, path[0] ? "" : "|AT_EMPTY_PATH",
+		    recursive ? "|AT_RECURSIVE" : "");
 }
 /* ANCHOR_END: copy */
 

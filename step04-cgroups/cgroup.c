@@ -84,14 +84,12 @@ cgroup_write(const struct cgroup *cgroup, const char *file, const char *value)
 
 /* ---- opening, entering ---- */
 
-/* Without asking what it controls. */
-static int
-open_directory(const char *path, struct cgroup *cgroup)
+int
+cgroup_try_open(const char *path, struct cgroup *cgroup)
 {
 	const char *slash;
 
 	cgroup->fd = -1;
-	cgroup->controllers = 0;
 	if (strlen(path) >= sizeof cgroup->path) {
 		errno = ENAMETOOLONG;
 		return -1;
@@ -104,15 +102,13 @@ open_directory(const char *path, struct cgroup *cgroup)
 }
 
 int
-cgroup_try_open(const char *path, struct cgroup *cgroup)
+cgroup_controllers(const struct cgroup *cgroup)
 {
 	char text[256];
 
-	if (open_directory(path, cgroup) < 0)
-		return -1;
-	if (cgroup_read(cgroup, "cgroup.controllers", text, sizeof text) == 0)
-		cgroup->controllers = controllers_parse(text);
-	return 0;
+	return cgroup_read(cgroup, "cgroup.controllers", text, sizeof text) < 0
+		       ? 0
+		       : controllers_parse(text);
 }
 
 int
@@ -534,7 +530,7 @@ cgroup_make(const struct cgroup_options *options, const char *id, int needed, in
 		return without(options, needed, NULL);
 	if (needed && cgroup_open(mount, &top) < 0)
 		return -1;
-	missing = needed & ~top.controllers;
+	missing = needed ? needed & ~cgroup_controllers(&top) : 0;
 	cgroup_close(&top);
 	if (missing)
 		return hierarchy_refuse(missing, mount);
@@ -572,7 +568,7 @@ cgroup_require(const struct cgroup *cgroup, int needed)
 {
 	char mount[PATH_MAX], above[PATH_MAX];
 
-	if (cgroup->fd < 0 || !(needed & ~cgroup->controllers))
+	if (cgroup->fd < 0 || !(needed & ~cgroup_controllers(cgroup)))
 		return 0;
 	if (hierarchy_find(mount) < 0)
 		return hierarchy_refuse(needed, NULL);
@@ -605,7 +601,7 @@ int
 cgroup_remove_at(const char *path, size_t made_from)
 {
 	struct cgroup cgroup = CGROUP_NONE;
-	bool there = open_directory(path, &cgroup) == 0;
+	bool there = cgroup_try_open(path, &cgroup) == 0;
 
 	if (!there && (errno != ENOENT || !made_from))
 		return 0;

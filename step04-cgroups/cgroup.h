@@ -26,7 +26,6 @@ struct cgroup {
 	char path[PATH_MAX]; /* of its directory: /sys/fs/cgroup/boxstep-ID */
 	size_t made_from;    /* length of the part of PATH that was there before us */
 	int fd;		     /* of the directory, close-on-exec; −1: there is no cgroup */
-	int controllers;     /* CONTROLLER_* that its files offer */
 };
 
 /* A struct cgroup that stands for none; every function below accepts it and does nothing. */
@@ -64,6 +63,8 @@ int cgroup_open(const char *path, struct cgroup *cgroup);
 int cgroup_open_of(pid_t pid, struct cgroup *cgroup);
 /* By path; a failure is an answer: nothing recorded. */
 int cgroup_try_open(const char *path, struct cgroup *cgroup);
+/* The CONTROLLER_* that its files offer; 0 when it does not say. */
+int cgroup_controllers(const struct cgroup *cgroup);
 /* Closes the descriptor; the cgroup stays. */
 void cgroup_close(struct cgroup *cgroup);
 

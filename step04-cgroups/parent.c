@@ -224,18 +224,19 @@ static int
 enable_in(const struct cgroup *cgroup, int needed, int wanted)
 {
 	char text[256] = "";
+	int on, offered;
 	bool may_write;
-	int on;
 
 	if (cgroup_read(cgroup, "cgroup.subtree_control", text, sizeof text) < 0)
 		return fail(errno, "read(\"%s/cgroup.subtree_control\")", cgroup->path);
 	on = controllers_parse(text);
 	needed &= ~on;
-	wanted &= ~on & cgroup->controllers;
+	offered = (needed | wanted) & ~on ? cgroup_controllers(cgroup) : 0;
+	wanted &= ~on & offered;
 	if (!needed && !wanted)
 		return 0;
 	may_write = faccessat(cgroup->fd, "cgroup.subtree_control", W_OK, AT_EACCESS) == 0;
-	if ((needed & ~cgroup->controllers) || (needed && !may_write))
+	if ((needed & ~offered) || (needed && !may_write))
 		return hierarchy_refuse(needed, cgroup->path);
 	if (!is_root(cgroup) && has_processes(cgroup)) {
 		wanted = 0; /* counting is not worth moving somebody for */

@@ -222,12 +222,23 @@ find_member(const char *at, const char *name, size_t length, struct json_part *p
 	return found;
 }
 
+/* What is behind its last dot. */
+static const char *
+last_word(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	return dot ? dot + 1 : path;
+}
+
 static bool
 find(const char *text, const char *path, struct json_part *part)
 {
 	size_t length;
 
 	part->text = text;
+	if (!strstr(text, last_word(path)))
+		return false;
 	for (; *path; path += length + (path[length] == '.')) {
 		length = strcspn(path, ".");
 		if (!find_member(part->text, path, length, part))
@@ -389,15 +400,6 @@ find_parent(struct json_object *object, const char *path, struct json_object **p
 	}
 }
 
-/* What is behind its last dot. */
-static const char *
-last_word(const char *path)
-{
-	const char *dot = strrchr(path, '.');
-
-	return dot ? dot + 1 : path;
-}
-
 struct json_object *
 json_at(struct json_object *object, const char *path)
 {
@@ -483,7 +485,10 @@ take_items(struct json_object *list, const char *what, const struct json_row *ro
 	size_t length = json_object_array_length(list),
 	       *count = (void *)((char *)into + row->count);
 	char *item = length ? calloc(length, row->size) : NULL, place[512];
+	size_t before =
+		(size_t)snprintf(place, sizeof place, "%s%s%s", what, dot_after(what), row->path);
 
+	before = before < sizeof place ? before : sizeof place - 1;
 	memcpy((char *)into + row->offset, &item, sizeof item);
 	if (length && !item)
 		return fail(ENOMEM, "memory for %s%s%s", what, dot_after(what), row->path);
@@ -491,7 +496,7 @@ take_items(struct json_object *list, const char *what, const struct json_row *ro
 		struct json_object *element = json_object_array_get_idx(list, i);
 
 		*count = i + 1; /* what one of them has before its fault is to be freed as well */
-		snprintf(place, sizeof place, "%s%s%s[%zu]", what, dot_after(what), row->path, i);
+		snprintf(place + before, sizeof place - before, "[%zu]", i);
 		if (row->kind == JSON_ITEMS ? json_fill(element, place, row->rows, item) < 0
 					    : !json_object_is_type(element, json_type_int) ||
 						      take_number(element, what, row, item) < 0)
