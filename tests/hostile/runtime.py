@@ -89,6 +89,15 @@ def _():
     equal(digest(TMP + "/boxstep-oci"), before, "the runtime's file")
 
 
+@test("where /proc does not show whether its file can be written, the runtime runs nothing", needs="root")
+def _():
+    with OCI("/bin/true") as box:
+        argv = box.argv("run", "--bundle", box.write().bundle)
+        r = run(["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh", *argv])
+        equal((r.status, r.out), (1, ""))
+        contains(r.err, 'open("/proc/self/exe"): ENOENT')
+
+
 # The same for the programs that people type: whoever opens /proc/PID/exe here has more rights than
 # anybody in the container, and the file must not be writable for him either.
 
