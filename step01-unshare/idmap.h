@@ -24,6 +24,7 @@ struct idmap_options {
 	/* explicit maps, as the OCI configuration gives them; used when uid_count > 0 */
 	struct id_range *uid, *gid;
 	size_t uid_count, gid_count;
+	const char *joined; /* path of a user namespace that has its maps already; NULL: none */
 };
 
 extern const struct option_row idmap_options[]; /* --map-root, --map-auto */

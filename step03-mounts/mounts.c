@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step01-unshare/namespaces.h"
 #include "step02-pidns/handshake.h"
 #include "step02-pidns/spawn.h"
 #include "step03-mounts/copyup.h"
@@ -89,10 +90,12 @@ map_ids(struct mount_entry *entry, const struct idmap_options *containers)
 	const struct idmap_options *maps = spec->uid_count ? &own : containers;
 	int fd, done;
 
-	if (!maps || !idmap_kind(maps))
+	if (!maps || (!idmap_kind(maps) && !maps->joined))
 		return fail(EINVAL, "idmap on %s: there are no maps, and no user namespace",
 			    spec->target);
-	if ((fd = mounts_id_namespace(maps)) < 0)
+	fd = idmap_kind(maps) ? mounts_id_namespace(maps)
+			      : ns_open_other(maps->joined, CLONE_NEWUSER);
+	if (fd < 0)
 		return -1;
 	done = detached_map_ids(entry->tree, fd, entry->flags.idmap_all);
 	close_fd(fd);

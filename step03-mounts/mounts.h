@@ -18,8 +18,8 @@
  * privileged: when there will be a user namespace (KINDS has CLONE_NEWUSER), because the host's
  * root may read what the container's cannot, and only it may map ids; and when the mount namespace
  * will be no copy of this one (KINDS lacks CLONE_NEWNS). The child inherits the descriptors. MAPS
- * are the container's, for `idmap` without maps of its own. Without the right to it, nothing is
- * done.
+ * are the container's, for `idmap` without maps of its own, or name a namespace that has them.
+ * Without the right to it, nothing is done.
  */
 int mounts_open_in_parent(struct mount_list *list, int kinds, const struct idmap_options *maps);
 

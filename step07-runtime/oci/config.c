@@ -155,6 +155,8 @@ take_namespaces(const struct raw *raw, struct oci_config *config)
 			config->join[config->joins++] = (struct ns_at){ flag, path };
 		else
 			config->ns.kinds |= flag;
+		if (path && path[0] && flag == CLONE_NEWUSER)
+			config->idmap.joined = path;
 	}
 	if (config->domainname && !(seen & CLONE_NEWUTS))
 		return fail(EINVAL, "domainname %s without a UTS namespace would be the host's",

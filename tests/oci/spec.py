@@ -886,6 +886,25 @@ def _():
         matches(read(f"/proc/{box.pid}/status"), r"^Uid:\t100000\t")
 
 
+@test("a bind with idmap and without maps has those of the user namespace that is joined", needs="root")
+def _():
+    maps = [{"containerID": 0, "hostID": 100000, "size": 1000}]
+    os.makedirs(TMP + "/given")
+    os.chmod(TMP, 0o755)
+    root = shutil.copytree(ROOTFS, TMP + "/root", symlinks=True)
+    subprocess.run(["chown", "-R", "-h", "100000:100000", root], check=True)
+    look = OCI("/bin/probe", "stat", "/srv", "stat", "/opt", rootfs=root)
+    with OCI("/bin/sleep", "60", id="first", rootfs=root) as first, look as box:
+        first.namespace("user")
+        first.linux.update(uidMappings=maps, gidMappings=maps)
+        first.created()
+        box.namespace("user", path=f"/proc/{first.pid}/ns/user")
+        box.mount("/srv", "none", TMP + "/given", "bind", "idmap").mount("/opt", "none", TMP + "/given", "bind")
+        box.created().ok("start")
+        wait_for(lambda: box.out.count("\n") == 2, "both answers")
+        matches(box.out, r" 0:0 .*\n.* 65534:65534 ")
+
+
 @test("the caller's groups are left behind, if no annotation of podman's --group-add keep-groups asks for them, of exec too", needs="root")
 def _():
     def groups(argv):
