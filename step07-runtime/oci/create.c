@@ -93,6 +93,27 @@ struct job {
 	int pid_file;
 };
 
+/* Who has joined a user namespace has lost the right to remove what it made outside. So its last
+ * hook, which is run by the process that stays there, is this program. */
+static int
+delete_from_outside(const char *root, struct job *job)
+{
+	const char *const words[] = { "boxstep-oci", "--root",	root,
+				      "delete",	     "--force", job->state.id };
+	struct json_object *hooks = json_object_new_object(), *hook = json_object_new_object(),
+			   *args;
+
+	if (!hooks || !hook)
+		return fail(ENOMEM, "memory for a hook");
+	job->config.own_hooks = hooks;
+	json_object_array_add(json_put_list(hooks, "delete"), hook);
+	json_put_text(hook, "path", "/proc/self/exe");
+	args = json_put_list(hook, "args");
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		json_object_array_add(args, json_object_new_string(words[i]));
+	return 0;
+}
+
 /* Parses the command line, takes the name, and reads the configuration. Gives 1, 0 after --help,
  * −1. */
 static int
@@ -111,6 +132,8 @@ begin(const struct option_row *rows, const struct globals *globals, int argc, ch
 		return fail(errno, "--bundle %s", options->bundle ? options->bundle : ".");
 	if (oci_state_make(globals->root, argv[first], &job->state) < 0 ||
 	    read_config(job->bundle, options->config, &job->config) < 0)
+		return -1;
+	if (job->config.idmap.joined && delete_from_outside(globals->root, job) < 0)
 		return -1;
 	launch_init(&job->launch, job->state.id, &job->config);
 	job->config.root.no_pivot = options->no_pivot;
@@ -173,6 +196,19 @@ build(struct job *job)
 	return pid_file_write(job->pid_file, job->options.pid_file, launch->child.pid);
 }
 
+/* By the process that has stayed outside. Without a link it was deleted meanwhile, and its name may
+ * be another's by now. `delete` takes the lock, and runs the hooks of poststop. */
+static int
+delete_own(struct job *job, const struct hook_subject *subject)
+{
+	struct stat there;
+
+	if (fstat(job->state.dir, &there) == 0 && there.st_nlink == 0)
+		return 0;
+	oci_state_unlock(&job->state);
+	return hooks_run(&job->config, HOOK_DELETE, subject);
+}
+
 static int
 give_up(const struct globals *globals, struct job *job)
 {
@@ -181,7 +217,11 @@ give_up(const struct globals *globals, struct job *job)
 	bool begun = job->launch.child.pid > 0;
 
 	launch_abort(&job->launch);
-	if (job->state.dir >= 0 && oci_state_lock(globals->root, &job->state) == 0)
+	if (job->config.own_hooks) {
+		call_forget();
+		delete_own(job, &subject);
+		begun = false;
+	} else if (job->state.dir >= 0 && oci_state_lock(globals->root, &job->state) == 0)
 		oci_state_remove(globals->root, &job->state);
 	call_forget();
 	if (begun)
@@ -199,6 +239,8 @@ clean_up(const struct globals *globals, struct job *job)
 {
 	const struct hook_subject subject = { job->launch.id, job->bundle, "stopped", 0, NULL };
 
+	if (job->config.own_hooks)
+		return delete_own(job, &subject);
 	/* EIDRM: it was deleted meanwhile, with its hooks, and its name may be another's by now */
 	if (oci_state_lock(globals->root, &job->state) < 0)
 		return errno == EIDRM ? 0 : fail(errno, "flock of the state of %s", job->state.id);

@@ -23,13 +23,14 @@
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/security/seccomp.h"
 
-static const char *const stages[HOOK_STAGES] = {
+static const char *const stages[] = {
 	[HOOK_PRESTART] = "prestart",
 	[HOOK_CREATE_RUNTIME] = "createRuntime",
 	[HOOK_CREATE_CONTAINER] = "createContainer",
 	[HOOK_START_CONTAINER] = "startContainer",
 	[HOOK_POSTSTART] = "poststart",
 	[HOOK_POSTSTOP] = "poststop",
+	[HOOK_DELETE] = "delete",
 };
 
 /* ---- what is asked for ---- */
@@ -39,8 +40,8 @@ static struct json_object *
 list_of(const struct oci_config *config, enum hook_stage stage)
 {
 	bool bad = false;
-	struct json_object *list =
-		config->hooks ? json_array(config->hooks, stages[stage], &bad) : NULL;
+	struct json_object *hooks = stage == HOOK_DELETE ? config->own_hooks : config->hooks,
+			   *list = hooks ? json_array(hooks, stages[stage], &bad) : NULL;
 
 	return list && json_object_array_length(list) > 0 ? list : NULL;
 }
@@ -256,7 +257,7 @@ hooks_stay_outside(const struct oci_config *config)
 {
 	int ends[2];
 
-	if (outside >= 0 || !config->hooks)
+	if (outside >= 0 || !(config->hooks || config->own_hooks))
 		return 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return fail(errno, "socketpair for the process that runs the hooks");

@@ -26,7 +26,8 @@ enum hook_stage {
 	HOOK_START_CONTAINER,
 	HOOK_POSTSTART,
 	HOOK_POSTSTOP,
-	HOOK_STAGES
+	HOOK_STAGES,
+	HOOK_DELETE = HOOK_STAGES /* of our own: oci_config.own_hooks */
 };
 
 /* Whose hooks they are; told to each on its stdin. */

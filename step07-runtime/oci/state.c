@@ -21,9 +21,9 @@
 #include "step04-cgroups/scope.h"
 #include "step05-overlay/json.h"
 #include "step05-overlay/tree.h"
+#include "step07-runtime/gate.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/config.h"
-#include "step07-runtime/oci/gate.h"
 #include "step07-runtime/oci/state.h"
 
 const char *

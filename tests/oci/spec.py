@@ -905,6 +905,36 @@ def _():
         matches(box.out, r" 0:0 .*\n.* 65534:65534 ")
 
 
+@test("a run that joins a user namespace clears away what it made, also after a failure", needs="root")
+def _():
+    maps = [{"containerID": 0, "hostID": 100000, "size": 1000}]
+    os.chmod(TMP, 0o755)
+    root, said = shutil.copytree(ROOTFS, TMP + "/root", symlinks=True), TMP + "/said"
+    subprocess.run(["chown", "-R", "-h", "100000:100000", root], check=True)
+    hook = script("hook", f"echo stopped >> {said}\n")
+    with OCI("/bin/sleep", "60", id="first", rootfs=root) as first, OCI("/bin/true", rootfs=root) as box:
+        first.namespace("user")
+        first.linux.update(uidMappings=maps, gidMappings=maps)
+        first.created()
+        box.namespace("user", path=f"/proc/{first.pid}/ns/user")
+        for words, status, hooks in ((["/bin/sh", "-c", "exit 7"], 7, 0), (["/nowhere"], 127, 0), (["/bin/true"], 0, 1)):
+            box.config["process"]["args"] = words
+            if hooks:
+                box.config["hooks"] = {"poststop": [{"path": hook}]}
+            r = box.run()
+            equal((r.status, r.out), (status, ""), words)
+            check(r.err == "" or "nowhere" in r.err, r.err)
+            equal(os.listdir(box.root), ["first"], words)
+            check(not os.path.exists(cgroup2_mount() + "/boxstep-box"), words)
+        equal(read(said), "stopped\n")
+        box.namespace("network", path=f"/proc/{first.pid}/ns/uts")  # it fails when the other is joined already
+        r = box.run()
+        equal((r.status, r.out), (1, ""))
+        contains(r.err, "ns/uts")
+        equal(os.listdir(box.root), ["first"])
+        check(not os.path.exists(cgroup2_mount() + "/boxstep-box"), "its cgroup is gone")
+
+
 @test("the caller's groups are left behind, if no annotation of podman's --group-add keep-groups asks for them, of exec too", needs="root")
 def _():
     def groups(argv):

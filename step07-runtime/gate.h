@@ -5,8 +5,8 @@
  * reading, fifo(7). What comes through is nothing (end of file: the exec has closed it) or the
  * error with which the exec failed. Explained in book/07-runtime.md.
  */
-#ifndef BOXSTEP_OCI_GATE_H
-#define BOXSTEP_OCI_GATE_H
+#ifndef BOXSTEP_GATE_H
+#define BOXSTEP_GATE_H
 
 #include <stdbool.h>
 #include <sys/types.h>

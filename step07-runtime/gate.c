@@ -11,7 +11,7 @@
 
 #include "step01-unshare/call.h"
 #include "step04-cgroups/process.h"
-#include "step07-runtime/oci/gate.h"
+#include "step07-runtime/gate.h"
 
 int
 gate_make(int dir, unsigned uid, unsigned gid)
