@@ -152,15 +152,17 @@ endef
 $(foreach r,$(ROOMS),$(eval $(call archive,$(call room_name,$(r)),$(call room_folder,$(r)))))
 
 comma := ,
-# A static program's first instruction may be ours: see step07-runtime/seal_entry.c.
-ENTRY := $(if $(STATIC),$(if $(COV),,-Wl$(comma)-e$(comma)seal_entry))
+# A static program's first instruction may be ours: see step07-runtime/seal_entry.c. And what of it is
+# never called stands last: see step07-runtime/rare.ld.
+RARE := step07-runtime/rare.ld
+ENTRY := $(if $(STATIC),$(if $(COV),,-Wl$(comma)-e$(comma)seal_entry -Wl$(comma)-T$(comma)$(RARE)))
 ENTRY_step07 := $(ENTRY)
 ENTRY_boxstep := $(ENTRY)
 ENTRY_boxstep-oci := $(ENTRY)
 $(O)/obj/step07-runtime/seal_entry.o: private EXTRA += -fno-stack-protector
 
 define program
-$(O)/$(1): $(O)/obj/$(MAIN_$(1):%.c=%.o) $(filter-out $(2),$(call below,$(or $(BELOW_$(1)),$(1))))
+$(O)/$(1): $(O)/obj/$(MAIN_$(1):%.c=%.o) $(filter-out $(2),$(call below,$(or $(BELOW_$(1)),$(1)))) $(if $(ENTRY_$(1)),$(RARE))
 	$$(LINK) $(3) $(ENTRY_$(1)) -o $$@ $$(filter %.o %.a,$$^) $(LIBS_$(1)) -lm
 endef
 $(foreach p,$(RUN_PATH),$(eval $(call program,$(p),$(NO_REGISTRY),$$(STATIC))))

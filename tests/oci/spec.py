@@ -867,13 +867,18 @@ def _():
         contains(r.err, 'execve("/etc"): EACCES: Permission denied; it is a directory')
 
 
-@test("who joins a user namespace may repeat its maps, as podman does: root there, they are not written", needs="root")
-def _():
-    maps = [{"containerID": 0, "hostID": 100000, "size": 1000}]
+def mapped_root():
+    """Maps of ids, and a root that belongs to whoever is 0 by them."""
     root = TMP + "/root"
     subprocess.run(["cp", "-a", ROOTFS, root], check=True)
     subprocess.run(["chown", "-R", "-h", "100000:100000", root], check=True)
     os.chmod(TMP, 0o755)
+    return [{"containerID": 0, "hostID": 100000, "size": 1000}], root
+
+
+@test("who joins a user namespace may repeat its maps, as podman does: root there, they are not written", needs="root")
+def _():
+    maps, root = mapped_root()
     with OCI("/bin/sleep", "60", id="first", rootfs=root) as first, OCI("/bin/sleep", "60", rootfs=root) as box:
         first.namespace("user")
         first.linux.update(uidMappings=maps, gidMappings=maps)
@@ -888,11 +893,8 @@ def _():
 
 @test("a bind with idmap and without maps has those of the user namespace that is joined", needs="root")
 def _():
-    maps = [{"containerID": 0, "hostID": 100000, "size": 1000}]
+    maps, root = mapped_root()
     os.makedirs(TMP + "/given")
-    os.chmod(TMP, 0o755)
-    root = shutil.copytree(ROOTFS, TMP + "/root", symlinks=True)
-    subprocess.run(["chown", "-R", "-h", "100000:100000", root], check=True)
     look = OCI("/bin/probe", "stat", "/srv", "stat", "/opt", rootfs=root)
     with OCI("/bin/sleep", "60", id="first", rootfs=root) as first, look as box:
         first.namespace("user")
@@ -907,10 +909,8 @@ def _():
 
 @test("a run that joins a user namespace clears away what it made, also after a failure", needs="root")
 def _():
-    maps = [{"containerID": 0, "hostID": 100000, "size": 1000}]
-    os.chmod(TMP, 0o755)
-    root, said = shutil.copytree(ROOTFS, TMP + "/root", symlinks=True), TMP + "/said"
-    subprocess.run(["chown", "-R", "-h", "100000:100000", root], check=True)
+    maps, root = mapped_root()
+    said = TMP + "/said"
     hook = script("hook", f"echo stopped >> {said}\n")
     with OCI("/bin/sleep", "60", id="first", rootfs=root) as first, OCI("/bin/true", rootfs=root) as box:
         first.namespace("user")
