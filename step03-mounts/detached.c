@@ -34,14 +34,13 @@ hint_from(int context)
 static int
 configure(int context, const char *word)
 {
-	char key[256] = "";
-	const char *equals = strchrnul(word, '=');
-	size_t length = (size_t)(equals - word);
+	char key[256];
+	const char *equals = strchr(word, '=');
 
-	if (!*equals)
+	if (!equals)
 		return call(fsconfig(context, FSCONFIG_SET_FLAG, word, NULL, 0),
 			    "fsconfig(%d, FSCONFIG_SET_FLAG, \"%s\", NULL, 0)", context, word);
-	*stpncpy(key, word, length < sizeof key ? length : sizeof key - 1) = '\0';
+	snprintf(key, sizeof key, "%.*s", (int)(equals - word), word);
 	return call(fsconfig(context, FSCONFIG_SET_STRING, key, equals + 1, 0),
 		    "fsconfig(%d, FSCONFIG_SET_STRING, \"%s\", \"%s\", 0)", context, key,
 		    equals + 1);

@@ -393,6 +393,7 @@ find_parent(struct json_object *object, const char *path, struct json_object **p
 		if (!dot)
 			return 1;
 		*length = (size_t)(dot - path);
+		/* this is done for each row of a table, where snprintf(3) would count */
 		size_t n = (size_t)(dot - part);
 		*stpncpy(key, part, n < sizeof key ? n : sizeof key - 1) = '\0';
 		if (!json_object_object_get_ex(*parent, key, parent) || !*parent)

@@ -143,19 +143,21 @@ take_namespaces(const struct raw *raw, struct oci_config *config)
 		if (!flag || (seen & flag))
 			return fail(EINVAL, "linux.namespaces: %s is unknown or there twice",
 				    type ? type : "an entry without type");
-		if (path && path[0] && path[0] != '/')
+		seen |= flag;
+		if (!path || !path[0]) {
+			config->ns.kinds |= flag;
+			continue;
+		}
+		if (path[0] != '/')
 			return fail(EINVAL, "linux.namespaces: the path %s of %s is not absolute",
 				    path, type);
-		seen |= flag;
-		if (path && path[0] && flag == CLONE_NEWNS)
+		if (flag == CLONE_NEWNS)
 			config->mount_path = path;
-		else if (path && path[0] && flag == CLONE_NEWTIME)
+		else if (flag == CLONE_NEWTIME)
 			config->time_path = path;
-		else if (path && path[0])
-			config->join[config->joins++] = (struct ns_at){ flag, path };
 		else
-			config->ns.kinds |= flag;
-		if (path && path[0] && flag == CLONE_NEWUSER)
+			config->join[config->joins++] = (struct ns_at){ flag, path };
+		if (flag == CLONE_NEWUSER)
 			config->idmap.joined = path;
 	}
 	if (config->domainname && !(seen & CLONE_NEWUTS))
