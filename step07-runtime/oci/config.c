@@ -478,7 +478,6 @@ oci_config_free(struct oci_config *config)
 	free(config->devices.mask.item);
 	free(config->devices.read_only.item);
 	json_object_put(config->json);
-	json_object_put(config->own_hooks);
 	free(config->text);
 	*config = (struct oci_config){ 0 };
 }

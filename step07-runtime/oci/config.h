@@ -76,7 +76,6 @@ struct oci_config {
 	const char *domainname;
 	struct json_object *annotations; /* an object, or NULL */
 	struct json_object *hooks;	 /* checked; or NULL: hooks.h */
-	struct json_object *own_hooks;	 /* the runtime's, of HOOK_DELETE; or NULL; to be put */
 	struct netdev_list netdevs;
 	/* annotations of ours, and one of crun's: what the specification has no words for */
 	bool init;	       /* boxstep.init=true: a built-in init as PID 1 */

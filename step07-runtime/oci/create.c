@@ -3,15 +3,13 @@
  * specification. Explained in book/07-runtime.md.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step05-overlay/json.h"
-#include "step05-overlay/tree.h"
 #include "step07-runtime/environment.h"
 #include "step07-runtime/oci/commands.h"
 #include "step07-runtime/oci/hooks.h"
@@ -83,6 +81,7 @@ keep_config(const struct oci_config *config, int state)
  * by page of a memory that a child has come to share, would take longer than that end. */
 struct job {
 	struct create_options options;
+	const char *root; /* of the states */
 	char bundle[PATH_MAX];
 	struct oci_config config;
 	struct oci_state state;
@@ -92,27 +91,6 @@ struct job {
 	bool foreground; /* it waits for the end */
 	int pid_file;
 };
-
-/* Who has joined a user namespace has lost the right to remove what it made outside. So its last
- * hook, which is run by the process that stays there, is this program. */
-static int
-delete_from_outside(const char *root, struct job *job)
-{
-	const char *const words[] = { "boxstep-oci", "--root",	root,
-				      "delete",	     "--force", job->state.id };
-	struct json_object *hooks = json_object_new_object(), *hook = json_object_new_object(),
-			   *args;
-
-	if (!hooks || !hook)
-		return fail(ENOMEM, "memory for a hook");
-	job->config.own_hooks = hooks;
-	json_object_array_add(json_put_list(hooks, "delete"), hook);
-	json_put_text(hook, "path", "/proc/self/exe");
-	args = json_put_list(hook, "args");
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-		json_object_array_add(args, json_object_new_string(words[i]));
-	return 0;
-}
 
 /* Parses the command line, takes the name, and reads the configuration. Gives 1, 0 after --help,
  * −1. */
@@ -124,6 +102,7 @@ begin(const struct option_row *rows, const struct globals *globals, int argc, ch
 	struct create_options *options = &job->options;
 	char *variable;
 
+	job->root = globals->root;
 	job->pid_file = job->state.dir = -1;
 	launch_init(&job->launch, NULL, &job->config);
 	if (first <= 0)
@@ -132,8 +111,6 @@ begin(const struct option_row *rows, const struct globals *globals, int argc, ch
 		return fail(errno, "--bundle %s", options->bundle ? options->bundle : ".");
 	if (oci_state_make(globals->root, argv[first], &job->state) < 0 ||
 	    read_config(job->bundle, options->config, &job->config) < 0)
-		return -1;
-	if (job->config.idmap.joined && delete_from_outside(globals->root, job) < 0)
 		return -1;
 	launch_init(&job->launch, job->state.id, &job->config);
 	job->config.root.no_pivot = options->no_pivot;
@@ -167,7 +144,9 @@ note(struct job *job)
 	} else if (!job->launch.no_cgroup &&
 		   cgroup_plan(&job->config.cgroup, job->state.id, &job->launch.cgroup) < 0)
 		return -1;
-	return oci_state_note(&job->state, &job->launch.cgroup);
+	job->state.cgroup = job->launch.cgroup.path;
+	job->state.cgroup_made_from = job->launch.cgroup.made_from;
+	return oci_state_note(&job->state);
 }
 
 static int
@@ -196,17 +175,17 @@ build(struct job *job)
 	return pid_file_write(job->pid_file, job->options.pid_file, launch->child.pid);
 }
 
-/* By the process that has stayed outside. Without a link it was deleted meanwhile, and its name may
- * be another's by now. `delete` takes the lock, and runs the hooks of poststop. */
+/* Who has joined a user namespace has lost the right to it: see hooks_outside. The copy of JOB
+ * there is of before the clone: its state is what has been noted, its cgroup what was made. */
 static int
-delete_own(struct job *job, const struct hook_subject *subject)
+remove_made(void *what)
 {
-	struct stat there;
+	struct job *job = what;
 
-	if (fstat(job->state.dir, &there) == 0 && there.st_nlink == 0)
-		return 0;
-	oci_state_unlock(&job->state);
-	return hooks_run(&job->config, HOOK_DELETE, subject);
+	if (oci_state_lock(job->root, &job->state) < 0)
+		return fail(errno, "flock of the state of %s", job->state.id);
+	job->state.cgroup_made_from = job->launch.cgroup.made_from;
+	return oci_state_release(&job->state) < 0 ? -1 : oci_state_remove(job->root, &job->state);
 }
 
 static int
@@ -217,10 +196,9 @@ give_up(const struct globals *globals, struct job *job)
 	bool begun = job->launch.child.pid > 0;
 
 	launch_abort(&job->launch);
-	if (job->config.own_hooks) {
+	if (job->config.idmap.joined) {
 		call_forget();
-		delete_own(job, &subject);
-		begun = false;
+		hooks_outside(remove_made, job);
 	} else if (job->state.dir >= 0 && oci_state_lock(globals->root, &job->state) == 0)
 		oci_state_remove(globals->root, &job->state);
 	call_forget();
@@ -235,17 +213,17 @@ give_up(const struct globals *globals, struct job *job)
 
 /* What is left of it after its end, or for the hooks that look at it then. */
 static int
-clean_up(const struct globals *globals, struct job *job)
+clean_up(struct job *job)
 {
 	const struct hook_subject subject = { job->launch.id, job->bundle, "stopped", 0, NULL };
 
-	if (job->config.own_hooks)
-		return delete_own(job, &subject);
-	/* EIDRM: it was deleted meanwhile, with its hooks, and its name may be another's by now */
-	if (oci_state_lock(globals->root, &job->state) < 0)
-		return errno == EIDRM ? 0 : fail(errno, "flock of the state of %s", job->state.id);
-	if (oci_state_release(&job->state) < 0 || oci_state_remove(globals->root, &job->state) < 0)
-		return -1;
+	if ((job->config.idmap.joined ? hooks_outside(remove_made, job) : remove_made(job)) < 0) {
+		if (call_error()->number != EIDRM)
+			return -1;
+		/* it was deleted meanwhile, with its hooks, and its name may be another's by now */
+		call_forget();
+		return 0;
+	}
 	return hooks_run(&job->config, HOOK_POSTSTOP, &subject);
 }
 
@@ -279,7 +257,7 @@ attend(const struct globals *globals, struct job *job)
 	    console_wait(&job->console, &job->launch.child, &info) < 0)
 		return give_up(globals, job);
 	if (!job->options.keep)
-		clean_up(globals, job);
+		clean_up(job);
 	return call_error()->number ? -1 : spawn_status(&info);
 }
 

@@ -23,14 +23,13 @@
 #include "step07-runtime/oci/hooks.h"
 #include "step07-runtime/security/seccomp.h"
 
-static const char *const stages[] = {
+static const char *const stages[HOOK_STAGES] = {
 	[HOOK_PRESTART] = "prestart",
 	[HOOK_CREATE_RUNTIME] = "createRuntime",
 	[HOOK_CREATE_CONTAINER] = "createContainer",
 	[HOOK_START_CONTAINER] = "startContainer",
 	[HOOK_POSTSTART] = "poststart",
 	[HOOK_POSTSTOP] = "poststop",
-	[HOOK_DELETE] = "delete",
 };
 
 /* ---- what is asked for ---- */
@@ -40,8 +39,8 @@ static struct json_object *
 list_of(const struct oci_config *config, enum hook_stage stage)
 {
 	bool bad = false;
-	struct json_object *hooks = stage == HOOK_DELETE ? config->own_hooks : config->hooks,
-			   *list = hooks ? json_array(hooks, stages[stage], &bad) : NULL;
+	struct json_object *list =
+		config->hooks ? json_array(config->hooks, stages[stage], &bad) : NULL;
 
 	return list && json_object_array_length(list) > 0 ? list : NULL;
 }
@@ -230,6 +229,8 @@ static int outside = -1; /* its socket */
 static pid_t outside_pid;
 
 struct request {
+	int (*act)(void *); /* NULL: the hooks of STAGE */
+	void *what;
 	enum hook_stage stage;
 	pid_t pid;
 	char id[256], bundle[PATH_MAX], status[16];
@@ -241,11 +242,14 @@ serve(const struct oci_config *config, int socket)
 	struct request request;
 
 	while (recv(socket, &request, sizeof request, 0) == (ssize_t)sizeof request) {
-		run_here(config, request.stage,
-			 &(struct hook_subject){ .id = request.id,
-						 .bundle = request.bundle,
-						 .status = request.status,
-						 .pid = request.pid });
+		if (request.act)
+			request.act(request.what);
+		else
+			run_here(config, request.stage,
+				 &(struct hook_subject){ .id = request.id,
+							 .bundle = request.bundle,
+							 .status = request.status,
+							 .pid = request.pid });
 		send(socket, call_error(), sizeof(struct call_error), MSG_NOSIGNAL);
 		call_forget();
 	}
@@ -257,16 +261,16 @@ hooks_stay_outside(const struct oci_config *config)
 {
 	int ends[2];
 
-	if (outside >= 0 || !(config->hooks || config->own_hooks))
+	if (outside >= 0 || !(config->hooks || config->idmap.joined))
 		return 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return fail(errno, "socketpair for the process that runs the hooks");
+		return fail(errno, "socketpair for the process that stays outside");
 	if ((outside_pid = fork()) == 0) {
 		close(ends[0]);
 		serve(config, ends[1]);
 	}
 	if (outside_pid < 0) {
-		fail(errno, "fork of the process that runs the hooks");
+		fail(errno, "fork of the process that stays outside");
 		close_fd(ends[0]); /* no process is there to be asked, or waited for */
 	} else {
 		outside = ends[0];
@@ -292,21 +296,34 @@ hooks_leave(void)
 }
 
 static int
-ask_outside(enum hook_stage stage, const struct hook_subject *subject)
+ask(const struct request *request)
 {
-	struct request request = { .stage = stage, .pid = subject->pid };
 	struct call_error error;
 
-	snprintf(request.id, sizeof request.id, "%s", subject->id);
-	snprintf(request.bundle, sizeof request.bundle, "%s", subject->bundle);
-	snprintf(request.status, sizeof request.status, "%s", subject->status);
-	if (send(outside, &request, sizeof request, MSG_NOSIGNAL) < 0 ||
+	if (send(outside, request, sizeof *request, MSG_NOSIGNAL) < 0 ||
 	    recv(outside, &error, sizeof error, 0) != (ssize_t)sizeof error)
-		return fail(EPIPE, "the process that runs the hooks is gone");
+		return fail(EPIPE, "the process that stays outside is gone");
 	if (!error.number)
 		return 0;
 	call_adopt(&error);
 	return -1;
+}
+
+int
+hooks_outside(int (*act)(void *), void *what)
+{
+	return outside >= 0 ? ask(&(struct request){ .act = act, .what = what }) : act(what);
+}
+
+static int
+ask_outside(enum hook_stage stage, const struct hook_subject *subject)
+{
+	struct request request = { .stage = stage, .pid = subject->pid };
+
+	snprintf(request.id, sizeof request.id, "%s", subject->id);
+	snprintf(request.bundle, sizeof request.bundle, "%s", subject->bundle);
+	snprintf(request.status, sizeof request.status, "%s", subject->status);
+	return ask(&request);
 }
 
 int

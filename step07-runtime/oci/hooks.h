@@ -26,8 +26,7 @@ enum hook_stage {
 	HOOK_START_CONTAINER,
 	HOOK_POSTSTART,
 	HOOK_POSTSTOP,
-	HOOK_STAGES,
-	HOOK_DELETE = HOOK_STAGES /* of our own: oci_config.own_hooks */
+	HOOK_STAGES
 };
 
 /* Whose hooks they are; told to each on its stdin. */
@@ -57,6 +56,9 @@ int hooks_run(const struct oci_config *config, enum hook_stage stage,
  * outside, in which hooks_run then runs those of the host's side. hooks_leave ends it; a child lets
  * go of it with hooks_forget. */
 int hooks_stay_outside(const struct oci_config *config);
+/* Calls ACT there, or here when there is none: the memory behind WHAT is as it was before the
+ * fork. 0, or −1 with the error recorded. */
+int hooks_outside(int (*act)(void *), void *what);
 void hooks_leave(void);
 void hooks_forget(void);
 

@@ -144,12 +144,12 @@ swept(int root, struct oci_state *state)
 
 /* One call, which is done or not: no reader finds the half of it. */
 int
-oci_state_note(const struct oci_state *state, const struct cgroup *cgroup)
+oci_state_note(const struct oci_state *state)
 {
 	char text[PATH_MAX];
 	int length = state->scope ? snprintf(text, sizeof text, ":%s", state->scope)
-				  : snprintf(text, sizeof text, "%zu:%s", cgroup->made_from,
-					     cgroup->path);
+				  : snprintf(text, sizeof text, "%zu:%s", state->cgroup_made_from,
+					     state->cgroup);
 
 	errno = ENAMETOOLONG;
 	if (length >= (int)sizeof text || symlinkat(text, state->dir, "making") < 0)

@@ -61,8 +61,8 @@ int oci_state_look(const char *root, const char *id, struct oci_state *state);
  * (NULL: all), until it gives −1. */
 int oci_state_each(const char *root, const char *pattern, int (*see)(const char *id, void *into),
 		   void *into);
-/* Notes, before anything is made on the host, what will be: the SCOPE of STATE, or CGROUP. */
-int oci_state_note(const struct oci_state *state, const struct cgroup *cgroup);
+/* Notes, before anything is made on the host, what will be: the scope of STATE, or its cgroup. */
+int oci_state_note(const struct oci_state *state);
 /* Writes state.json for the process PID. */
 int oci_state_write(struct oci_state *state, const struct oci_config *config, const char *bundle,
 		    const struct cgroup *cgroup, pid_t pid);
