@@ -195,31 +195,37 @@ past_value(const char *at)
 	return at;
 }
 
-/* A member of the object at AT, whose name has LENGTH letters, as they stand there. */
-static bool
-find_member(const char *at, const char *name, size_t length, struct json_part *part)
+/* Past the object at AT. The member of it that PATH leads to becomes PART; FOUND is how many there
+ * are, as they stand there. A name twice on the way is two as well. */
+static const char *
+past_object(const char *at, const char *path, struct json_part *part, size_t *found)
 {
-	bool found = false;
+	size_t length = strcspn(path, "."), same = 0;
+	const char *value;
 
-	at = past_space(at);
-	if (*at != '{')
-		return false;
 	do {
-		const char *key = past_space(at + 1), *value;
+		const char *key = past_space(at + 1);
 		if (*key != '"')
-			break; /* of an empty object, or of what is none */
+			return key + (*key == '}'); /* of an empty object, or of what is none */
 		at = past_string(key);
-		bool is_it = (size_t)(at - key) == length + 2 && !memcmp(key + 1, name, length);
+		bool is_it = (size_t)(at - key) == length + 2 && !memcmp(key + 1, path, length);
 		at = past_space(at);
-		if (*at != ':' || (is_it && found))
-			return false;
-		value = at + 1;
-		at = past_value(value);
-		if (is_it)
+		if (*at != ':')
+			return at;
+		value = past_space(at + 1);
+		if (is_it && path[length] && *value == '{')
+			at = past_space(past_object(value, path + length + 1, part, found));
+		else
+			at = past_value(value);
+		if (is_it && !path[length]) {
 			*part = (struct json_part){ value, (size_t)(at - value) };
-		found |= is_it;
+			++*found;
+		}
+		same += is_it;
 	} while (*at == ',');
-	return found;
+	if (same > 1)
+		*found += same;
+	return at + (*at == '}');
 }
 
 /* What is behind its last dot. */
@@ -234,17 +240,13 @@ last_word(const char *path)
 static bool
 find(const char *text, const char *path, struct json_part *part)
 {
-	size_t length;
+	size_t found = 0;
 
-	part->text = text;
-	if (!strstr(text, last_word(path)))
+	text = past_space(text);
+	if (*text != '{' || !strstr(text, last_word(path)))
 		return false;
-	for (; *path; path += length + (path[length] == '.')) {
-		length = strcspn(path, ".");
-		if (!find_member(part->text, path, length, part))
-			return false;
-	}
-	return *past_space(part->text) == '{';
+	past_object(text, path, part, &found);
+	return found == 1 && *part->text == '{';
 }
 
 struct json_object *

@@ -373,8 +373,8 @@ a_profile_is_left_as_text_and_the_rest_is_read(void **state)
 		fail_msg("%s", call_error()->what);
 	assert_string_equal(config.text, text);
 	assert_string_equal(config.cgroup.path, "/a");
-	assert_int_equal(config.seccomp.length, strlen(" " PROFILE " "));
-	assert_memory_equal(config.seccomp.text, " " PROFILE, strlen(" " PROFILE));
+	assert_int_equal(config.seccomp.length, strlen(PROFILE " "));
+	assert_memory_equal(config.seccomp.text, PROFILE, strlen(PROFILE));
 	oci_config_free(&config);
 }
 
@@ -386,6 +386,10 @@ no_profile_is_left_where_there_is_none_or_null(void **state)
 		WITH_LINUX("\"x\":{\"seccomp\":{}}"),
 		WITH("\"seccomp\":{}"),
 		WITH("\"x\":{\"linux\":{\"seccomp\":{}}}"),
+		/* of an object that is there twice the later one is meant */
+		"{\"linux\":{\"seccomp\":{}}," PROCESS "," ROOT ",\"linux\":{" MNT "}}",
+		"{\"linux\":{\"seccomp\":0}," PROCESS "," ROOT ",\"linux\":{" MNT "}}",
+		"{\"linux\":\"seccomp\"," PROCESS "," ROOT ",\"linux\":{" MNT "}}",
 	};
 	struct oci_config config;
 
