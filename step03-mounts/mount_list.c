@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step03-mounts/mount_ids.h"
 #include "step03-mounts/mount_list.h"
 
 /* ---- the list ---- */
@@ -74,6 +75,11 @@ check_entry(const struct mount_entry *entry)
 	if ((flags->idmap || spec->uid_count) && spec->tree > 0)
 		return fail(EINVAL, "mount on %s: an open mount is mapped by who opened it",
 			    spec->target);
+	if (flags->maps && spec->uid_count)
+		return fail(EINVAL, "mount on %s: maps of ids in an option, and others beside it",
+			    spec->target);
+	if (flags->maps && mount_ids_check(entry) < 0)
+		return -1;
 	if (!spec->uid_count != !spec->gid_count)
 		return fail(EINVAL, "mount on %s: uid and gid maps come together", spec->target);
 	if (flags->copy_up && !mount_is_type(entry, "tmpfs") && !mount_is_bind(entry))

@@ -131,6 +131,18 @@ take_data(struct mount_flags *flags, const char *text, size_t length)
 	return 0;
 }
 
+/* "idmap=MAPS" or "ridmap=MAPS" */
+static int
+take_maps(struct mount_flags *flags, const char *text, size_t length)
+{
+	size_t word = strcspn(text, "=") + 1;
+
+	take_special(flags, text);
+	free(flags->maps);
+	flags->maps = strndup(text + word, length - word);
+	return flags->maps ? 0 : fail(ENOMEM, "memory for a mount option");
+}
+
 static int
 take_word(struct mount_flags *flags, const struct word *word)
 {
@@ -168,10 +180,7 @@ take(struct mount_flags *flags, const char *text, size_t length)
 	if (length == 0 || strncasecmp(text, "x-", 2) == 0 || strncmp(text, "comment=", 8) == 0)
 		return 0; /* fstab(5) keeps notes in such words */
 	if (strncmp(text, "idmap=", 6) == 0 || strncmp(text, "ridmap=", 7) == 0)
-		return fail(EINVAL,
-			    "mount option %.*s: no maps of ids are taken from an option; idmap "
-			    "takes the container's, uidMappings and gidMappings give others",
-			    (int)length, text);
+		return take_maps(flags, text, length);
 	if (length >= sizeof name)
 		return take_data(flags, text, length);
 	memcpy(name, text, length);
@@ -213,6 +222,7 @@ mount_flags_free(struct mount_flags *flags)
 	for (size_t i = 0; i < flags->data_count; i++)
 		free(flags->data[i]);
 	free(flags->data);
+	free(flags->maps);
 	*flags = (struct mount_flags){ 0 };
 }
 

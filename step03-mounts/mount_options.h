@@ -23,6 +23,7 @@ struct mount_flags {
 	bool remount;		 /* change what is mounted there already */
 	bool copy_up;		 /* tmpcopyup: the new tmpfs begins with what it covers */
 	bool idmap, idmap_all;	 /* idmap, ridmap */
+	char *maps;		 /* what follows "idmap=", for mount_ids.h; NULL: nothing */
 	struct mount_bits one;	 /* ro nosuid nodev noexec nosymfollow, the atime family … */
 	struct mount_bits all;	 /* rro rnosuid …: the whole tree below */
 	unsigned long spread[4]; /* MS_SHARED… [|MS_REC], applied in order */

@@ -16,21 +16,13 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
-#include "step01-unshare/namespaces.h"
-#include "step02-pidns/handshake.h"
-#include "step02-pidns/spawn.h"
 #include "step03-mounts/copyup.h"
 #include "step03-mounts/detached.h"
 #include "step03-mounts/inside.h"
+#include "step03-mounts/mount_ids.h"
 #include "step03-mounts/mounts.h"
 
 /* ---- sources ---- */
-
-static bool
-maps_ids(const struct mount_entry *entry)
-{
-	return entry->flags.idmap || entry->spec.uid_count > 0;
-}
 
 static int
 open_source(struct mount_entry *entry)
@@ -49,59 +41,6 @@ open_source(struct mount_entry *entry)
 	return -1;
 }
 
-/*
- * A map of ids is handed to the kernel as a user namespace that has it; a process holds that
- * namespace just long enough for it to be opened. Should this one be killed meanwhile, the end of
- * the handshake ends that one, at whatever instant.
- */
-int
-mounts_id_namespace(const struct idmap_options *maps)
-{
-	struct spawn holder = { 0, -1 };
-	struct handshake shake;
-	char path[64];
-	int fd = -1;
-
-	if (handshake_open(&shake) < 0)
-		return -1;
-	if (spawn_clone(CLONE_NEWUSER, -1, &holder) == 0) {
-		handshake_in_child(&shake);
-		handshake_wait_go(&shake); /* never said */
-		_exit(0);
-	}
-	handshake_in_parent(&shake);
-	snprintf(path, sizeof path, "/proc/%d/ns/user", holder.pid);
-	if (holder.pidfd >= 0 && idmap_write(maps, holder.pid) == 0 &&
-	    (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-		fail(errno, "open(\"%s\")", path);
-	spawn_end(&holder);
-	handshake_close(&shake);
-	return fd;
-}
-
-static int
-map_ids(struct mount_entry *entry, const struct idmap_options *containers)
-{
-	const struct mount_spec *spec = &entry->spec;
-	struct idmap_options own = { .uid = (struct id_range *)spec->uid,
-				     .gid = (struct id_range *)spec->gid,
-				     .uid_count = spec->uid_count,
-				     .gid_count = spec->gid_count };
-	const struct idmap_options *maps = spec->uid_count ? &own : containers;
-	int fd, done;
-
-	if (!maps || (!idmap_kind(maps) && !maps->joined))
-		return fail(EINVAL, "idmap on %s: there are no maps, and no user namespace",
-			    spec->target);
-	fd = idmap_kind(maps) ? mounts_id_namespace(maps)
-			      : ns_open_other(maps->joined, CLONE_NEWUSER);
-	if (fd < 0)
-		return -1;
-	done = detached_map_ids(entry->tree, fd, entry->flags.idmap_all);
-	close_fd(fd);
-	return done;
-}
-
 int
 mounts_open_in_parent(struct mount_list *list, int kinds, const struct idmap_options *maps)
 {
@@ -109,13 +48,14 @@ mounts_open_in_parent(struct mount_list *list, int kinds, const struct idmap_opt
 
 	for (size_t i = 0; i < list->count; i++) {
 		struct mount_entry *entry = &list->entry[i];
-		if (!mount_is_bind(entry) || entry->tree >= 0 || !(maps_ids(entry) || privileged))
+		if (!mount_is_bind(entry) || entry->tree >= 0 ||
+		    !(mount_ids_wanted(entry) || privileged))
 			continue;
 		if (open_source(entry) < 0) {
-			if (errno != EPERM || maps_ids(entry))
+			if (errno != EPERM || mount_ids_wanted(entry))
 				return -1;
 			call_forget(); /* root in name only: the child will do it */
-		} else if (maps_ids(entry) && map_ids(entry, maps) < 0)
+		} else if (mount_ids_wanted(entry) && mount_ids_map(entry, maps) < 0)
 			return -1;
 	}
 	return 0;
@@ -128,7 +68,7 @@ mounts_open(struct mount_list *list)
 		struct mount_entry *entry = &list->entry[i];
 		if (!mount_is_bind(entry) || entry->tree >= 0)
 			continue;
-		if (maps_ids(entry))
+		if (mount_ids_wanted(entry))
 			return fail(EPERM, "idmap on %s: only the parent can map ids",
 				    entry->spec.target);
 		if (open_source(entry) < 0)

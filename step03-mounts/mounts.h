@@ -23,9 +23,6 @@
  */
 int mounts_open_in_parent(struct mount_list *list, int kinds, const struct idmap_options *maps);
 
-/* A user namespace with MAPS, for detached_map_ids: a descriptor, nobody is in it. −1. */
-int mounts_id_namespace(const struct idmap_options *maps);
-
 /*
  * Child, before rootfs_attach: opens the sources of the binds (as detached copies of their mount
  * trees) that are not open yet. Before, because mounts still spread as on the host: so `rslave` and

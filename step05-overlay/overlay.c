@@ -22,7 +22,7 @@
 
 #include "step01-unshare/call.h"
 #include "step03-mounts/detached.h"
-#include "step03-mounts/mounts.h"
+#include "step03-mounts/mount_ids.h"
 #include "step03-mounts/rootfs.h"
 #include "step05-overlay/changes.h"
 #include "step05-overlay/rights.h"
@@ -650,7 +650,7 @@ overlay_map_ids(struct overlay *overlay, const struct store *store, int kinds,
 	overlay->user = inside || (kinds & CLONE_NEWUSER);
 	if (inside || !(kinds & CLONE_NEWUSER) || geteuid() != 0)
 		return 0;
-	user_namespace = mounts_id_namespace(maps);
+	user_namespace = mount_ids_namespace(maps);
 	if (user_namespace < 0)
 		return -1;
 	if (map_lower(overlay, user_namespace) == 0 &&

@@ -1,6 +1,6 @@
 /*
  * fuzz_mount: the words of a mount, a line each: target, type, source, options.
- * Tests step03-mounts/mount_list.c and step03-mounts/mount_options.c.
+ * Tests step03-mounts/mount_list.c, step03-mounts/mount_options.c and step03-mounts/mount_ids.c.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -825,11 +825,18 @@ def _():
         equal((r.status, r.out), (0, "of the bundle"))
 
 
-@test("a bind with idmap is refused without any maps, and with maps in the option, as crun takes them: else it gave files away")
+@test("a bind with idmap is refused without any maps, and with maps in the option that are none or are others than beside it")
 def _():
-    own = "idmap=uids=0-5-10;gids=0-7-10"
-    for option, why in (("idmap", "idmap on /tmp"), (own, f"mount option {own}: no maps of ids are taken from an option")):
-        r = OCI("/bin/true").mount("/tmp", "none", TMP, "bind", option).run()
+    other = {"uidMappings": [{"containerID": 0, "hostID": 5, "size": 1}], "gidMappings": [{"containerID": 0, "hostID": 5, "size": 1}]}
+    for option, more, why in (
+        ("idmap", {}, "idmap on /tmp"),
+        ("idmap=uids=0-5-1", {}, "idmap=uids=0-5-1: not uids="),
+        ("ridmap=uids=0-5-1;gids=@0-5-1", {}, "no line of the container's own map has all of an @"),
+        ("idmap=uids=0-5-1;gids=0-5-1", other, "and others beside it"),
+    ):
+        box = OCI("/bin/true").mount("/tmp", "none", TMP, "bind", option)
+        box.config["mounts"][-1].update(more)
+        r = box.run()
         equal(r.status, 1, option)
         contains(r.err, why)
 
@@ -898,6 +905,25 @@ def _():
         box.created().ok("start")
         wait_for(lambda: box.out.count("\n") == 2, "both answers")
         matches(box.out, r" 0:0 .*\n.* 65534:65534 ")
+
+
+@test("maps in the option idmap, as podman and crun have them: of the host's ids, and after an @ of the container's", needs="root")
+def _():
+    maps, root = mapped_root()
+    os.makedirs(TMP + "/given")
+    with OCI("/bin/probe", "stat", "/srv", "stat", "/opt", "stat", "/tmp", rootfs=root) as box:
+        box.namespace("user")
+        box.linux.update(uidMappings=[{"containerID": 0, "hostID": 100000, "size": 1}, {"containerID": 1, "hostID": 200001, "size": 99}], gidMappings=maps)
+        box.mount("/srv", "none", TMP + "/given", "bind", "idmap=gids=7-1-1#0-100003-1;uids=0-200002-5")
+        box.mount("/opt", "none", TMP + "/given", "rbind", "ridmap=uids=@0-5-95;gids=@0-6-1")
+        box.mount("/tmp", "none", TMP + "/given", "bind", "idmap=uids=0-0-1;gids=@0-6-1")
+        r = box.run()
+        equal([re.search(r" (\d+:\d+) ", line)[1] for line in r.lines], ["2:3", "5:6", "65534:6"], r.err)
+        for beyond in ("@0-5-96", "@0-0-2", "@0-100-1"):  # to no id of the container's, or to two of its lines
+            box.config["mounts"][-1]["options"] = ["bind", f"idmap=uids={beyond};gids=0-100000-1"]
+            r = box.run()
+            equal(r.status, 1)
+            contains(r.err, "no line of the container's own map has all of an @")
 
 
 @test("a run that joins a user namespace clears away what it made, also after a failure", needs="root")

@@ -213,6 +213,22 @@ def _(s):
     contains(run(s.argv("--shm-size", "8m", cmd=[s.probe, "statfs", "/dev/shm"])).out, "size 8388608 ")
 
 
+@test("the maps of an id-mapped bind can be its own", needs="root", steps=STEPS)
+def _(s):
+    os.makedirs(TMP + "/src")
+    open(TMP + "/src/file", "w").close()
+    os.chown(TMP + "/src/file", 1000, 1001)
+    os.chmod(TMP + "/src", 0o777)
+    bind = TMP + "/src:/mnt:idmap=uids=1000-0-1#0-7-1;gids=1001-0-1#0-8-1"
+    r = run(s.argv("--bind", bind, cmd=[s.probe, "stat", "/mnt/file", "stat", "/mnt", "write", "/mnt/made", "x"], privileged=True))
+    if "EINVAL" in r.err:
+        skip("this file system cannot map ids")
+    contains(r.lines[0], " 0:0 ")
+    contains(r.lines[1], " 7:8 ")
+    made = os.stat(TMP + "/src/made")
+    equal((made.st_uid, made.st_gid), (1000, 1001), "owner on the disk of a file made inside by root")
+
+
 @test("files are owned by the container's root through an id-mapped bind", steps=STEPS)
 def _(s):
     image = with_names(make_rootfs())
@@ -391,4 +407,5 @@ bad("a size that is none", lambda: [step(3), "--rootfs", ROOTFS, "--tmpfs", "/tm
 bad("an option that tmpfs does not know", lambda: [step(3), "--rootfs", ROOTFS, "--tmpfs", "/tmp:banana", "--", "true"], call="fsconfig(", names="banana")
 bad("a size of /dev/shm that is none", lambda: [step(3), "--rootfs", ROOTFS, "--shm-size", "64q", "--", "true"], names="--shm-size 64q")
 bad("ids to map, and no maps", lambda: [step(3), "--rootfs", ROOTFS, "--bind", "/tmp:/mnt:idmap", "--", "true"], names="idmap on /mnt")
+bad("maps of ids that are none", lambda: [step(3), "--rootfs", ROOTFS, "--bind", "/tmp:/mnt:idmap=uids=5", "--", "true"], names="idmap=uids=5: not uids=")
 bad("an ordinary user without a user namespace", lambda: [step(3), "--rootfs", ROOTFS, "--", "true"], call="clone3(", names="--map-root", user=True)

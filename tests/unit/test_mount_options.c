@@ -87,6 +87,21 @@ a_later_word_undoes_an_earlier_one(void **state)
 }
 
 static void
+maps_of_ids_are_kept_as_they_are_written(void **state)
+{
+	struct mount_flags flags = taken("idmap=uids=1-2-3;gids=4-5-6,ro");
+
+	(void)state;
+	assert_true(flags.idmap && !flags.idmap_all && flags.one.set == MOUNT_ATTR_RDONLY);
+	assert_string_equal(flags.maps, "uids=1-2-3;gids=4-5-6");
+	assert_int_equal(mount_flags_add(&flags, "ridmap=x"), 0);
+	assert_true(flags.idmap && flags.idmap_all);
+	assert_string_equal(flags.maps, "x");
+	assert_int_equal(flags.data_count, 0);
+	mount_flags_free(&flags);
+}
+
+static void
 propagation_is_kept_in_order(void **state)
 {
 	struct mount_flags flags = taken("rslave,shared");
@@ -148,6 +163,12 @@ names_of_attributes_are_straces(void **state)
 
 /* ---- lists ---- */
 
+#define MAPS "uids=0-1-1;gids=0-1-1"
+#define BAD_MAPS(maps)                                                        \
+	{                                                                     \
+		.target = "/x", .source = "/y", .options = "bind,idmap=" maps \
+	}
+
 static void
 a_mount_that_makes_no_sense_is_refused_before_anything_is_made(void **state)
 {
@@ -165,6 +186,25 @@ a_mount_that_makes_no_sense_is_refused_before_anything_is_made(void **state)
 		  .uid = &range,
 		  .uid_count = 1 },
 		{ .target = "/x", .options = "bind,idmap", .tree = 77 },
+		{ .target = "/x", .options = "bind,idmap=" MAPS, .tree = 77 },
+		{ .target = "/x", .type = "tmpfs", .options = "idmap=" MAPS },
+		BAD_MAPS(""),
+		BAD_MAPS("uids=0-1-1"),
+		BAD_MAPS("uids=0-1-1;uids=0-1-1"),
+		BAD_MAPS("uids=0-1-1;gids="),
+		BAD_MAPS("uids=0-1-1;gids=0-1"),
+		BAD_MAPS("uids=0-1-1;gids=0-1-"),
+		BAD_MAPS("gids=0-1-1;uids=0-1-"),
+		BAD_MAPS("uids=0-1-1;gids=0-1-1;"),
+		BAD_MAPS("uids=0-1-1;gids=0-1-1#"),
+		BAD_MAPS("uids=0-1-1;gids=0-1-1 "),
+		BAD_MAPS("uids=0-1-1;gids=0- 1-1"),
+		BAD_MAPS("uids=0-1-1;gids=0--1-1"),
+		BAD_MAPS("uids=0-1-1;gids=@@0-1-1"),
+		BAD_MAPS("uids=0-1-1;gids=0-1-0"),
+		BAD_MAPS("uids=0-1-1;gids=0-4294967295-2"),
+		BAD_MAPS("uids=0-1-1;gids=0-4294967296-1"),
+		BAD_MAPS("uids=0-1-1;gids=0-18446744073709551617-1"),
 		{ .target = "/x", .type = "proc", .options = "tmpcopyup" },
 		{ .target = "/x", .type = "tmpfs", .options = "context=\"a" },
 	};
@@ -265,6 +305,7 @@ main(void)
 		cmocka_unit_test(every_word_of_the_runtime_spec_is_known),
 		cmocka_unit_test(attributes_are_set_and_cleared_for_one_mount_or_the_tree),
 		cmocka_unit_test(a_later_word_undoes_an_earlier_one),
+		cmocka_unit_test(maps_of_ids_are_kept_as_they_are_written),
 		cmocka_unit_test(propagation_is_kept_in_order),
 		cmocka_unit_test(what_is_not_the_kernels_is_data_cut_at_commas_outside_of_quotes),
 		cmocka_unit_test(a_word_too_long_to_be_known_is_data),
