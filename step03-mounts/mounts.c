@@ -52,7 +52,9 @@ mounts_open_in_parent(struct mount_list *list, int kinds, const struct idmap_opt
 		    !(mount_ids_wanted(entry) || privileged))
 			continue;
 		if (open_source(entry) < 0) {
-			if (errno != EPERM || mount_ids_wanted(entry))
+			if (errno == EPERM && mount_ids_wanted(entry))
+				return call_hint("ids of a mount are mapped by the host's root");
+			if (errno != EPERM)
 				return -1;
 			call_forget(); /* root in name only: the child will do it */
 		} else if (mount_ids_wanted(entry) && mount_ids_map(entry, maps) < 0)

@@ -408,4 +408,5 @@ bad("an option that tmpfs does not know", lambda: [step(3), "--rootfs", ROOTFS, 
 bad("a size of /dev/shm that is none", lambda: [step(3), "--rootfs", ROOTFS, "--shm-size", "64q", "--", "true"], names="--shm-size 64q")
 bad("ids to map, and no maps", lambda: [step(3), "--rootfs", ROOTFS, "--bind", "/tmp:/mnt:idmap", "--", "true"], names="idmap on /mnt")
 bad("maps of ids that are none", lambda: [step(3), "--rootfs", ROOTFS, "--bind", "/tmp:/mnt:idmap=uids=5", "--", "true"], names="idmap=uids=5: not uids=")
+bad("ids mapped by an ordinary user", lambda: [step(3), "--user", "--map-root", "--rootfs", ROOTFS, "--bind", "/tmp:/mnt:idmap", "--", "true"], call="open_tree(", names="by the host's root", user=True)
 bad("an ordinary user without a user namespace", lambda: [step(3), "--rootfs", ROOTFS, "--", "true"], call="clone3(", names="--map-root", user=True)
