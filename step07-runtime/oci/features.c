@@ -32,7 +32,8 @@ static const char fixed[] =
 	"\"netDevices\":{\"enabled\":true}},"
 	"\"annotations\":{\"org.boxstep.version\":\"" OCI_PROGRAM_VERSION "\","
 	"\"org.opencontainers.runc.checkpoint.enabled\":\"false\"},"
-	"\"potentiallyUnsafeConfigAnnotations\":[\"boxstep.\"]}";
+	"\"potentiallyUnsafeConfigAnnotations\":["
+	"\"boxstep.\",\"run.oci.keep_original_groups\"]}";
 
 /* The Nth of a table, or NULL. */
 static const char *

@@ -57,6 +57,16 @@ def _():
     equal(sorted(f["linux"]), sorted("namespaces capabilities cgroup seccomp apparmor selinux memoryPolicy intelRdt mountExtensions netDevices".split()))
 
 
+@test("features: of every annotation that changes what is done it is told that it can")
+def _():
+    with open(ROOT + "/step07-runtime/oci/config.c", encoding="utf-8") as file:
+        acting = re.findall(r'json_text\(config->annotations, "([^"]+)"', file.read())
+    told = features()["potentiallyUnsafeConfigAnnotations"]
+    check("run.oci.keep_original_groups" in acting, f"the annotations of config.c: {acting}")
+    for name in acting:
+        check(name in told or any(t.endswith(".") and name.startswith(t) for t in told), name + " is not told")
+
+
 @test("features: every hook that is listed is run", timeout=60)
 def _():
     f = features()
