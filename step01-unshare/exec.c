@@ -84,18 +84,17 @@ search(const char *name, char *const envp[], char *found, size_t size)
 static void
 elf_interpreter(int fd, const Elf64_Ehdr *header, char *path, size_t size)
 {
-	Elf64_Phdr part;
+	Elf64_Phdr part[32]; /* its entry comes before those of what is loaded, elf(5) */
+	ssize_t got = pread(fd, part, sizeof part, (off_t)header->e_phoff);
+	size_t count = got > 0 ? (size_t)got / sizeof part[0] : 0;
 
-	for (int i = 0; i < header->e_phnum; i++) {
-		off_t at = (off_t)(header->e_phoff + (size_t)i * sizeof part);
-		if (pread(fd, &part, sizeof part, at) != (ssize_t)sizeof part)
-			return;
-		if (part.p_type == PT_INTERP && part.p_filesz > 0 && part.p_filesz < size) {
-			ssize_t n = pread(fd, path, part.p_filesz, (off_t)part.p_offset);
+	for (size_t i = 0; i < count && i < header->e_phnum; i++)
+		if (part[i].p_type == PT_INTERP && part[i].p_filesz > 0 &&
+		    part[i].p_filesz < size) {
+			ssize_t n = pread(fd, path, part[i].p_filesz, (off_t)part[i].p_offset);
 			path[n > 0 ? n - 1 : 0] = '\0';
 			return;
 		}
-	}
 }
 
 /* Looks at the head of the file: gives a sentence in CAUSE and true when it explains a failure. */
