@@ -87,6 +87,8 @@ is_device(int fd, mode_t kind, unsigned major, unsigned minor)
 static int
 bind_node(const struct device_node *node, int root)
 {
+	/* the host's /dev may allow both, and nothing that is there to be executed is a node */
+	const struct mount_bits bits = { .set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
 	int target = -1, done = -1, tree = detached_copy(AT_FDCWD, node->path, false);
 
 	if (tree < 0)
@@ -94,7 +96,8 @@ bind_node(const struct device_node *node, int root)
 	if (!is_device(tree, kind_of(node), node->major, node->minor))
 		fail(ENODEV, "%s of the host: not the device %c %u:%u", node->path, node->type,
 		     node->major, node->minor);
-	else if ((target = inside_make(root, node->path, S_IFREG | 0644)) >= 0)
+	else if (detached_change(tree, bits, 0, false) == 0 &&
+		 (target = inside_make(root, node->path, S_IFREG | 0644)) >= 0)
 		done = detached_attach(tree, target, node->path);
 	close_fd(target);
 	close_fd(tree);

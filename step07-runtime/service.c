@@ -71,12 +71,18 @@ service_open(int dir, struct service *service)
 {
 	const char *manager = getenv("NOTIFY_SOCKET");
 	int below = manager ? openat(dir, DIRECTORY, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	bool nobody;
 
 	*service = (struct service){ -1, -1 };
 	if (below < 0)
 		return !manager || errno == ENOENT ? 0 : fail(errno, "open(\"" DIRECTORY "\")");
-	if ((service->outside = unix_connect(manager, SOCK_DGRAM, "NOTIFY_SOCKET")) >= 0)
-		service->inside = unix_bind(below, SOCKET, SOCK_DGRAM, "NOTIFY_SOCKET");
+	if ((service->outside = unix_connect(manager, SOCK_DGRAM, "NOTIFY_SOCKET")) < 0) {
+		/* variables are inherited, and outlive who has set them */
+		nobody = errno == ENOENT || errno == ECONNREFUSED;
+		close(below);
+		return nobody ? 1 : -1;
+	}
+	service->inside = unix_bind(below, SOCKET, SOCK_DGRAM, "NOTIFY_SOCKET");
 	close(below);
 	if (service->inside >= 0)
 		return 0;

@@ -27,7 +27,8 @@ struct service {
 	int inside, outside; /* the container's socket, and a connection to the caller's; or −1 */
 };
 
-/* Before the command runs: the socket in that directory, if there is one and NOTIFY_SOCKET. */
+/* Before the command runs: the socket in that directory, if there is one and NOTIFY_SOCKET. 0, −1;
+ * 1 with the error recorded: nobody is behind NOTIFY_SOCKET, and the command runs without. */
 int service_open(int dir, struct service *service);
 
 /* Once it runs as PID: waits until it is ready, tells that and the pid, or until it has ended

@@ -24,6 +24,14 @@ oci_warn(void)
 	call_forget();
 }
 
+int
+oci_warn_of(int done)
+{
+	if (done == 1)
+		oci_warn();
+	return done == 1 ? 0 : done;
+}
+
 #define AT(field)	       JSON_AT(struct oci_config, field)
 #define IN(field, least, most) JSON_IN(struct oci_config, field, least, most)
 #define BY(field, set)	       JSON_BY(struct oci_config, field, set)

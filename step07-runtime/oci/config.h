@@ -87,6 +87,8 @@ struct oci_config {
 /* Tells the recorded error as a warning, by oci_warning (NULL: nobody listens), and forgets it:
  * something goes on without what was asked for. */
 void oci_warn(void);
+/* DONE of a function for which 1 is an error that something can go on without: told so, then 0. */
+int oci_warn_of(int done);
 extern void (*oci_warning)(void);
 
 /* Reads the file PATH below DIRFD; relative root paths are taken from BUNDLE.

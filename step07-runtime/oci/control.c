@@ -139,7 +139,7 @@ command_start(const struct globals *globals, int argc, char **argv)
 	else if (oci_state_status(&state) == OCI_RUNNING)
 		fail(EINVAL, "container %s is not in the state created: it runs", state.id);
 	else if ((pidfd = oci_state_pidfd(&state)) >= 0) {
-		if ((done = service_open(state.dir, &service)) == 0)
+		if ((done = oci_warn_of(service_open(state.dir, &service))) == 0)
 			done = gate_open(state.dir, state.pid, pidfd);
 		if (state.hooks)
 			done = after_start(globals, &state, done);

@@ -271,7 +271,7 @@ command_run(const struct globals *globals, int argc, char **argv)
 		return 0;
 	job.foreground = !job.options.detach;
 	if (begun < 0 || (job.foreground && spawn_block_signals() < 0) ||
-	    service_open(job.state.dir, &job.service) < 0 || build(&job) < 0 ||
+	    oci_warn_of(service_open(job.state.dir, &job.service)) < 0 || build(&job) < 0 ||
 	    console_show(&job.console, true) < 0 || launch_start(&job.launch) < 0 ||
 	    hooks_run(&job.config, HOOK_POSTSTART,
 		      &(struct hook_subject){ job.launch.id, job.bundle, "running",

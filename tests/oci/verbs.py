@@ -578,17 +578,29 @@ def _():
         box.ended()
 
 
-@test("a manager that is not there is named, and the command does not run")
+@test("a manager that is not there any more is named, and the command runs without; a name too long for one is an error")
 def _():
-    with says("READY=1") as box:
-        for name, word in (("/nowhere/socket", "ENOENT"), ("x" * 200, "ENAMETOOLONG")):
-            box.created(env={"NOTIFY_SOCKET": name})
-            r = box.call("start", env={"NOTIFY_SOCKET": name})
-            equal(r.status, 1)
-            contains(r.err, "NOTIFY_SOCKET")
-            contains(r.err, word)
-            equal(box.status, "created")
-            box.delete()
+    gone = Manager(TMP + "/gone")  # the name stays, and nobody listens: ECONNREFUSED
+    gone.socket.close()
+    for name, word in (("/nowhere/socket", "ENOENT"), (gone.name, "ECONNREFUSED")):
+        env = {"NOTIFY_SOCKET": name}
+        with OCI("/bin/true") as box:
+            r = box.run(env=env)
+            equal(r.status, 0, r.err)
+            matches(r.err, rf"NOTIFY_SOCKET.*{word}")
+        with OCI("/bin/sleep", "300") as box:
+            box.created(env=env)
+            r = box.call("start", env=env)
+            equal(r.status, 0, r.err)
+            matches(r.err, rf"NOTIFY_SOCKET.*{word}")
+            equal(box.status, "running")
+    with OCI("/bin/sleep", "300") as box:
+        env = {"NOTIFY_SOCKET": "x" * 200}
+        box.created(env=env)
+        r = box.call("start", env=env)
+        equal(r.status, 1)
+        matches(r.err, "NOTIFY_SOCKET.*ENAMETOOLONG")
+        equal(box.status, "created")
 
 
 def listening(pid=None, names="web"):

@@ -264,6 +264,14 @@ def _(s):
     check_devices(run(s.argv(cmd=[s.probe, *DEVICE_QUESTIONS])))
 
 
+@test("nodes of the host that a user namespace has bound count no set-user-ID bit and are not executed", steps=STEPS)
+def _(s):
+    r = run(s.argv("--user", "--map-auto", rootfs=with_names(make_rootfs()), cmd=["/bin/sh", "-c", "grep -E ' /dev/[a-z]+ ' /proc/self/mountinfo"]))
+    flags = {line.split()[4]: line.split()[5].split(",") for line in r.lines}
+    for name in NODES:
+        check({"nosuid", "noexec"} <= set(flags["/dev/" + name]), f"/dev/{name}: {flags}")
+
+
 @test("devices work: what goes to null is gone, random gives, full is full", steps=STEPS)
 def _(s):
     r = run(s.argv(cmd=["/bin/sh", "-c", "echo x > /dev/null; head -c 3 /dev/urandom | wc -c; echo x > /dev/full; echo $?; echo err > /dev/stderr; echo fd > /dev/fd/1"]))
