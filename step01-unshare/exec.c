@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,15 +40,6 @@ static bool
 may_not_execute(const char *path)
 {
 	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 && errno == EACCES;
-}
-
-/* execve(2) refuses what is no file, a directory too, by EACCES. */
-static bool
-is_no_file(const char *path)
-{
-	struct stat status;
-
-	return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
 /* Looks for NAME in the directories of PATH. Gives 0 and the file in FOUND; −1 with ENOENT, or with
@@ -97,8 +89,20 @@ elf_interpreter(int fd, const Elf64_Ehdr *header, char *path, size_t size)
 		}
 }
 
-/* Looks at the head of the file: gives a sentence in CAUSE and true when it explains a failure. */
-static bool
+/* NUMBER, and a sentence about it in CAUSE. */
+__attribute__((format(printf, 4, 5))) static int
+because(int number, char *cause, size_t size, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(cause, size, format, list);
+	va_end(list);
+	return number;
+}
+
+/* Looks at the head of the file. */
+static int
 file_obstacle(int fd, char *cause, size_t size)
 {
 	union {
@@ -114,28 +118,28 @@ file_obstacle(int fd, char *cause, size_t size)
 		bool carriage_return = end > line && end[-1] == '\r';
 		*end = '\0';
 		if (carriage_return)
-			return snprintf(
-				       cause, size,
-				       "its #! line ends with CR LF; save it with Unix line ends") >
-			       0;
+			return because(ENOENT, cause, size,
+				       "its #! line ends with CR LF; save it with Unix line ends");
 		snprintf(interpreter, sizeof interpreter, "%s", line);
 	} else if (n >= (ssize_t)sizeof head.elf && memcmp(head.text, ELFMAG, SELFMAG) == 0) {
 		if (OUR_MACHINE != EM_NONE && head.elf.e_ident[EI_CLASS] == ELFCLASS64 &&
 		    head.elf.e_machine != OUR_MACHINE)
-			return snprintf(cause, size,
-					"it is built for another architecture (ELF machine %u)",
-					head.elf.e_machine) > 0;
+			return because(ENOEXEC, cause, size,
+				       "it is built for another architecture (ELF machine %u)",
+				       head.elf.e_machine);
 		if (head.elf.e_ident[EI_CLASS] == ELFCLASS64)
 			elf_interpreter(fd, &head.elf, interpreter, sizeof interpreter);
 	} else
-		return snprintf(cause, size,
-				"it is neither an ELF program nor a script with a #! line") > 0;
-	return interpreter[0] && access(interpreter, F_OK) < 0 &&
-	       snprintf(cause, size, "its interpreter %s is missing here", interpreter) > 0;
+		return because(ENOEXEC, cause, size,
+			       "it is neither an ELF program nor a script with a #! line");
+	return interpreter[0] && access(interpreter, F_OK) < 0
+		       ? because(ENOENT, cause, size, "its interpreter %s is missing here",
+				 interpreter)
+		       : 0;
 }
 
 /* The first directory of PATH that may not be entered. */
-static bool
+static int
 path_obstacle(const char *path, char *cause, size_t size)
 {
 	char part[4096];
@@ -143,37 +147,39 @@ path_obstacle(const char *path, char *cause, size_t size)
 	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
 		if (may_not_execute(part))
-			return snprintf(cause, size, "%s may not be entered by uid %u", part,
-					geteuid()) > 0;
+			return because(EACCES, cause, size, "%s may not be entered by uid %u", part,
+				       geteuid());
 	}
-	return false;
+	return 0;
 }
 
-/* Why execve of PATH fails, or would, as far as looking at the file can tell. */
-static bool
+/* Why execve of PATH fails, or would, as far as looking at the file can tell: its error, and a
+ * sentence in CAUSE; 0: nothing is seen. */
+static int
 obstacle(const char *path, char *cause, size_t size)
 {
 	struct statvfs fs;
 	struct stat status;
-	bool found;
-	int fd;
+	int fd, number;
 
 	if (path_obstacle(path, cause, size))
-		return true;
+		return EACCES;
 	if (stat(path, &status) < 0)
-		return false;
-	if (S_ISDIR(status.st_mode))
-		return snprintf(cause, size, "it is a directory") > 0;
+		return 0;
+	if (!S_ISREG(status.st_mode))
+		return because(EACCES, cause, size, "it is %s",
+			       S_ISDIR(status.st_mode) ? "a directory" : "no file");
 	if (statvfs(path, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
-		return snprintf(cause, size, "it is on a mount with the flag noexec") > 0;
+		return because(EACCES, cause, size, "it is on a mount with the flag noexec");
 	if (may_not_execute(path))
-		return snprintf(cause, size, "its mode %04o gives uid %u no right to execute it",
-				status.st_mode & 07777, geteuid()) > 0;
+		return because(EACCES, cause, size,
+			       "its mode %04o gives uid %u no right to execute it",
+			       status.st_mode & 07777, geteuid());
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0)
-		return false;
-	found = file_obstacle(fd, cause, size);
+		return 0;
+	number = file_obstacle(fd, cause, size);
 	close(fd);
-	return found;
+	return number;
 }
 
 /* ---- the call ---- */
@@ -194,6 +200,7 @@ int
 exec_find(const char *name, char *const envp[], char path[EXEC_PATH], bool check)
 {
 	char cause[400];
+	int number;
 
 	if (strlen(name) >= EXEC_PATH) { /* cut off, it could name another program */
 		fail(ENAMETOOLONG, "execve(\"%s\")", name);
@@ -206,14 +213,14 @@ exec_find(const char *name, char *const envp[], char path[EXEC_PATH], bool check
 		return refused(errno == ENOENT ? NOT_FOUND : NOT_RUNNABLE,
 			       errno == ENOENT ? "no directory of PATH has it" : NULL);
 	}
-	if (!check || !obstacle(path, cause, sizeof cause)) {
-		if (!check || access(path, F_OK) == 0)
-			return 0;
-		fail(errno, "execve(\"%s\")", path);
-		return refused(NOT_FOUND, NULL);
+	if (check && (number = obstacle(path, cause, sizeof cause))) {
+		fail(number, "execve(\"%s\")", path);
+		return refused(NOT_RUNNABLE, cause);
 	}
-	fail(may_not_execute(path) || is_no_file(path) ? EACCES : ENOEXEC, "execve(\"%s\")", path);
-	return refused(NOT_RUNNABLE, cause);
+	if (!check || access(path, F_OK) == 0)
+		return 0;
+	fail(errno, "execve(\"%s\")", path);
+	return refused(NOT_FOUND, NULL);
 }
 
 int
