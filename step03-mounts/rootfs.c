@@ -197,9 +197,11 @@ change_root(int root)
 
 	while (points.count > 0) {
 		char *point = (char *)points.item[--points.count];
-		/* EINVAL: locked, because a user namespace inherited it; it stays, out of sight */
-		if (done == 0)
-			call_try(umount2(point, MNT_DETACH), "umount2(\"%s\", MNT_DETACH)", point);
+		/* until EINVAL: one mount can lie on the other; and what a user namespace has
+		 * inherited is locked: it stays, out of sight */
+		while (done == 0 && call_try(umount2(point, MNT_DETACH),
+					     "umount2(\"%s\", MNT_DETACH)", point) == 0)
+			;
 		free(point);
 	}
 	free(points.item);

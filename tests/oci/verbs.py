@@ -217,6 +217,19 @@ def _():
     equal(sorted(line.split()[4] for line in out.splitlines()), ["/", "/dev", "/dev/pts", "/proc"])
 
 
+@test("--no-pivot leaves no whole procfs of the host behind, by which a user namespace inside could mount one: also of two", needs="root")
+def _():
+    # user_namespaces(7): a procfs may be mounted where another is visible as a whole
+    with OCI(*shell("unshare -Urmpf mount -t proc proc /srv"), user={"uid": 1000, "gid": 1000}) as box:
+        box.linux["maskedPaths"] = ["/proc/keys"]
+        box.write()
+        for words in ([], ["--no-pivot"]):
+            twice = ["unshare", "-m", "sh", "-ec", 'mount -t proc proc /proc; exec "$@"', "sh"]
+            r = run([*twice, *box.argv("run", "--bundle", box.bundle, *words)])
+            equal(r.status, 1, r.err)
+            contains(r.err, "permission denied")
+
+
 @test("features names what the specification lists, and nothing that is refused", needs="")
 def _():
     f = json.loads(oci("features").out)
