@@ -104,18 +104,18 @@ put_in_place(const struct rootfs_options *options, int root)
 int
 rootfs_attach(const struct rootfs_options *options, int tree)
 {
+	/* of what it is a copy of it is a peer, until it is cut off, or only follows it */
+	unsigned long spread = options->propagation & MS_SLAVE ? MS_SLAVE : MS_PRIVATE;
 	int root = tree;
 
 	stage("root", "The root becomes a mount of this namespace, over the / that everybody has.",
 	      "cat /proc/%d/mountinfo", call_pid());
 	if (root < 0 && check_directory(options->path) < 0)
 		return -1;
-	if (!options->nowhere && ns_private_mounts() < 0)
-		return -1;
 	if (root < 0 && (root = detached_copy(AT_FDCWD, options->path, true)) < 0)
 		return options->nowhere ? ns_hint_rights(0) : -1;
-	/* a copy made outside still has the host's mounts as its peers */
-	if (detached_change(root, (struct mount_bits){ 0 }, MS_PRIVATE, true) == 0 &&
+	if ((options->nowhere || ns_private_mounts() == 0) &&
+	    detached_change(root, (struct mount_bits){ 0 }, spread, true) == 0 &&
 	    put_in_place(options, root) == 0)
 		return root;
 	if (tree < 0)

@@ -39,11 +39,12 @@ enum { ROOTFS_IN_CHILD = -2 }; /* "not opened yet: the child will" */
 int rootfs_open(const struct rootfs_options *options, int kinds);
 
 /*
- * Child, in its own mount namespace: makes all propagation private, and attaches the root over `/`
- * (with `nowhere` neither), whence everything can be mounted into it, while every path still means
- * the host's. TREE is a detached mount (of rootfs_open, or a new overlay from fsmount(2); it is the
- * caller's, and stays open), or ROOTFS_IN_CHILD: the directory of the options. Gives the root's
- * descriptor (O_PATH; TREE itself when one was given), or −1.
+ * Child, in its own mount namespace: makes all propagation private (of the root, MS_SLAVE if the
+ * options say so: what is mounted in it on the host later appears in it), and attaches the root
+ * over `/` (with `nowhere` neither of these two), whence everything can be mounted into it, while
+ * every path still means the host's. TREE is a detached mount (of rootfs_open, or a new overlay
+ * from fsmount(2); it is the caller's, and stays open), or ROOTFS_IN_CHILD: the directory of the
+ * options. Gives the root's descriptor (O_PATH; TREE itself when one was given), or −1.
  */
 int rootfs_attach(const struct rootfs_options *options, int tree);
 

@@ -159,7 +159,7 @@ set_home(struct oci_process *process)
 	static char home[sizeof "HOME=" + USER_HOME] = "HOME=";
 
 	for (size_t i = 0; process->env[i]; i++)
-		if (strncmp(process->env[i], "HOME=", 5) == 0)
+		if (strncmp(process->env[i], "HOME=", 5) == 0 && process->env[i][5])
 			return 0;
 	user_home_here(process->user.uid, home + strlen("HOME="));
 	return environment_set(&process->env, home);

@@ -187,8 +187,10 @@ run(struct exec_options *options, struct oci_state *state, char *const command[]
 	config.no_process = false; /* this one has its own command */
 	if (read_process(options, &config, command, &process) < 0)
 		goto out;
-	/* what `uname -m` says in the container is one answer for all of its processes */
+	/* of the whole container: what `uname -m` says, and of which nodes memory is */
 	process.attrs.personality = config.process.attrs.personality;
+	process.attrs.memory_policy = config.process.attrs.memory_policy;
+	config.process.attrs.memory_policy.flags = NULL; /* the process frees them */
 	enter_init(&enter, state, &config, &process);
 	process.listen_fds = service_descriptors();
 	enter.keep = (unsigned)options->preserve_fds + process.listen_fds;

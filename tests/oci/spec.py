@@ -741,6 +741,16 @@ def _():
                 equal((r.status, r.out.split()), (0, sorted(os.listdir(ROOTFS))), f"{mounts} {where}")
 
 
+@test("what exec runs takes memory by the container's policy, as its first process does", needs="root")
+def _():
+    with OCI("/bin/sleep", "60") as box:
+        box.linux["memoryPolicy"] = {"mode": "MPOL_PREFERRED", "nodes": "0", "flags": ["MPOL_F_RELATIVE_NODES"]}
+        box.created().ok("start")
+        wait_for(lambda: "sleep" in read(f"/proc/{box.pid}/comm"), "the command")
+        for numa in (read(f"/proc/{box.pid}/numa_maps"), box.ok("exec", after=["/bin/cat", "/proc/self/numa_maps"]).out):
+            matches(numa, r"(?m)^[0-9a-f]+ prefer.*relative.*:0 ")
+
+
 @test("what exec runs has the container's personality, as its first process has", needs="root")
 def _():
     with OCI("/bin/sleep", "60") as box:
@@ -806,6 +816,29 @@ def _():
     contains(box.run().err, "ociVersion")
 
 
+@test("rootfsPropagation slave: what is mounted in the root on the host later is there inside, and nothing of it otherwise", needs="root")
+def _():
+    host = TMP + "/host"
+    os.mkdir(host)
+    subprocess.run(["mount", "--bind", host, host], check=True)
+    subprocess.run(["mount", "--make-shared", host], check=True)
+    try:
+        maps, root = mapped_root(host)
+        for propagation, user, there in (("slave", 0, 1), ("rslave", 1, 1), ("private", 0, 0), ("rprivate", 1, 0), ("shared", 0, 0), ("", 1, 0)):
+            with OCI("/bin/sleep", "60", rootfs=root) as box:
+                box.linux["rootfsPropagation"] = propagation
+                if user:
+                    box.namespace("user").linux.update(uidMappings=maps, gidMappings=maps)
+                box.created().ok("start")
+                subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "late", root + "/srv"], check=True)
+                open(root + "/srv/late", "w").close()
+                equal(box.ok("exec", after=["/bin/ls", "/srv"]).out, "late\n" * there, propagation)
+                subprocess.run(["umount", root + "/srv"], check=True)
+                equal(box.ok("exec", after=["/bin/ls", "/srv"]).out, "", propagation)
+    finally:
+        subprocess.run(["umount", "-R", host], check=True)
+
+
 @test("annotations are strings under a name")
 def _():
     box = OCI("/bin/true")
@@ -867,9 +900,9 @@ def _():
         contains(r.err, 'execve("/etc"): EACCES: Permission denied; it is a directory')
 
 
-def mapped_root():
-    """Maps of ids, and a root that belongs to whoever is 0 by them."""
-    root = TMP + "/root"
+def mapped_root(place=None):
+    """Maps of ids, and a root in PLACE that belongs to whoever is 0 by them."""
+    root = (place or TMP) + "/root"
     subprocess.run(["cp", "-a", ROOTFS, root], check=True)
     subprocess.run(["chown", "-R", "-h", "100000:100000", root], check=True)
     os.chmod(TMP, 0o755)

@@ -914,6 +914,7 @@ def _():
 def _():
     contains(asked("env", user={"uid": 1000, "gid": 1000}).run().out, "HOME=/home\n")
     contains(asked("env", user={"uid": 4242, "gid": 1}).run().out, "HOME=/\n")
+    equal([w for w in asked("env", env=["HOME=", "A=1"]).run().lines if "HOME" in w], ["env HOME=/root"], "an empty one is none")
     r = asked("env", env=["HOME=/set", "A=B"]).run()
     equal(sorted(l for l in r.lines if "=" in l), ["env A=B", "env HOME=/set"])
 
