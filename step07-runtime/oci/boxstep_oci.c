@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "step01-unshare/call.h"
 #include "step05-overlay/json.h"
@@ -20,6 +21,7 @@
 
 static struct globals globals = { .log_format = "text", .cgroup_manager = "cgroupfs" };
 static int log_fd = -1;
+static off_t warned; /* bytes of warnings in the log */
 
 /* Opened at once: a verb that enters a container has other paths afterwards. */
 static int
@@ -182,7 +184,7 @@ command_operands(int argc, char **argv, const struct option_row *rows, void *int
 
 /* One line in the log, as conmon and the shim parse it: the file as a whole is one JSON object. The
  * cause begins small, as Go spells it: docker's client finds 126 and 127 by these words. */
-static void
+static int
 log_line(const char *level)
 {
 	const struct call_error *error = call_error();
@@ -190,6 +192,7 @@ log_line(const char *level)
 	char text[1400], when[32], cause[128] = "";
 	time_t now = time(NULL);
 	struct tm parts;
+	int length;
 
 	if (!error->sentence) {
 		snprintf(cause, sizeof cause, ": %s", strerror(error->number));
@@ -201,13 +204,29 @@ log_line(const char *level)
 	json_put_text(json, "msg", text);
 	json_put_text(json, "level", level);
 	json_put_text(json, "time", when);
-	if (log_fd >= 0)
-		dprintf(log_fd, "%s\n",
-			strcmp(globals.log_format, "json") == 0
-				? json_object_to_json_string_ext(json,
-								 JSON_C_TO_STRING_NOSLASHESCAPE)
-				: text);
+	if (strcmp(globals.log_format, "json") == 0)
+		length = dprintf(
+			log_fd, "%s\n",
+			json_object_to_json_string_ext(json, JSON_C_TO_STRING_NOSLASHESCAPE));
+	else
+		length = dprintf(log_fd, "%s\n", text);
 	json_object_put(json);
+	return length;
+}
+
+/* Warnings of this command that are alone in the log make way for the error: podman reads the file
+ * as one object. */
+static void
+log_error(void)
+{
+	struct stat status;
+
+	if (log_fd < 0)
+		return;
+	if (warned > 0 && fstat(log_fd, &status) == 0 && status.st_size == warned &&
+	    ftruncate(log_fd, 0) == 0)
+		warned = 0;
+	log_line("error");
 }
 
 /* To the log alone, if there is one: callers of delete take what it prints for an error. */
@@ -215,7 +234,7 @@ static void
 warn(void)
 {
 	if (log_fd >= 0)
-		log_line("warning");
+		warned += log_line("warning");
 	else
 		call_report("boxstep-oci: warning");
 }
@@ -272,7 +291,7 @@ main(int argc, char **argv)
 	status = first < 0 ? -1 : dispatch(argc - first, argv + first);
 	if (status >= 0)
 		return leave(status);
-	log_line("error");
+	log_error();
 	status = call_report(program.name);
 	return status == EXIT_OURS ? EXIT_RUNTIME : status;
 }

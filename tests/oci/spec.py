@@ -1043,6 +1043,15 @@ def _():
         warning = json.loads(read(log))
         equal(warning["level"], "warning")
         contains(warning["msg"], "CAP_NO_SUCH")
+        # podman reads the whole file as one object: an error is alone in it, but for what others wrote
+        box.process["args"] = ["/nowhere"]
+        os.remove(log)
+        for before in ("", '{"level":"info"}\n'):
+            with open(log, "w") as file:
+                file.write(before)
+            equal(box.run(globals=("--log", log, "--log-format", "json")).status, 127)
+            levels = [json.loads(line)["level"] for line in lines(log)]
+            equal(levels, ["info", "warning", "error"] if before else ["error"])
 
 
 @test("an ambient one that is not inheritable, as others' own `spec` writes it, is told and left out", needs="root")
