@@ -83,21 +83,41 @@ is_device(int fd, mode_t kind, unsigned major, unsigned minor)
 	       (kind == S_IFIFO || status.st_rdev == makedev(major, minor));
 }
 
-/* The host's node of the same path, where mknod(2) is not allowed: it cannot be another device. */
+/* The host's node of the device, as a detached mount: that of the same path, or else the one to
+ * which udev(7) keeps a link by its number. */
+static int
+host_node(const struct device_node *node)
+{
+	const char *kind = node->type == 'b' ? "block" : "char";
+	char number[64];
+	int tree = detached_copy(AT_FDCWD, node->path, false);
+
+	if (tree >= 0 && is_device(tree, kind_of(node), node->major, node->minor))
+		return tree;
+	close_fd(tree);
+	call_forget();
+	snprintf(number, sizeof number, "/dev/%s/%u:%u", kind, node->major, node->minor);
+	tree = detached_copy(AT_FDCWD, number, false);
+	if (tree < 0 || is_device(tree, kind_of(node), node->major, node->minor))
+		return tree;
+	close_fd(tree);
+	return fail(ENODEV, "%s of the host: not the device %c %u:%u", number, node->type,
+		    node->major, node->minor);
+}
+
+/* Where mknod(2) is not allowed. */
 static int
 bind_node(const struct device_node *node, int root)
 {
 	/* the host's /dev may allow both, and nothing that is there to be executed is a node */
 	const struct mount_bits bits = { .set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
-	int target = -1, done = -1, tree = detached_copy(AT_FDCWD, node->path, false);
+	int target = -1, done = -1, tree = host_node(node);
 
 	if (tree < 0)
-		return call_hint("without mknod the host's own node is bound, and it has none");
-	if (!is_device(tree, kind_of(node), node->major, node->minor))
-		fail(ENODEV, "%s of the host: not the device %c %u:%u", node->path, node->type,
-		     node->major, node->minor);
-	else if (detached_change(tree, bits, 0, false) == 0 &&
-		 (target = inside_make(root, node->path, S_IFREG | 0644)) >= 0)
+		return call_hint("%s: without mknod the host's own node is bound, and it has none",
+				 node->path);
+	if (detached_change(tree, bits, 0, false) == 0 &&
+	    (target = inside_make(root, node->path, S_IFREG | 0644)) >= 0)
 		done = detached_attach(tree, target, node->path);
 	close_fd(target);
 	close_fd(tree);

@@ -816,6 +816,29 @@ def _():
     contains(box.run().err, "ociVersion")
 
 
+@test("a device of another path than the host's is bound by its number where mknod is not allowed", needs="root")
+def _():
+    maps, root = mapped_root()
+    made = [path for path in ("/dev/char", "/dev/char/1:5") if not os.path.lexists(path)]
+    with OCI("/bin/sh", "-c", "head -c 3 /dev/other/zero | wc -c; stat -c %t:%T /dev/other/zero", rootfs=root) as box:
+        box.namespace("user").linux.update(uidMappings=maps, gidMappings=maps)
+        box.linux["devices"] = [{"path": "/dev/other/zero", "type": "c", "major": 1, "minor": 5}]
+        try:
+            if "/dev/char" in made:
+                os.mkdir("/dev/char")
+            if "/dev/char/1:5" in made:
+                contains(box.run().err, "/dev/other/zero: without mknod the host's own node is bound, and it has none")
+                os.symlink("/dev/null", "/dev/char/1:5")
+                contains(box.run().err, "/dev/char/1:5 of the host: not the device c 1:5")
+                os.remove("/dev/char/1:5")
+                os.symlink("../zero", "/dev/char/1:5")
+            r = box.run()
+            equal((r.status, r.lines), (0, ["3", "1:5"]), r.err)
+        finally:
+            for path in reversed(made):
+                (os.rmdir if path == "/dev/char" else os.remove)(path)
+
+
 @test("rootfsPropagation slave: what is mounted in the root on the host later is there inside, and nothing of it otherwise", needs="root")
 def _():
     host = TMP + "/host"
