@@ -119,6 +119,7 @@ add_caps(struct oci_process *process, const struct text_list *names)
 	caps->bounding |= set;
 	caps->effective |= set;
 	caps->permitted |= set;
+	caps->ambient |= set & caps->inheritable; /* the others could not be */
 }
 
 static int

@@ -1077,6 +1077,16 @@ def _():
             equal(levels, ["info", "warning", "error"] if before else ["error"])
 
 
+@test("a capability that exec adds is ambient too where it is inheritable: else an ordinary user lost it at once", needs="root")
+def _():
+    with OCI("/bin/sleep", "60", user={"uid": 1000, "gid": 1000}) as box:
+        box.process["capabilities"] = {"bounding": ["CAP_CHOWN"], "inheritable": ["CAP_CHOWN"], "ambient": []}
+        box.created().ok("start")
+        for cap, effective in (("CAP_CHOWN", 1), ("CAP_KILL", 0)):
+            out = box.ok("exec", "--cap", cap, after=["/bin/grep", "-E", "Cap(Eff|Amb)", "/proc/self/status"]).out
+            equal([int(line.split()[1], 16) for line in out.splitlines()], [effective, effective], cap)
+
+
 @test("an ambient one that is not inheritable, as others' own `spec` writes it, is told and left out", needs="root")
 def _():
     with OCI("/bin/probe", "caps") as box:
