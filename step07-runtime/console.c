@@ -2,6 +2,7 @@
  * console.c: connected to, or made and shown. Follows unix(7), pty(7). Explained in
  * book/07-runtime.md.
  */
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -51,6 +52,20 @@ console_show(struct console *console, bool keys)
 	monitor->input = STDIN_FILENO;
 	monitor->input_to = monitor->from[0];
 	return terminal_raw(STDIN_FILENO);
+}
+
+void
+console_drain(const struct console *console)
+{
+	int master = console->monitor.from[0];
+	char text[4096];
+	ssize_t n = 0;
+
+	/* what it has started may still be there, and have the other end */
+	if (console->receive < 0 || master < 0 || fcntl(master, F_SETFL, O_NONBLOCK) < 0)
+		return;
+	while (n >= 0 && (n = read(master, text, sizeof text)) > 0)
+		n = write(STDOUT_FILENO, text, (size_t)n);
 }
 
 int

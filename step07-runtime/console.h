@@ -30,6 +30,9 @@ int console_open(const char *path, bool shown, struct winsize *size, struct cons
  * goes to the container's. Nothing without a pair. */
 int console_show(struct console *console, bool keys);
 
+/* When the child has ended before it was waited for: what it has said until then, such as why. */
+void console_drain(const struct console *console);
+
 /* Waits for the child like spawn_wait, and carries keys and letters meanwhile. */
 int console_wait(struct console *console, const struct spawn *child, siginfo_t *info);
 

@@ -196,6 +196,8 @@ give_up(const struct globals *globals, struct job *job)
 	bool begun = job->launch.child.pid > 0;
 
 	launch_abort(&job->launch);
+	if (begun)
+		console_drain(&job->console);
 	if (job->config.idmap.joined) {
 		call_forget();
 		hooks_outside(remove_made, job);

@@ -201,6 +201,13 @@ def _():
         r = box.call("start")
         equal(r.status, 1)
         contains(r.err, 'hooks.startContainer[0] "/bin/sh" ended with status 4')
+    for terminal in (False, True):
+        with OCI("/bin/true", terminal=terminal) as box:
+            box.config["hooks"] = {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", "echo because >&2; exit 4"]}]}
+            r = box.run()
+            equal(r.status, 1)
+            contains(r.out + r.err, "because")
+            contains(r.err, 'hooks.startContainer[0] "/bin/sh" ended with status 4')
         equal(lines(TMP + "/gone"), ["x"])
         equal(os.listdir(box.root), [])
 
