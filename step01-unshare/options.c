@@ -82,6 +82,16 @@ parse_letters(const struct program *program, char **words)
 	return 1;
 }
 
+/* --help; -h too where no option has that letter. */
+static bool
+asks_for_help(const struct program *program, const char *word)
+{
+	void *into;
+
+	return strcmp(word, "--help") == 0 ||
+	       (strcmp(word, "-h") == 0 && !find(program, NULL, 0, 'h', &into));
+}
+
 /* ANCHOR: parse */
 int
 options_parse(const struct program *program, int argc, char **argv)
@@ -93,7 +103,7 @@ options_parse(const struct program *program, int argc, char **argv)
 
 		if (strcmp(argv[i], "--") == 0)
 			return i + 1;
-		if (strcmp(argv[i], "--help") == 0) {
+		if (asks_for_help(program, argv[i])) {
 			options_help(program);
 			return 0;
 		}

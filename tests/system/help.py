@@ -32,6 +32,8 @@ def help_text(argv):
     r = run([*argv, "--help"])
     equal(r.status, 0, "status of --help")
     equal(r.err, "", "stderr of --help")
+    if "  -h, " not in r.out:
+        equal(run([*argv, "-h"]).out, r.out, "-h, which is no other option")
     return r.out
 
 
