@@ -240,9 +240,10 @@ command_exec(const struct globals *globals, int argc, char **argv)
 		fail(ESRCH, "container not running: %s", state.id);
 	else if (status == OCI_CREATING) /* its root may be the host's still */
 		fail(EBUSY, "container %s is being created", state.id);
-	else if (status == OCI_PAUSED && !options.ignore_paused)
-		fail(EBUSY, "container %s is paused", state.id);
-	else
+	else if (status == OCI_PAUSED && !options.ignore_paused) {
+		fail(EBUSY, "cannot exec in a paused container: %s", state.id);
+		call_hint("with --ignore-paused it waits until that is resumed");
+	} else
 		done = run(&options, &state, argv + first + 1);
 	oci_state_close(&state);
 	if (done < 0)

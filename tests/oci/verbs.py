@@ -200,6 +200,9 @@ def _():
         if not json.loads(read(box.root + "/box/state.json"))["cgroup"]:
             skip("no writable cgroup2 here")
         box.ok("pause")
+        r = box.call("exec", after=["/bin/true"])
+        equal(r.status, 255)
+        contains(r.err, "cannot exec in a paused container")
         p = start([*box.argv("exec", "--ignore-paused"), "/bin/echo", "through"])
         group = json.loads(read(box.root + "/box/state.json"))["cgroup"]
         wait_for(lambda: len(read(group + "/cgroup.procs").split()) > 1, "the process in the frozen cgroup")
