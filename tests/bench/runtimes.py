@@ -201,13 +201,14 @@ class Bench:
         return found
 
     def smallest_limit(self, name):
-        """In KiB, by halving: below it the container is killed, or the runtime gives up."""
+        """In KiB, by halving: below it the container is killed, or the runtime gives up, or it reads its own
+        file over and over, for minutes."""
         low, high = 0, 64 * 1024
         while high - low > 32:
             middle = (low + high) // 2
             bundle = self.bundle(True, linux={"resources": {"memory": {"limit": middle * 1024, "swap": middle * 1024}}})
             id_ = self.new_id()
-            runs = all(self.clock(self.argv(name, "run", "--bundle", bundle, id_)) for _ in range(3))
+            runs = all(self.clock(self.argv(name, "run", "--bundle", bundle, id_), patience=10) for _ in range(3))
             if not runs:
                 self.clock(self.argv(name, "delete", "--force", id_))
             low, high = (low, middle) if runs else (middle, high)
