@@ -69,10 +69,17 @@ terminal_receive(int socket)
 }
 
 int
-terminal_take(int terminal, const struct winsize *size)
+terminal_take(int terminal, const struct winsize *size, bool bare)
 {
+	struct termios modes;
+
 	if (size->ws_row && ioctl(terminal, TIOCSWINSZ, size) < 0)
 		return fail(errno, "ioctl(TIOCSWINSZ)");
+	if (bare && tcgetattr(terminal, &modes) == 0) {
+		modes.c_oflag &= ~(tcflag_t)ONLCR;
+		if (tcsetattr(terminal, TCSANOW, &modes) < 0)
+			return fail(errno, "tcsetattr of the container's terminal");
+	}
 	if (ioctl(terminal, TIOCSCTTY, 0) < 0)
 		return fail(errno, "ioctl(TIOCSCTTY)");
 	for (int fd = 0; fd < 3; fd++)

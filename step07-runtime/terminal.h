@@ -25,8 +25,9 @@ int terminal_sockets(int ends[2]);
 int terminal_receive(int socket);
 
 /* In the container's process, which leads a session: TERMINAL, a pty of SIZE (0 rows: as it is),
- * becomes 0, 1 and 2 and that of the session, so that Ctrl-C finds it. 0 or −1. */
-int terminal_take(int terminal, const struct winsize *size);
+ * becomes 0, 1 and 2 and that of the session, so that Ctrl-C finds it. BARE: it does not make \r\n
+ * of \n, because what it shows goes into no terminal. 0 or −1. */
+int terminal_take(int terminal, const struct winsize *size, bool bare);
 
 /* There too: the TERMINAL that was taken, or else whichever of 0, 1 and 2 is a pipe, becomes that
  * of the user OWNER (a pipe of GROUP too). Its maker is root and its mode 0600: without this the

@@ -41,7 +41,7 @@ open_terminal(int root, int console, bool bind, const struct oci_process *proces
 	    unix_send(console, "/dev/ptmx", master) < 0)
 		return -1;
 	close(master);
-	return terminal_take(slave, &process->size);
+	return terminal_take(slave, &process->size, process->into_pipe);
 }
 
 int

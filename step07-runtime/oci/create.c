@@ -160,6 +160,7 @@ build(struct job *job)
 	if (console_open(job->options.console, job->foreground && process->terminal, &process->size,
 			 &job->console) < 0)
 		return -1;
+	process->into_pipe = job->console.receive >= 0 && !isatty(STDOUT_FILENO);
 	launch->console = job->console.socket;
 	/* nothing else is to be done here between what it builds and the gate, or its command */
 	launch->straight = launch->gate >= 0 || !job->options.pid_file;

@@ -204,6 +204,7 @@ run(struct exec_options *options, struct oci_state *state, char *const command[]
 	if (console_open(options->console, !options->detach && process.terminal, &process.size,
 			 &console) < 0)
 		goto out;
+	process.into_pipe = console.receive >= 0 && !isatty(STDOUT_FILENO);
 	enter.console = console.socket;
 	if ((!options->detach && spawn_block_signals() < 0) || enter_run(&enter) < 0)
 		goto out;

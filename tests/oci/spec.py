@@ -424,7 +424,10 @@ def _():
 def _():
     with OCI("/bin/sh", "-c", "tty", terminal=True) as box:
         r = box.run()
-        equal((r.status, r.out, r.err), (0, "/dev/pts/0\r\n", ""))
+        equal((r.status, r.out, r.err), (0, "/dev/pts/0\n", ""), "into a pipe, as the program wrote it")
+        p = start(box.write().argv("run", "--bundle", box.bundle), pty=True)
+        p.read_until("/dev/pts/0\r\n")
+        equal(p.wait().status, 0)
 
 
 # ---- interfaces ----------------------------------------------------------------------------------

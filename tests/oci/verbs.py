@@ -160,10 +160,10 @@ def _():
         box.created().ok("start")
         r = box.call("exec", "--tty", after=shell("tty; read x; echo $? $x"), input="word\n")
         equal(r.status, 0, r.err)
-        contains(r.out, "/dev/pts/0\r\n")
-        contains(r.out, "0 word\r\n")
+        contains(r.out, "/dev/pts/0\n")
+        contains(r.out, "0 word\n")
         r = box.call("exec", "--tty", after=["/bin/sh", "-c", "tty"])
-        equal((r.status, r.out), (0, "/dev/pts/0\r\n"), r.err)
+        equal((r.status, r.out), (0, "/dev/pts/0\n"), r.err)
 
 
 @test("exec with another user, group, capability and variable, and in a cgroup below")
