@@ -20,8 +20,8 @@ wall_prepare(struct wall *wall, struct view *view, int kinds)
 
 	view->devices.only_these |= privileged;
 	view->mounts.writable_sys |= privileged;
-	if (caps_from_options(&wall->rights, caps_available(kinds & CLONE_NEWUSER), &wall->caps) <
-		    0 ||
+	if (caps_from_options(&wall->rights, caps_available(CAPS_ALL, kinds & CLONE_NEWUSER),
+			      &wall->caps) < 0 ||
 	    seccomp_prepare(&wall->calls, wall->caps.bounding, privileged, &wall->filter) < 0)
 		return -1;
 	if (wall->filter.notify) /* without a listener such a call would only look missing */

@@ -122,7 +122,8 @@ put_rights(struct json_object *process, const struct run_options *options)
 	struct json_object *caps = json_object_new_object();
 	struct cap_sets sets;
 
-	if (caps_from_options(&options->caps, caps_available(options->user_kinds != 0), &sets) < 0)
+	if (caps_from_options(&options->caps, caps_available(CAPS_ALL, options->user_kinds != 0),
+			      &sets) < 0)
 		return -1;
 	put(caps, "bounding", cap_names(sets.bounding));
 	put(caps, "permitted", cap_names(sets.permitted));

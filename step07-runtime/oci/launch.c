@@ -114,7 +114,7 @@ launch_restrict_caps(struct oci_process *process, bool new_user)
 	 * for these and makes none inheritable. */
 	if (process->user.uid == 0)
 		process->caps.ambient &= process->caps.inheritable;
-	missing = caps_restrict(&process->caps, caps_available(new_user));
+	missing = caps_restrict(&process->caps, caps_available(caps_in(&process->caps), new_user));
 
 	if (process->unknown_cap) {
 		fail(EINVAL, "process.capabilities: %s is not known here, and left out",

@@ -127,14 +127,24 @@ read_own(struct __user_cap_data_struct data[2])
 }
 
 uint64_t
-caps_available(bool new_user_namespace)
+caps_in(const struct cap_sets *sets)
+{
+	return sets->bounding | sets->permitted | sets->effective | sets->inheritable |
+	       sets->ambient;
+}
+
+uint64_t
+caps_available(uint64_t wanted, bool new_user_namespace)
 {
 	struct __user_cap_data_struct data[2];
 	uint64_t known = 0, bounding = 0;
 
 	for (unsigned i = 0; i < CAPS_NAMED; i++) {
-		int has = prctl(PR_CAPBSET_READ, i, 0, 0, 0);
-		if (has < 0)
+		int has;
+
+		if (!(wanted & BIT(i)))
+			continue;
+		if ((has = prctl(PR_CAPBSET_READ, i, 0, 0, 0)) < 0)
 			break; /* EINVAL: above what this kernel has */
 		known |= BIT(i);
 		if (has)
@@ -189,8 +199,7 @@ caps_from_options(const struct cap_options *options, uint64_t available, struct 
 uint64_t
 caps_restrict(struct cap_sets *sets, uint64_t available)
 {
-	uint64_t missing = ~available & (sets->bounding | sets->permitted | sets->effective |
-					 sets->inheritable | sets->ambient);
+	uint64_t missing = ~available & caps_in(sets);
 
 	sets->bounding &= available;
 	sets->permitted &= available;
@@ -217,15 +226,17 @@ caps_drop_bounding(const struct cap_sets *sets)
 
 		if (sets->bounding & BIT(i))
 			continue;
-		if ((has = prctl(PR_CAPBSET_READ, i, 0, 0, 0)) < 0)
-			return 0; /* EINVAL: this kernel has no more */
-		if (!has)
-			continue;
 		if (!cap_name(i))
 			snprintf(number, sizeof number, "%#x", i);
-		if (call(prctl(PR_CAPBSET_DROP, i, 0, 0, 0), "prctl(PR_CAPBSET_DROP, %s)",
-			 cap_name(i) ?: number) < 0)
+		if (call_try(prctl(PR_CAPBSET_DROP, i, 0, 0, 0), "prctl(PR_CAPBSET_DROP, %s)",
+			     cap_name(i) ?: number) == 0)
+			continue;
+		if ((has = prctl(PR_CAPBSET_READ, i, 0, 0, 0)) < 0)
+			return 0; /* EINVAL: this kernel has no more */
+		if (has) {
+			fail(errno, "prctl(PR_CAPBSET_DROP, %s)", cap_name(i) ?: number);
 			return call_hint("CAP_SETPCAP is needed: run as root, or with --user");
+		}
 	}
 	return 0;
 }

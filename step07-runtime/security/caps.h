@@ -51,9 +51,13 @@ const char *caps_text(uint64_t set);
 
 /* ---- what is wanted, and what there is ---- */
 
-/* What the caller could hand on: the kernel's capabilities that are in its bounding and permitted
- * sets. With NEW_USER_NAMESPACE: all that the kernel knows, because the child will get them. */
-uint64_t caps_available(bool new_user_namespace);
+/* What is in any of the five. */
+uint64_t caps_in(const struct cap_sets *sets);
+
+/* What of WANTED the caller could hand on: the kernel's capabilities that are in its bounding and
+ * permitted sets. With NEW_USER_NAMESPACE: all that the kernel knows, because the child will get
+ * them. */
+uint64_t caps_available(uint64_t wanted, bool new_user_namespace);
 
 /*
  * The sets of a container from the command line: the default 14, or all with --privileged or
