@@ -97,7 +97,7 @@ drop = Exercise(
                        "struct __user_cap_data_struct now[2];\n\t\tsyscall(SYS_capget, &header, now);\n"
                        "\t\tdata[i].permitted = now[i].permitted;")],
         "setpcap": [("\tchar number[16];\n", "\tchar number[16];\n\n\tif (caps_set(sets) < 0)\n\t\treturn -1;\n")],
-        "bounding": [("\t\tif (!has)\n", "\t\tif (has)\n")],
+        "bounding": [("\t\tif (sets->bounding & BIT(i))\n", "\t\tif (cap_name(i))\n")],
         "inheritable": [("(uint32_t)(sets->inheritable >> 32 * i)", "(uint32_t)(sets->permitted >> 32 * i)")],
     },
 )
