@@ -214,8 +214,8 @@ log_line(const char *level)
 	return length;
 }
 
-/* Warnings of this command that are alone in the log make way for the error: podman reads the file
- * as one object. */
+/* Warnings of this command that are alone in a log of JSON make way for the error: podman reads the
+ * file as one object. */
 static void
 log_error(void)
 {
@@ -223,8 +223,8 @@ log_error(void)
 
 	if (log_fd < 0)
 		return;
-	if (warned > 0 && fstat(log_fd, &status) == 0 && status.st_size == warned &&
-	    ftruncate(log_fd, 0) == 0)
+	if (warned > 0 && strcmp(globals.log_format, "json") == 0 && fstat(log_fd, &status) == 0 &&
+	    status.st_size == warned && ftruncate(log_fd, 0) == 0)
 		warned = 0;
 	log_line("error");
 }

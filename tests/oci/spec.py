@@ -1085,6 +1085,9 @@ def _():
             equal(box.run(globals=("--log", log, "--log-format", "json")).status, 127)
             levels = [json.loads(line)["level"] for line in lines(log)]
             equal(levels, ["info", "warning", "error"] if before else ["error"])
+        os.remove(log)
+        equal(box.run(globals=("--log", log)).status, 127)
+        equal(["CAP_NO_SUCH" in line for line in lines(log)], [True, False], "a log that is text keeps both")
 
 
 @test("a capability that exec adds is ambient too where it is inheritable: else an ordinary user lost it at once", needs="root")
