@@ -109,7 +109,7 @@ host_node(const struct device_node *node)
 static int
 bind_node(const struct device_node *node, int root)
 {
-	/* the host's /dev may allow both, and nothing that is there to be executed is a node */
+	/* what the host's /dev may allow, and a node has no use for */
 	const struct mount_bits bits = { .set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
 	int target = -1, done = -1, tree = host_node(node);
 

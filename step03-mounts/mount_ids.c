@@ -36,6 +36,7 @@ struct lines {
 	bool lost; /* an @ that none of them has */
 };
 
+/* Goes past a number, and past END behind it; '\0': whatever follows is looked at by the caller. */
 static bool
 take_number(const char **at, char end, uint32_t *number)
 {

@@ -104,7 +104,7 @@ put_in_place(const struct rootfs_options *options, int root)
 int
 rootfs_attach(const struct rootfs_options *options, int tree)
 {
-	/* of what it is a copy of it is a peer, until it is cut off, or only follows it */
+	/* a copy is a peer of its original: it is cut off from that, or made its slave */
 	unsigned long spread = options->propagation & MS_SLAVE ? MS_SLAVE : MS_PRIVATE;
 	int root = tree;
 

@@ -37,7 +37,7 @@ struct oci_process {
 	const char *cwd;	  /* absolute */
 	bool terminal;
 	struct winsize size; /* consoleSize; no rows: not given */
-	bool into_pipe;	     /* what that terminal shows goes into no other; not of the JSON */
+	bool into_pipe;	     /* its terminal is shown into a pipe or a file; not of the JSON */
 	struct user user;
 	unsigned listen_fds; /* descriptors after 2 that it is told of; not of the JSON */
 	bool no_new_privs;
