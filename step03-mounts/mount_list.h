@@ -25,6 +25,9 @@ struct mount_spec {
 	const char *options;	   /* "nosuid,size=64m", or NULL */
 	const char *const *option; /* the same as OPTION_COUNT words, beside or instead */
 	size_t option_count;
+	/* Of a bind: from this letter on, SOURCE is a path inside the root too, and is opened there
+	 * at its turn, so that it has what was mounted before it. 0: it is not. */
+	size_t inside;
 	bool strict; /* somebody typed it: of a bind, data for a file system is a slip, refused;
 		      * else it is ignored, as by mount(2) */
 	/* Of a bind, in place of the path: a detached mount (open_tree(2), fsmount(2)). It goes

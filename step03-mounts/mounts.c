@@ -41,6 +41,36 @@ open_source(struct mount_entry *entry)
 	return -1;
 }
 
+/* ANCHOR: inside */
+/* Ids are mapped by the parent, before there is a root: then the source is what it is now. */
+static bool
+is_inside(const struct mount_entry *entry)
+{
+	return entry->spec.inside && !mount_ids_wanted(entry);
+}
+
+static int
+open_inside(struct mount_entry *entry, int root)
+{
+	const char *path = entry->spec.source + entry->spec.inside;
+	int source = inside_open(root, path, O_PATH);
+
+	if (source < 0) {
+		fail(errno, "open(\"%s\") inside the root", path);
+		return call_hint("the source of the bind mount on %s", entry->spec.target);
+	}
+	entry->tree = detached_copy(source, "", entry->flags.recursive);
+	close_fd(source);
+	return entry->tree < 0 ? -1 : 0;
+}
+/* ANCHOR_END: inside */
+
+static bool
+is_to_open(const struct mount_entry *entry)
+{
+	return mount_is_bind(entry) && entry->tree < 0 && !is_inside(entry);
+}
+
 int
 mounts_open_in_parent(struct mount_list *list, int kinds, const struct idmap_options *maps)
 {
@@ -48,8 +78,7 @@ mounts_open_in_parent(struct mount_list *list, int kinds, const struct idmap_opt
 
 	for (size_t i = 0; i < list->count; i++) {
 		struct mount_entry *entry = &list->entry[i];
-		if (!mount_is_bind(entry) || entry->tree >= 0 ||
-		    !(mount_ids_wanted(entry) || privileged))
+		if (!is_to_open(entry) || !(mount_ids_wanted(entry) || privileged))
 			continue;
 		if (open_source(entry) < 0) {
 			if (errno == EPERM && mount_ids_wanted(entry))
@@ -68,7 +97,7 @@ mounts_open(struct mount_list *list)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		struct mount_entry *entry = &list->entry[i];
-		if (!mount_is_bind(entry) || entry->tree >= 0)
+		if (!is_to_open(entry))
 			continue;
 		if (mount_ids_wanted(entry))
 			return fail(EPERM, "idmap on %s: only the parent can map ids",
@@ -531,7 +560,8 @@ apply_entry(struct mount_entry *entry, int root)
 	if (mount_is_change(entry))
 		return apply_change(entry, root);
 	covered_mode(entry, root, mode);
-	if ((target = open_target(entry, root)) < 0)
+	if ((mount_is_bind(entry) && is_inside(entry) && open_inside(entry, root) < 0) ||
+	    (target = open_target(entry, root)) < 0)
 		return -1;
 	if (!mount_is_bind(entry) && is_classic(&entry->flags)) {
 		done = mount_classic(entry, root, target);

@@ -25,8 +25,9 @@ int mounts_open_in_parent(struct mount_list *list, int kinds, const struct idmap
 
 /*
  * Child, before rootfs_attach: opens the sources of the binds (as detached copies of their mount
- * trees) that are not open yet. Before, because mounts still spread as on the host: so `rslave` and
- * `rshared` mean the host's peers. Default is rprivate. ENOENT names the source.
+ * trees) that are not open yet, but for those inside the root: their turn is later. Before, because
+ * mounts still spread as on the host: so `rslave` and `rshared` mean the host's peers. Default is
+ * rprivate. ENOENT names the source.
  */
 int mounts_open(struct mount_list *list);
 

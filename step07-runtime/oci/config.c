@@ -242,6 +242,17 @@ label_option(const struct mount_spec *spec, const char *label, char **option)
 	return fail(ENOMEM, "memory for the label of a mount");
 }
 
+/* A source in the directory of the root is what is there at its turn: another mount, perhaps. */
+static size_t
+inside_root(const char *source, const char *root)
+{
+	size_t length = strlen(root);
+
+	while (length && root[length - 1] == '/')
+		length--;
+	return length && !strncmp(source, root, length) && source[length] == '/' ? length : 0;
+}
+
 /* Adds one; its maps are the list's then. */
 static int
 take_mount(struct mount_spec *spec, const char *bundle, struct oci_config *config)
@@ -256,6 +267,8 @@ take_mount(struct mount_spec *spec, const char *bundle, struct oci_config *confi
 		spec->type = spec->source = "cgroup2";
 	if (is_bind(spec) && !(spec->source = source = in_bundle(spec->source, bundle)))
 		return -1;
+	if (source)
+		spec->inside = inside_root(source, config->root.path);
 	done = label_option(spec, config->mount_label, &label);
 	spec->options = label;
 	if (done == 0 && (done = mounts_add(&config->mounts, spec)) == 0)

@@ -808,6 +808,28 @@ def _():
             equal(places, wanted)
 
 
+@test("a bind whose source is in the root has what was mounted there before it, and a link in it ends in the root", needs="root")
+def _():
+    maps, root = mapped_root()
+    os.makedirs(TMP + "/given/a/x")
+    os.makedirs(TMP + "/given/b")
+    with open(TMP + "/given/b/word", "w") as file:
+        file.write("of b\n")
+    os.symlink("/etc", root + "/home/link")
+    for user in (False, True):
+        with OCI(*shell("cat /srv/x/word && cmp /etc/passwd /tmp/passwd && echo same"), rootfs=root) as box:
+            if user:
+                box.namespace("user").linux.update(uidMappings=maps, gidMappings=maps)
+            box.mount("/mnt", "bind", TMP + "/given/a", "bind").mount("/mnt/x", "bind", TMP + "/given/b", "bind")
+            box.mount("/srv", "bind", root + "/mnt", "rbind").mount("/tmp", "bind", root + "//home/link", "bind")
+            r = box.run()
+            equal((r.status, r.err, r.lines), (0, "", ["of b", "same"]))
+            box.config["mounts"][-1]["source"] = root + "/none"
+            contains(box.run().err, 'open("/none") inside the root: ENOENT: No such file or directory; the source of the bind mount on /tmp')
+            box.config["mounts"][-1]["source"] = root + "er"  # only begins like it
+            contains(box.run().err, f'open_tree(AT_FDCWD, "{root}er"')
+
+
 # ---- what else the specification says ------------------------------------------------------------
 
 
