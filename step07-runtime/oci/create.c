@@ -20,7 +20,7 @@
 #include "step07-runtime/oci/state.h"
 
 struct create_options {
-	const char *bundle, *config, *pid_file, *console;
+	const char *bundle, *config, *pid_file, *pidfd_socket, *console;
 	int64_t preserve_fds;
 	bool no_pivot, old_keyring, detach, keep, ignored;
 };
@@ -34,6 +34,8 @@ static const struct option_row run_rows[] = {
 	  0 },
 	{ "pid-file", 0, "FILE", "-", "write the pid of the first process there", option_text,
 	  AT(pid_file), 0 },
+	{ "pidfd-socket", 0, "SOCKET", "pidfd_open(2)", "send the first process's pidfd there",
+	  option_text, AT(pidfd_socket), 0 },
 	{ "console-socket", 0, "SOCKET", "unix(7)", "send the pty's master there", option_text,
 	  AT(console), 0 },
 	{ "preserve-fds", 0, "N", "close_range(2)", "keep N descriptors after 2", option_up_to,
@@ -89,7 +91,7 @@ struct job {
 	struct console console;
 	struct service service;
 	bool foreground; /* it waits for the end */
-	int pid_file;
+	struct pid_file pid_file;
 };
 
 /* Parses the command line, takes the name, and reads the configuration. Gives 1, 0 after --help,
@@ -103,7 +105,7 @@ begin(const struct option_row *rows, const struct globals *globals, int argc, ch
 	char *variable;
 
 	job->root = globals->root;
-	job->pid_file = job->state.dir = -1;
+	job->state.dir = -1;
 	launch_init(&job->launch, NULL, &job->config);
 	if (first <= 0)
 		return first;
@@ -155,7 +157,7 @@ build(struct job *job)
 	struct oci_process *process = &job->config.process;
 	struct launch *launch = &job->launch;
 
-	if ((job->pid_file = pid_file_open(job->options.pid_file)) < 0 && job->options.pid_file)
+	if (pid_file_open(job->options.pid_file, job->options.pidfd_socket, &job->pid_file) < 0)
 		return -1;
 	if (console_open(job->options.console, job->foreground && process->terminal, &process->size,
 			 &job->console) < 0)
@@ -163,7 +165,7 @@ build(struct job *job)
 	process->into_pipe = job->console.receive >= 0 && !isatty(STDOUT_FILENO);
 	launch->console = job->console.socket;
 	/* nothing else is to be done here between what it builds and the gate, or its command */
-	launch->straight = launch->gate >= 0 || !job->options.pid_file;
+	launch->straight = launch->gate >= 0 || (job->pid_file.dir < 0 && job->pid_file.socket < 0);
 	if (note(job) < 0 || launch_prepare(launch) < 0 || launch_clone(launch) < 0)
 		return -1;
 	/* before the GO after its namespaces: if this process is killed, the child that waits for
@@ -173,7 +175,7 @@ build(struct job *job)
 			    launch->child.pid) < 0 ||
 	    launch_ready(launch) < 0)
 		return -1;
-	return pid_file_write(job->pid_file, job->options.pid_file, launch->child.pid);
+	return pid_file_write(&job->pid_file, launch->child.pid, launch->child.pidfd);
 }
 
 /* Who has joined a user namespace has lost the right to it: see hooks_outside. The copy of JOB

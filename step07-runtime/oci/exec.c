@@ -20,7 +20,8 @@
 enum { EXIT_NOT_RUN = 255 };
 
 struct exec_options {
-	const char *process, *pid_file, *console, *cwd, *user, *apparmor, *label, *cgroup;
+	const char *process, *pid_file, *pidfd_socket, *console, *cwd, *user, *apparmor, *label,
+		*cgroup;
 	struct text_list env, caps, groups;
 	bool detach, tty, no_new_privs, ignore_paused, ignored;
 	int64_t preserve_fds;
@@ -31,6 +32,8 @@ static const struct option_row exec_rows[] = {
 	{ "process", 'p', "FILE", "-", "the process object, instead of a command", option_text,
 	  AT(process), 0 },
 	{ "pid-file", 0, "FILE", "-", "write the pid there", option_text, AT(pid_file), 0 },
+	{ "pidfd-socket", 0, "SOCKET", "pidfd_open(2)", "send its pidfd there", option_text,
+	  AT(pidfd_socket), 0 },
 	{ "console-socket", 0, "SOCKET", "unix(7)", "send the pty's master there", option_text,
 	  AT(console), 0 },
 	{ "detach", 'd', NULL, "-", "do not wait for its end", option_flag, AT(detach), 0 },
@@ -181,7 +184,8 @@ run(struct exec_options *options, struct oci_state *state, char *const command[]
 	struct enter enter;
 	struct console console;
 	siginfo_t info = { 0 };
-	int pid_file, done = -1;
+	struct pid_file pid_file;
+	int done = -1;
 
 	if (oci_config_read(state->dir, "config.json", state->bundle, &config) < 0)
 		return -1;
@@ -199,7 +203,7 @@ run(struct exec_options *options, struct oci_state *state, char *const command[]
 	if (!is_number(options->user))
 		enter.user_name = options->user;
 	/* opened here: afterwards the paths are the container's */
-	if ((pid_file = pid_file_open(options->pid_file)) < 0 && options->pid_file)
+	if (pid_file_open(options->pid_file, options->pidfd_socket, &pid_file) < 0)
 		goto out;
 	if (console_open(options->console, !options->detach && process.terminal, &process.size,
 			 &console) < 0)
@@ -208,7 +212,7 @@ run(struct exec_options *options, struct oci_state *state, char *const command[]
 	enter.console = console.socket;
 	if ((!options->detach && spawn_block_signals() < 0) || enter_run(&enter) < 0)
 		goto out;
-	if (pid_file_write(pid_file, options->pid_file, enter.child.pid) < 0 ||
+	if (pid_file_write(&pid_file, enter.child.pid, enter.child.pidfd) < 0 ||
 	    console_show(&console, true) < 0) {
 		spawn_end(&enter.child);
 		goto out;

@@ -670,6 +670,46 @@ def _():
         equal(box.status, "running")
 
 
+@test("--pidfd-socket of create, run and exec gets a pidfd of the very process, as runc sends it")
+def _():
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(TMP + "/told")
+    listener.listen()
+    listener.settimeout(5)
+    words = ["--pidfd-socket", TMP + "/told"]
+
+    def told():
+        connection, _ = listener.accept()
+        with connection:
+            _, (fd,), _, _ = socket.recv_fds(connection, 64, 4)
+        return fd, int(re.search(r"^Pid:\t(-?\d+)$", read(f"/proc/self/fdinfo/{fd}"), re.M)[1])
+
+    with sleeper() as box:
+        box.created(*words)
+        first, pid = told()
+        equal(pid, box.pid)
+        box.ok("start")
+        quiet = ["/bin/sh", "-c", "exec sleep 60 >/dev/null 2>&1"]
+        box.ok("exec", "--detach", "--pid-file", TMP + "/entered", *words, after=quiet)
+        second, pid = told()
+        equal(pid, int(read(TMP + "/entered")))
+        signal.pidfd_send_signal(second, signal.SIGKILL)
+        os.waitpid(pid, 0)  # or the first one's namespace would not end
+        signal.pidfd_send_signal(first, signal.SIGKILL)
+        box.ended()
+        equal(box.call("delete").status, 0)
+        box.process["args"] = ["/bin/probe", "fds"]
+        r = box.run(*words)
+        equal((r.status, re.findall(r"^fd (\d+) ", r.out, re.M)), (0, ["0", "1", "2"]), r.err)
+        third, _ = told()
+        for fd in (first, second, third):
+            os.close(fd)
+        listener.close()
+        r = box.run(*words)
+        equal((r.status, os.listdir(box.root)), (1, []))
+        contains(r.err, "--pidfd-socket: ECONNREFUSED")
+
+
 # ---- what a failed create leaves -----------------------------------------------------------------
 
 
