@@ -134,8 +134,8 @@ class Bench:
     def run(self, name, profile):
         return self.clock(self.argv(name, "run", "--bundle", self.bundle(profile), self.new_id()))
 
-    def floor(self):
-        return self.clock([self.folder + "/floor", "8", self.rootfs, self.scratch, "/bin/probe"])
+    def floor(self, step):
+        return self.clock([self.folder + "/floor", step, self.rootfs, self.scratch, "/bin/probe"])
 
     def create(self, name, bundle, id_):
         pid_file = self.scratch + "/pid"
@@ -169,7 +169,7 @@ class Bench:
 
     def race(self, rounds):
         """{(name, operation, profile): [(ms, KiB), …]}"""
-        calls = {("floor", "run", None): self.floor}
+        calls = {("floor", "run", None): lambda: self.floor("8"), ("floor", "run", "empty"): lambda: self.floor("9")}
         for name in self.programs:
             for profile in (True, False):
                 for operation, function in zip(OPERATIONS, (self.run, self.create_start_delete, self.exec)):
@@ -238,7 +238,9 @@ def median(results, *key):
 
 def table(bench, results, calls, limits, rounds):
     floor = median(results, "floor", "run", None)
+    filtered = median(results, "floor", "run", "empty")
     yield f"| | profile | median | of the floor | of crun |\n|---|---|---|---|---|\n| the floor | – | {floor:.2f} ms | 1 | – |"
+    yield f"| the floor with a filter of one instruction | – | {filtered:.2f} ms | {filtered / floor:.2f} | – |"
     for operation in OPERATIONS:
         for profile in (True, False):
             theirs = median(results, "crun", operation, profile)
