@@ -83,26 +83,39 @@ is_device(int fd, mode_t kind, unsigned major, unsigned minor)
 	       (kind == S_IFIFO || status.st_rdev == makedev(major, minor));
 }
 
-/* The host's node of the device, as a detached mount: that of the same path, or else the one to
- * which udev(7) keeps a link by its number. */
+/* PATH of the host as a detached mount, if it is the device of NODE. */
+static int
+copy_of(const char *path, const struct device_node *node)
+{
+	int tree = detached_copy(AT_FDCWD, path, false);
+
+	if (tree < 0 || is_device(tree, kind_of(node), node->major, node->minor))
+		return tree;
+	close_fd(tree);
+	return fail(ENODEV, "%s of the host: not the device %c %u:%u", path, node->type,
+		    node->major, node->minor);
+}
+
+/* The host's node of the device: that of the same path, or one of those that are everywhere, or
+ * the one to which udev(7) keeps a link by its number. */
 static int
 host_node(const struct device_node *node)
 {
 	const char *kind = node->type == 'b' ? "block" : "char";
 	char number[64];
-	int tree = detached_copy(AT_FDCWD, node->path, false);
+	int tree = copy_of(node->path, node);
 
-	if (tree >= 0 && is_device(tree, kind_of(node), node->major, node->minor))
+	for (size_t i = 0; tree < 0 && i < COUNT(usual_nodes); i++)
+		if (node->type != 'b' && usual_nodes[i].major == node->major &&
+		    usual_nodes[i].minor == node->minor) {
+			call_forget();
+			tree = copy_of(usual_nodes[i].path, node);
+		}
+	if (tree >= 0)
 		return tree;
-	close_fd(tree);
 	call_forget();
 	snprintf(number, sizeof number, "/dev/%s/%u:%u", kind, node->major, node->minor);
-	tree = detached_copy(AT_FDCWD, number, false);
-	if (tree < 0 || is_device(tree, kind_of(node), node->major, node->minor))
-		return tree;
-	close_fd(tree);
-	return fail(ENODEV, "%s of the host: not the device %c %u:%u", number, node->type,
-		    node->major, node->minor);
+	return copy_of(number, node);
 }
 
 /* Where mknod(2) is not allowed. */

@@ -350,7 +350,8 @@ drop_unmapped_group(char **data, size_t *count)
 static bool
 is_sealed_later(const struct mount_entry *entry)
 {
-	return mount_is_type(entry, "tmpfs") && (entry->flags.one.set & MOUNT_ATTR_RDONLY);
+	return mount_is_type(entry, "tmpfs") &&
+	       ((entry->flags.one.set | entry->flags.all.set) & MOUNT_ATTR_RDONLY);
 }
 
 /* A directory that was there keeps its mode under a tmpfs that is not told another. */

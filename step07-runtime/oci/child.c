@@ -67,7 +67,7 @@ names(const struct oci_config *config)
 	ns.kinds |= CLONE_NEWUTS; /* launch_prepare has seen to it; it may be a joined one */
 	if (ns_set_hostname(&ns) < 0)
 		return -1;
-	if (domain && domain[0])
+	if (domain)
 		return call(setdomainname(domain, strlen(domain)), "setdomainname(\"%s\", %zu)",
 			    domain, strlen(domain));
 	return 0;
@@ -139,7 +139,10 @@ build_world(struct launch *launch, int proc)
 {
 	struct oci_config *config = launch->config;
 
-	if (launch->other_user && idmap_become_root() < 0)
+	if (launch->other_user &&
+	    (idmap_become_root() < 0 ||
+	     /* the message queues of an IPC namespace belong to whoever makes it */
+	     ((config->ns.kinds & CLONE_NEWIPC) && ns_unshare(CLONE_NEWIPC) < 0)))
 		return -1;
 	if ((config->ns.kinds & CLONE_NEWUSER) &&
 	    (child_dumpable(true) < 0 || ns_enter_time(&config->ns) < 0))

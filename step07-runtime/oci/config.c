@@ -168,9 +168,10 @@ take_namespaces(const struct raw *raw, struct oci_config *config)
 		if (flag == CLONE_NEWUSER)
 			config->idmap.joined = path;
 	}
-	if (config->domainname && !(seen & CLONE_NEWUTS))
-		return fail(EINVAL, "domainname %s without a UTS namespace would be the host's",
-			    config->domainname);
+	if (config->ns.hostname && !config->ns.hostname[0]) /* as good as none */
+		config->ns.hostname = NULL;
+	if (config->domainname && !config->domainname[0])
+		config->domainname = NULL;
 	config->root.nowhere = !(seen & CLONE_NEWNS);
 	if ((config->root.nowhere && (seen & CLONE_NEWUSER)) ||
 	    (config->mount_path && (config->ns.kinds & CLONE_NEWUSER)))

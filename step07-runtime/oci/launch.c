@@ -274,8 +274,9 @@ int
 launch_unshare(struct launch *launch)
 {
 	int kinds = launch->config->ns.kinds, rtnl = -1, done;
+	int late = CLONE_NEWTIME | (launch->other_user ? CLONE_NEWIPC : 0); /* by build_world */
 
-	if (ns_unshare(kinds & ~(AT_CLONE | CLONE_NEWTIME)) < 0 ||
+	if (ns_unshare(kinds & ~(AT_CLONE | late)) < 0 ||
 	    (launch->mount_namespace >= 0 &&
 	     ns_join_fd(launch->mount_namespace, CLONE_NEWNS, launch->config->mount_path) < 0) ||
 	    (launch->time_namespace >= 0 &&

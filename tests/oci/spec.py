@@ -851,21 +851,22 @@ def _():
 @test("a device of another path than the host's is bound by its number where mknod is not allowed", needs="root")
 def _():
     maps, root = mapped_root()
-    made = [path for path in ("/dev/char", "/dev/char/1:5") if not os.path.lexists(path)]
-    with OCI("/bin/sh", "-c", "head -c 3 /dev/other/zero | wc -c; stat -c %t:%T /dev/other/zero", rootfs=root) as box:
+    made = [path for path in ("/dev/char", "/dev/char/1:11") if not os.path.lexists(path)]
+    script = "head -c 3 /dev/other/zero | wc -c; stat -c %t:%T /dev/other/zero /dev/other/kmsg"
+    with OCI("/bin/sh", "-c", script, rootfs=root) as box:
         box.namespace("user").linux.update(uidMappings=maps, gidMappings=maps)
-        box.linux["devices"] = [{"path": "/dev/other/zero", "type": "c", "major": 1, "minor": 5}]
+        box.linux["devices"] = [{"path": f"/dev/other/{name}", "type": "c", "major": 1, "minor": minor} for name, minor in (("zero", 5), ("kmsg", 11))]
         try:
             if "/dev/char" in made:
                 os.mkdir("/dev/char")
-            if "/dev/char/1:5" in made:
-                contains(box.run().err, "/dev/other/zero: without mknod the host's own node is bound, and it has none")
-                os.symlink("/dev/null", "/dev/char/1:5")
-                contains(box.run().err, "/dev/char/1:5 of the host: not the device c 1:5")
-                os.remove("/dev/char/1:5")
-                os.symlink("../zero", "/dev/char/1:5")
+            if "/dev/char/1:11" in made:
+                contains(box.run().err, "/dev/other/kmsg: without mknod the host's own node is bound, and it has none")
+                os.symlink("/dev/null", "/dev/char/1:11")
+                contains(box.run().err, "/dev/char/1:11 of the host: not the device c 1:11")
+                os.remove("/dev/char/1:11")
+                os.symlink("../kmsg", "/dev/char/1:11")
             r = box.run()
-            equal((r.status, r.lines), (0, ["3", "1:5"]), r.err)
+            equal((r.status, r.lines), (0, ["3", "1:5", "1:b"]), r.err)
         finally:
             for path in reversed(made):
                 (os.rmdir if path == "/dev/char" else os.remove)(path)
@@ -902,6 +903,20 @@ def _():
         contains(box.run().err, "annotations")
 
 
+@test("the message queues of a container with a user namespace belong to its root", needs="root")
+def _():
+    maps, root = mapped_root()
+    with OCI("/bin/sleep", "60", id="first", rootfs=root) as first, OCI("/bin/probe", "stat", "/dev/mqueue", rootfs=root) as box:
+        first.namespace("user").linux.update(uidMappings=maps, gidMappings=maps)
+        first.created()
+        box.mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev")
+        for path in ({}, {"path": f"/proc/{first.pid}/ns/user"}):
+            box.namespace("user", **path).linux.update(uidMappings=maps, gidMappings=maps)
+            r = box.run()
+            matches(r.out, " 0:0 ")
+            equal((r.status, r.err), (0, ""))
+
+
 @test("the source of a bind is relative to the bundle")
 def _():
     with OCI(*shell("cat /tmp/word")) as box:
@@ -931,12 +946,16 @@ def _():
 
 @test("a tmpfs that begins with what it covers is whose its options say", needs="root")
 def _():
-    with OCI("/bin/probe", "stat", "/srv", "stat", "/opt") as box:
+    with OCI("/bin/probe", "stat", "/srv", "stat", "/opt", "stat", "/etc/passwd", "write", "/etc/new", "x") as box:
         box.mount("/srv", "tmpfs", "tmpfs", "tmpcopyup", "uid=5", "gid=6")
         box.mount("/opt", "tmpfs", "tmpfs", "tmpcopyup")
-        r = box.run()
-        contains(r.lines[0], " 5:6 ")
-        contains(r.lines[1], " 0:0 ")
+        for read_only in ("ro", "rro"):  # later: until then it is written
+            box.mount("/etc", "tmpfs", "tmpfs", "tmpcopyup", read_only)
+            r = box.run()
+            contains(r.lines[0], " 5:6 ")
+            contains(r.lines[1], " 0:0 ")
+            contains(r.lines[2], " 0:0 ")
+            contains(r.lines[3], "EROFS")
 
 
 @test("a multiplexer of the host's that is mounted on /dev/ptmx, as by podman --privileged, makes no terminals: replaced", needs="root")

@@ -750,6 +750,12 @@ def _():
     box = asked("host")
     box.config.update(hostname="inside", domainname="example.org")
     equal(box.run().out, "hostname inside\ndomainname example.org\n")
+    host = f"hostname {os.uname().nodename}\ndomainname {read('/proc/sys/kernel/domainname')}"
+    box.config.update(hostname="", domainname="")  # as good as none, with a namespace and without
+    equal(box.run().out, host)
+    box.without("uts")
+    equal(box.run().out, host)
+    box.namespace("uts").config["hostname"] = "inside"
     equal(os.uname().nodename, before)
     del box.config["domainname"]
     r = box.without("uts").run()

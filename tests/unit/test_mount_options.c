@@ -84,6 +84,9 @@ a_later_word_undoes_an_earlier_one(void **state)
 	assert_int_equal(flags.one.clear, MOUNT_ATTR_RDONLY | MOUNT_ATTR__ATIME);
 	assert_true(flags.bind && flags.recursive && flags.idmap && flags.idmap_all);
 	mount_flags_free(&flags);
+	flags = taken("noatime,norelatime"); /* which only undoes relatime */
+	assert_int_equal(flags.one.set, MOUNT_ATTR_NOATIME);
+	mount_flags_free(&flags);
 }
 
 static void

@@ -105,7 +105,6 @@ static const struct {
 	{ WITH("\"mounts\":[{\"destination\":\"/x\",\"type\":\"bind\"}]"), "/x" },
 	{ WITH("\"mounts\":[{\"destination\":\"/x\\u0000y\",\"type\":\"tmpfs\"}]"), "destination" },
 	{ WITH("\"hostname\":{}"), "hostname" },
-	{ WITH("\"domainname\":\"d\""), "domainname" },
 	{ WITH("\"annotations\":[]"), "annotations" },
 	{ WITH("\"annotations\":{\"boxstep.user\":7}"), "boxstep.user" },
 	/* process */
