@@ -40,11 +40,11 @@ static const struct word {
 	{ "diratime", ATTRIBUTE, 0, MOUNT_ATTR_NODIRATIME },
 	/* One value of three, whose default (relatime) is 0: to set one, clear the field. */
 	{ "noatime", ATTRIBUTE, MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME },
-	{ "atime", ATTRIBUTE, MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME },
+	{ "atime", ATTRIBUTE, 0, MOUNT_ATTR_NOATIME },
 	{ "relatime", ATTRIBUTE, MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME },
 	{ "norelatime", ATTRIBUTE, 0, 0 }, /* not said is relatime too */
 	{ "strictatime", ATTRIBUTE, MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME },
-	{ "nostrictatime", ATTRIBUTE, MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME },
+	{ "nostrictatime", ATTRIBUTE, 0, MOUNT_ATTR_STRICTATIME },
 	{ "private", SPREAD, MS_PRIVATE, 0 },
 	{ "rprivate", SPREAD, MS_PRIVATE | MS_REC, 0 },
 	{ "shared", SPREAD, MS_SHARED, 0 },
@@ -105,14 +105,19 @@ take_special(struct mount_flags *flags, const char *name)
 	}
 }
 
-/* A later word undoes an earlier one on the same bits: "ro,rw" is rw. */
+/* A later word undoes an earlier one on the same bits: "ro,rw" is rw. But of strictatime, noatime
+ * and relatime mount(2) takes the first of these, wherever it stands. */
 static void
 take_bits(struct mount_bits *bits, const struct word *word)
 {
 	uint64_t touched = word->set | word->clear;
 
+	if (word->clear == MOUNT_ATTR__ATIME && (bits->set & MOUNT_ATTR__ATIME) > word->set)
+		return;
 	bits->set = (bits->set & ~touched) | word->set;
 	bits->clear = (bits->clear & ~touched) | word->clear;
+	if (touched & MOUNT_ATTR__ATIME) /* mount_setattr(2) wants it whole */
+		bits->clear |= MOUNT_ATTR__ATIME;
 }
 
 static int

@@ -84,9 +84,33 @@ a_later_word_undoes_an_earlier_one(void **state)
 	assert_int_equal(flags.one.clear, MOUNT_ATTR_RDONLY | MOUNT_ATTR__ATIME);
 	assert_true(flags.bind && flags.recursive && flags.idmap && flags.idmap_all);
 	mount_flags_free(&flags);
-	flags = taken("noatime,norelatime"); /* which only undoes relatime */
-	assert_int_equal(flags.one.set, MOUNT_ATTR_NOATIME);
-	mount_flags_free(&flags);
+}
+
+static void
+of_the_atime_words_the_kernels_order_decides(void **state)
+{
+	static const struct {
+		const char *words;
+		uint64_t set;
+	} cases[] = {
+		{ "noatime,norelatime", MOUNT_ATTR_NOATIME },
+		{ "noatime,relatime", MOUNT_ATTR_NOATIME },
+		{ "noatime,nostrictatime", MOUNT_ATTR_NOATIME },
+		{ "strictatime,noatime,relatime", MOUNT_ATTR_STRICTATIME },
+		{ "strictatime,atime", MOUNT_ATTR_STRICTATIME },
+		{ "strictatime,nostrictatime", MOUNT_ATTR_RELATIME },
+		{ "noatime,atime", MOUNT_ATTR_RELATIME },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct mount_flags flags = taken(cases[i].words);
+		if (flags.one.set != cases[i].set || flags.one.clear != MOUNT_ATTR__ATIME)
+			fail_msg("%s: %#llx, and not %#llx", cases[i].words,
+				 (unsigned long long)flags.one.set,
+				 (unsigned long long)flags.one.clear);
+		mount_flags_free(&flags);
+	}
 }
 
 static void
@@ -308,6 +332,7 @@ main(void)
 		cmocka_unit_test(every_word_of_the_runtime_spec_is_known),
 		cmocka_unit_test(attributes_are_set_and_cleared_for_one_mount_or_the_tree),
 		cmocka_unit_test(a_later_word_undoes_an_earlier_one),
+		cmocka_unit_test(of_the_atime_words_the_kernels_order_decides),
 		cmocka_unit_test(maps_of_ids_are_kept_as_they_are_written),
 		cmocka_unit_test(propagation_is_kept_in_order),
 		cmocka_unit_test(what_is_not_the_kernels_is_data_cut_at_commas_outside_of_quotes),
