@@ -173,7 +173,16 @@ read_process(const struct exec_options *options, const struct oci_config *config
 	struct json_object *json = options->process ? json_read_given(options->process, "--process")
 						    : json_object_get(config->process.json);
 
-	return !json || oci_process_read(json, process) < 0 ? -1 : apply(options, command, process);
+	if (!json || oci_process_read(json, process) < 0)
+		return -1;
+	/* what a file does not say of its rights is no way past the container's, as in runc */
+	if (!json_at(json, "capabilities"))
+		process->caps = config->process.caps;
+	if (!process->labels.apparmor)
+		process->labels.apparmor = config->process.labels.apparmor;
+	if (!process->labels.selinux)
+		process->labels.selinux = config->process.labels.selinux;
+	return apply(options, command, process);
 }
 
 static int

@@ -48,7 +48,7 @@ AS_ROOT = os.geteuid() == 0
 
 __all__ = """ROOT BUILD STAGE KERNEL ROOTFS IMAGE IMAGE_DIR PROBE TMP USER_ID USER_NAME SUB_FIRST IN_VM SLOW
     test service for_steps bad run run_as_user start step program equal differs contains absent matches check
-    skip wait_for host_changes explain cgroup2_mount read json os re shutil signal subprocess
+    skip wait_for host_changes explain cgroup2_mount AppArmor read json os re shutil signal subprocess
     sys time""".split()
 
 
@@ -464,6 +464,25 @@ def explain(argv, **options):
     path = TMP + "/explain.json"
     r = run([argv[0], "--explain=json", "--explain-to", path, *argv[1:]], **options)
     return r, [json.loads(line) for line in read(path).splitlines()]
+
+
+class AppArmor:
+    """A profile NAME with RULES in the kernel's own AppArmor."""
+
+    def __init__(self, name, rules):
+        self.text = f"abi <abi/3.0>,\nprofile {name} flags=(attach_disconnected) {{ {rules} }}\n"
+
+    def _parser(self, what):
+        r = run(["apparmor_parser", what, "-K"], input=self.text)
+        equal(r.status, 0, r.err)
+
+    def __enter__(self):
+        equal(run(["mount", "-t", "securityfs", "securityfs", "/sys/kernel/security"]).status, 0)
+        self._parser("-r")
+
+    def __exit__(self, *_):
+        self._parser("-R")
+        run(["umount", "/sys/kernel/security"])
 
 
 # ---- for tests/run.py ----------------------------------------------------------------------------

@@ -1252,6 +1252,32 @@ def _():
         os.waitpid(pid, 0)
 
 
+def executed_from_a_file(box, *command):
+    """Of a file that says nothing of rights."""
+    with open(TMP + "/process.json", "w") as file:
+        json.dump({"args": list(command), "cwd": "/", "env": ["PATH=/bin"]}, file)
+    r = box.ok("exec", "--process", TMP + "/process.json")
+    return r.lines
+
+
+@test("exec of a file without capabilities has the container's")
+def _():
+    with running() as box:
+        box.created().ok("start")
+        sets = re.findall(r"^Cap\w+:\t.*$", read(f"/proc/{box.pid}/status"), re.M)
+        equal(executed_from_a_file(box, "/bin/grep", "Cap", "/proc/self/status"), sets)
+        differs(sets[2][-16:], "0" * 16)
+
+
+@test("exec of a file without a profile of AppArmor is held to the container's", needs="vm cmd:apparmor_parser")
+def _():
+    with AppArmor("boxstep_box", "file, signal, unix, network, ptrace, capability,"), running() as box:
+        box.process["apparmorProfile"] = "boxstep_box"
+        box.created().ok("start")
+        equal(read(f"/proc/{box.pid}/attr/current"), "boxstep_box (enforce)\n")
+        equal(executed_from_a_file(box, "/bin/cat", "/proc/self/attr/current"), ["boxstep_box (enforce)"])
+
+
 @test("exec --tty with a console socket: the terminal is of the container's devpts")
 def _():
     listener = console()
