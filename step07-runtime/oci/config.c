@@ -251,7 +251,11 @@ inside_root(const char *source, const char *root)
 
 	while (length && root[length - 1] == '/')
 		length--;
-	return length && !strncmp(source, root, length) && source[length] == '/' ? length : 0;
+	/* what goes up again may lead out, as a path of the host does */
+	return length && !strncmp(source, root, length) && source[length] == '/' &&
+			       !strstr(source + length, "/..")
+		       ? length
+		       : 0;
 }
 
 /* Adds one; its maps are the list's then. */

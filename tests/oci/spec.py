@@ -826,6 +826,9 @@ def _():
             equal((r.status, r.err, r.lines), (0, "", ["of b", "same"]))
             box.config["mounts"][-1]["source"] = root + "/none"
             contains(box.run().err, 'open("/none") inside the root: ENOENT: No such file or directory; the source of the bind mount on /tmp')
+            box.config["mounts"][-1]["source"] = root + "/../given/b"  # a path of the host
+            box.process["args"] = ["/bin/cat", "/tmp/word"]
+            equal(box.run().out, "of b\n")
             box.config["mounts"][-1]["source"] = root + "er"  # only begins like it
             contains(box.run().err, f'open_tree(AT_FDCWD, "{root}er"')
 
