@@ -220,16 +220,19 @@ open_target(const struct mount_entry *entry, int root)
 
 /* ---- what goes there ---- */
 
-/* A user namespace inherits mounts with their restrictions locked: then they stay. */
+/* A user namespace inherits mounts with their restrictions locked, and what they remember of being
+ * read: then it stays. */
 static int
 set_bits(int mount, struct mount_bits bits, bool recursive)
 {
+	const uint64_t atimes = MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME;
+
 	if (detached_change(mount, bits, 0, recursive) == 0)
 		return 0;
-	if (errno != EPERM || !bits.clear)
+	if (errno != EPERM || !(bits.clear | (bits.set & atimes)))
 		return -1;
 	call_forget();
-	bits.set &= ~(uint64_t)MOUNT_ATTR__ATIME;
+	bits.set &= ~atimes;
 	bits.clear = 0;
 	return detached_change(mount, bits, 0, recursive);
 }

@@ -350,6 +350,17 @@ def _(s):
     equal(r.lines[-3:], ["write = 1", "write = 1", "write = -1 EROFS"])
 
 
+@test("an ordinary user's bind remembers being read as the host's mount does, whatever is asked: it is locked", needs="user", steps=STEPS)
+def _(s):
+    os.makedirs(TMP + "/src")
+    os.chmod(TMP, 0o755)
+    for words in ("nodiratime", "noatime", "rnodiratime,rstrictatime", "nodiratime,noexec"):
+        r = run_as_user(s.given("--user", "--map-root", "--rootfs", ROOTFS, "--bind", f"{TMP}/src:/tmp:{words}", "--", "/bin/probe", "mounts"))
+        equal((r.status, r.err), (0, ""), words)
+        options = set(mounts_of(r)["/tmp"][1])
+        equal(options & {"relatime", "noexec", "nodiratime"}, {"relatime"} | {"noexec"} & set(words.split(",")), words)
+
+
 @test("an ordinary user gets a range of ids, a bind and a masked path", needs="user cmd:newuidmap", steps=STEPS)
 def _(s):
     os.makedirs(TMP + "/src")
