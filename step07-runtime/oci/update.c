@@ -112,10 +112,14 @@ apply(struct json_object *json, const struct oci_state *state, const struct cgro
 {
 	struct device_rule *rules = NULL;
 	struct limits limits = { 0 };
+	struct oci_config config;
 	size_t count = 0;
 	int done = -1;
 
-	if (oci_resources_read(json, OCI_MINOR, &limits, &rules, &count) == 0) {
+	/* what a 0 means is said by the version that the container is written for */
+	if (oci_config_read(state->dir, "config.json", state->bundle, &config) < 0)
+		return -1;
+	if (oci_resources_read(json, config.minor, &limits, &rules, &count) == 0) {
 		complete(&limits, cgroup);
 		if (limits_check(&limits) == 0 &&
 		    cgroup_require(cgroup, limits_controllers(&limits)) == 0 &&
@@ -123,6 +127,7 @@ apply(struct json_object *json, const struct oci_state *state, const struct cgro
 		    device_rules_apply(rules, count, cgroup) >= 0)
 			done = state->scope ? tell_systemd(state, &limits, rules, count) : 0;
 	}
+	oci_config_free(&config);
 	limits_free(&limits);
 	free(rules);
 	return done;
