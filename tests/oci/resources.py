@@ -39,21 +39,24 @@ def refused(words, **resources):
     contains(r.err, words)
 
 
-@test("pids.limit: -1 is no limit, absence leaves it, and 0 is the first process alone", needs=LIVE)
+@test("pids.limit: -1 is no limit, absence leaves it, and 0 is the first process alone; before 1.3 it says nothing, in an update too", needs=LIVE)
 def _():
-    with Limited(pids={"limit": 20}) as box:
-        equal(box.now("pids.max"), ["20"])
-        box.updated(pids={})
-        equal(box.now("pids.max"), ["20"])
-        box.updated(pids={"limit": None})
-        equal(box.now("pids.max"), ["20"])
-        box.updated(pids={"limit": -1})
-        equal(box.now("pids.max"), ["max"])
-        box.updated(pids={"limit": 0})
-        equal(box.now("pids.max"), ["1"])
-        box.updated(pids={"limit": 30})
-        equal(run([*box.argv("update", "--pids-limit", "0")]).status, 0)
-        equal(box.now("pids.max"), ["1"])
+    for version in ("1.2.1", "1.3.0"):
+        new, box = version == "1.3.0", Limited(pids={"limit": 20})
+        box.config["ociVersion"] = version
+        with box:
+            equal(box.now("pids.max"), ["20"])
+            box.updated(pids={})
+            equal(box.now("pids.max"), ["20"])
+            box.updated(pids={"limit": None})
+            equal(box.now("pids.max"), ["20"])
+            box.updated(pids={"limit": -1})
+            equal(box.now("pids.max"), ["max"])
+            box.updated(pids={"limit": 0})
+            equal(box.now("pids.max"), ["1" if new else "max"])
+            box.updated(pids={"limit": 30})
+            equal(run([*box.argv("update", "--pids-limit", "0")]).status, 0)
+            equal(box.now("pids.max"), ["1" if new else "30"])
     box = OCI("/bin/probe", "fork", "1")
     box.linux["resources"] = {"pids": {"limit": 0}}
     box.config["ociVersion"] = "1.3.0"

@@ -349,20 +349,6 @@ def _():
             contains(r.err, named)
 
 
-@test("pids.limit 0 in an update means what it means in the container's version: until 1.2 nothing, then none but its own", needs="root cgroup2")
-def _():
-    for version, after in (("1.2.0", "20"), ("1.3.0", "1")):
-        for words, text in ((["--pids-limit", "0"], None), (["--resources", "-"], '{"pids": {"limit": 0}}')):
-            box = sleeper()
-            box.config["ociVersion"] = version
-            box.linux["resources"] = {"pids": {"limit": 20}}
-            with box.created():
-                r = run([*box.argv("update"), *words], input=text)
-                equal((r.status, r.out, r.err), (0, "", ""))
-                group = json.loads(read(box.root + "/box/state.json"))["cgroup"]
-                equal(read(group + "/pids.max").strip(), after, version)
-
-
 @test("update takes a device away from a container that runs, and gives one")
 def _():
     with sleeper() as box:
