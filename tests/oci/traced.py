@@ -38,18 +38,26 @@ def said(log):
 
 
 def calls(path):
-    """[(thread, time, call)] of the file of an strace, in their order; an interrupted call where it ended."""
+    """[(thread, time, call)] of the file of an strace, in their order; an interrupted call where it ended, but
+    an execve where it began: until its new program is there its parent waits (vfork), and then they race."""
     found, begun = [], {}
     for line in harness.read(path).splitlines():
         thread, time, text = line.split(None, 2)
+        place = len(found)
         if text.endswith("<unfinished ...>"):
-            begun[thread] = text.removesuffix("<unfinished ...>")
+            begun[thread] = (text.removesuffix("<unfinished ...>"), place)
+            found += [None] * text.startswith("execve(")
             continue
         if resumed := re.match(r"<\.\.\. \w+ resumed>(.*)", text):
-            text = begun.pop(thread, "") + resumed[1]
+            first, place = begun.pop(thread, ("", place))
+            text = first + resumed[1]
         if re.match(r"\w+\(", text) and not NOISE.search(text):
-            found.append((int(thread), float(time), text))
-    return found
+            call = (int(thread), float(time), text)
+            if text.startswith("execve(") and place < len(found):
+                found[place] = call
+            else:
+                found.append(call)
+    return [call for call in found if call]
 
 
 def stages(found, init):
