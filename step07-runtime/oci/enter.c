@@ -110,6 +110,8 @@ hold(const struct enter *enter, struct held *held)
 	if (launch_seccomp(enter->config, enter->process, &held->seccomp) < 0 ||
 	    (enter->state->cgroup[0] && open_cgroup(enter, &held->cgroup) < 0))
 		return -1;
+	launch_restrict_devices(enter->process, enter->config, &held->cgroup,
+				held->kinds & CLONE_NEWUSER);
 	snprintf(path, sizeof path, "/proc/%d/ns/cgroup", pid);
 	if ((held->kinds & CLONE_NEWCGROUP) &&
 	    (held->cgroup_namespace = open(path, O_RDONLY | O_CLOEXEC)) < 0)

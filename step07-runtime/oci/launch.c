@@ -128,18 +128,15 @@ launch_restrict_caps(struct oci_process *process, bool new_user)
 	}
 }
 
-/* Without rules in force, CAP_MKNOD would be a way to the host's disks: then it goes. In a user
- * namespace it opens nothing. */
-static void
-restrict_devices(struct launch *launch)
+void
+launch_restrict_devices(struct oci_process *process, const struct oci_config *config,
+			const struct cgroup *cgroup, bool other_user)
 {
-	struct oci_config *config = launch->config;
-	struct cap_sets without = config->process.caps;
+	struct cap_sets without = process->caps;
 
-	if (config->device_rule_count && !(config->ns.kinds & CLONE_NEWUSER) &&
-	    caps_restrict(&without, ~(UINT64_C(1) << CAP_MKNOD)) &&
-	    !device_rules_possible(&launch->cgroup))
-		config->process.caps = without;
+	if (config->device_rule_count && !other_user &&
+	    caps_restrict(&without, ~(UINT64_C(1) << CAP_MKNOD)) && !device_rules_possible(cgroup))
+		process->caps = without;
 }
 
 static int
@@ -182,7 +179,7 @@ make_cgroup(struct launch *launch, int needed)
 static int
 prepare_cgroup(struct launch *launch)
 {
-	const struct oci_config *config = launch->config;
+	struct oci_config *config = launch->config;
 	const struct limits *limits = &config->limits;
 
 	if (!launch->no_cgroup &&
@@ -192,7 +189,7 @@ prepare_cgroup(struct launch *launch)
 			      : make_cgroup(launch, limits_controllers(limits))) < 0 ||
 	     limits_apply(limits, &launch->cgroup) < 0))
 		return -1;
-	restrict_devices(launch);
+	launch_restrict_devices(&config->process, config, &launch->cgroup, launch->other_user);
 	/* who has joined a user namespace has no right to them any more; otherwise launch_clone */
 	return config->joins ? apply_devices(launch) : 0;
 }

@@ -68,6 +68,11 @@ int launch_filter(const struct oci_config *config, const struct oci_process *pro
  * specification demands. */
 void launch_restrict_caps(struct oci_process *process, bool new_user);
 
+/* Takes CAP_MKNOD from PROCESS where the device rules of CONFIG cannot be in force in CGROUP: it
+ * would be a way to the host's disks. With OTHER_USER, in a user namespace, it opens nothing. */
+void launch_restrict_devices(struct oci_process *process, const struct oci_config *config,
+			     const struct cgroup *cgroup, bool other_user);
+
 /* Each gives 0, or −1 with the error recorded (the child's own, if it failed there). */
 int launch_prepare(struct launch *launch);
 int launch_clone(struct launch *launch);

@@ -1327,6 +1327,24 @@ def _():
         check(not os.path.exists(directory), "the cgroup is gone")
 
 
+@test("without a cgroup no device rules can be in force: CAP_MKNOD goes, from what exec brings too", needs="root")
+def _():
+    caps = {s: [*USUAL_CAPS, "CAP_MKNOD"] for s in ("bounding", "effective", "permitted")}
+    look = ("/bin/grep", "-E", "^Cap(Prm|Eff|Bnd)", "/proc/self/status")
+    for manager, bit in (("cgroupfs", 1), ("disabled", 0)):
+        with OCI("/bin/sleep", "60", capabilities=caps) as box:
+            box.linux["resources"] = {"devices": [{"allow": False, "access": "rwm"}]}
+            box.created(globals=["--cgroup-manager", manager]).ok("start")
+            if manager == "cgroupfs" and not json.loads(read(box.root + "/box/state.json"))["cgroup"]:
+                continue  # no writable cgroup2 here
+            first = re.findall(r"^Cap(?:Prm|Eff|Bnd):.*$", read(f"/proc/{box.pid}/status"), re.M)
+            with open(TMP + "/process.json", "w") as file:
+                json.dump({**box.process, "args": list(look)}, file)
+            equal([int(line[-16:], 16) >> 27 & 1 for line in first], [bit] * 3, manager)
+            equal(box.ok("exec", after=look).lines, first, manager)
+            equal(box.ok("exec", "--process", TMP + "/process.json").lines, first, manager)
+
+
 @test("--cgroup-manager disabled leaves the container in the caller's cgroup")
 def _():
     with OCI("/bin/sleep", "60") as box:
