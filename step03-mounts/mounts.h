@@ -32,10 +32,11 @@ int mounts_open_in_parent(struct mount_list *list, int kinds, const struct idmap
 int mounts_open(struct mount_list *list);
 
 /*
- * Child, after rootfs_attach: mounts the list in its order below ROOT. Missing mount points are
- * made inside. Refused: /proc, /sys and /dev that are links in the image (ELOOP); anything but a
- * procfs on /proc, or but a file inside it (EPERM). In a user namespace that may not mount sysfs
- * or mqueue (or procfs when it shares the host's PIDs) the host's is bound, recursively.
+ * Child, after rootfs_attach: mounts the list in its order below ROOT. A source inside the root is
+ * opened at its turn (ENOENT names it). Missing mount points are made inside. Refused: /proc, /sys
+ * and /dev that are links in the image (ELOOP); anything but a procfs on /proc, or but a file
+ * inside it (EPERM). In a user namespace that may not mount sysfs or mqueue (or procfs when it
+ * shares the host's PIDs) the host's is bound, recursively.
  */
 int mounts_apply(struct mount_list *list, int root);
 
