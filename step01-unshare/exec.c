@@ -154,7 +154,7 @@ path_obstacle(const char *path, char *cause, size_t size)
 }
 
 /* Why execve of PATH fails, or would, as far as looking at the file can tell: its error, and a
- * sentence in CAUSE; 0: nothing is seen. */
+ * sentence in CAUSE; 0: nothing is seen; −1: no file is seen, and errno says why. */
 static int
 obstacle(const char *path, char *cause, size_t size)
 {
@@ -162,10 +162,13 @@ obstacle(const char *path, char *cause, size_t size)
 	struct stat status;
 	int fd, number;
 
-	if (path_obstacle(path, cause, size))
-		return EACCES;
-	if (stat(path, &status) < 0)
-		return 0;
+	if (stat(path, &status) < 0) {
+		number = errno;
+		if (number == EACCES && path_obstacle(path, cause, size))
+			return EACCES;
+		errno = number;
+		return -1;
+	}
 	if (!S_ISREG(status.st_mode))
 		return because(EACCES, cause, size, "it is %s",
 			       S_ISDIR(status.st_mode) ? "a directory" : "no file");
@@ -213,14 +216,11 @@ exec_find(const char *name, char *const envp[], char path[EXEC_PATH], bool check
 		return refused(errno == ENOENT ? NOT_FOUND : NOT_RUNNABLE,
 			       errno == ENOENT ? "no directory of PATH has it" : NULL);
 	}
-	if (check && (number = obstacle(path, cause, sizeof cause))) {
-		fail(number, "execve(\"%s\")", path);
-		return refused(NOT_RUNNABLE, cause);
-	}
-	if (!check || access(path, F_OK) == 0)
+	number = check ? obstacle(path, cause, sizeof cause) : 0;
+	if (number == 0)
 		return 0;
-	fail(errno, "execve(\"%s\")", path);
-	return refused(NOT_FOUND, NULL);
+	fail(number < 0 ? errno : number, "execve(\"%s\")", path);
+	return number < 0 ? refused(NOT_FOUND, NULL) : refused(NOT_RUNNABLE, cause);
 }
 
 int

@@ -218,16 +218,14 @@ make_link(const char *name, const char *target, int directory)
 
 /* A /dev that the host uses too: bound, or because the host's own / is the root. */
 static bool
-is_hosts(const struct mount_list *list, int root)
+is_hosts(const struct mount_list *list, int inside)
 {
 	const struct mount_entry *dev = mounts_last_on(list, "/dev");
-	int inside = inside_open(root, "/dev", O_PATH);
 	struct stat ours, hosts;
-	bool same = inside >= 0 && fstat(inside, &ours) == 0 && stat("/dev", &hosts) == 0 &&
-		    ours.st_dev == hosts.st_dev && ours.st_ino == hosts.st_ino;
 
-	close_fd(inside);
-	return same || (dev && mount_is_bind(dev));
+	return (dev && mount_is_bind(dev)) ||
+	       (fstat(inside, &ours) == 0 && stat("/dev", &hosts) == 0 &&
+		ours.st_dev == hosts.st_dev && ours.st_ino == hosts.st_ino);
 }
 
 int
@@ -236,10 +234,12 @@ devices_make(const struct devices_options *options, const struct mount_list *lis
 	mode_t mask;
 	int dev, done = 0;
 
-	if (is_hosts(list, root))
-		return 0;
 	if ((dev = inside_make(root, "/dev", S_IFDIR | 0755)) < 0)
 		return -1;
+	if (is_hosts(list, dev)) {
+		close_fd(dev);
+		return 0;
+	}
 	mask = umask(0); /* the modes are meant as they stand */
 	stage("devices", "Programs expect a few devices: null, zero, random, a terminal.",
 	      "ls -l /proc/%d/root/dev", call_pid());

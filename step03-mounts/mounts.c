@@ -111,12 +111,19 @@ mounts_open(struct mount_list *list)
 /* ---- targets ---- */
 
 static bool
+is_file(int fd, const struct stat *other)
+{
+	struct stat own;
+
+	return fstat(fd, &own) == 0 && own.st_ino == other->st_ino && own.st_dev == other->st_dev;
+}
+
+static bool
 same_file(int one, int other)
 {
-	struct stat a, b;
+	struct stat status;
 
-	return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_ino == b.st_ino &&
-	       a.st_dev == b.st_dev;
+	return fstat(other, &status) == 0 && is_file(one, &status);
 }
 
 static bool
@@ -155,17 +162,28 @@ may_be_covered(int root, int target)
 	return found;
 }
 
+/* Where everything goes. */
+struct place {
+	int root;
+	struct stat status; /* of the root */
+	bool has_proc;	    /* a procfs is on /proc, which is no link: nothing else will be */
+};
+
 /* ANCHOR: proc */
 /*
  * Whoever chooses what /proc says chooses what this program and every later one believes: which
  * label is set by a write to /proc/self/attr, which file is /proc/self/fd/3.
  */
 static int
-check_proc(const struct mount_entry *entry, int root, int target)
+check_proc(const struct mount_entry *entry, const struct place *place, int target)
 {
-	int proc = inside_open(root, "/proc", O_PATH);
-	bool on_proc = proc >= 0 && same_file(proc, target), refused = false;
+	int proc, root = place->root;
+	bool on_proc, refused = false;
 
+	if (place->has_proc && !is_procfs(target)) /* so it is not /proc */
+		return 0;
+	proc = inside_open(root, "/proc", O_PATH);
+	on_proc = proc >= 0 && same_file(proc, target);
 	if (on_proc)
 		refused = !mount_is_type(entry, "proc") &&
 			  !(mount_is_bind(entry) && is_procfs_root(entry->tree));
@@ -191,9 +209,10 @@ is_no_link(const struct mount_entry *entry)
 
 /* The place of a new mount, O_PATH; made if it is missing. */
 static int
-open_target(const struct mount_entry *entry, int root)
+open_target(const struct mount_entry *entry, const struct place *place)
 {
 	const char *path = entry->spec.target;
+	int root = place->root;
 	struct stat status = { .st_mode = S_IFDIR };
 	int target = -1;
 
@@ -207,11 +226,11 @@ open_target(const struct mount_entry *entry, int root)
 	if (target < 0)
 		target = inside_make(root, path,
 				     S_ISDIR(status.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644);
-	if (target >= 0 && same_file(target, root)) {
+	if (target >= 0 && is_file(target, &place->status)) {
 		close(target);
 		return fail(EINVAL, "mount on %s: that is the root itself", path);
 	}
-	if (target >= 0 && check_proc(entry, root, target) < 0) {
+	if (target >= 0 && check_proc(entry, place, target) < 0) {
 		close_fd(target);
 		return -1;
 	}
@@ -556,16 +575,16 @@ copy_up_from(const struct mount_entry *entry, int target)
 
 /* ANCHOR: apply */
 static int
-apply_entry(struct mount_entry *entry, int root)
+apply_entry(struct mount_entry *entry, struct place *place)
 {
 	char mode[16];
-	int target, done = -1;
+	int target, root = place->root, done = -1;
 
 	if (mount_is_change(entry))
 		return apply_change(entry, root);
 	covered_mode(entry, root, mode);
 	if ((mount_is_bind(entry) && is_inside(entry) && open_inside(entry, root) < 0) ||
-	    (target = open_target(entry, root)) < 0)
+	    (target = open_target(entry, place)) < 0)
 		return -1;
 	if (!mount_is_bind(entry) && is_classic(&entry->flags)) {
 		done = mount_classic(entry, root, target);
@@ -577,6 +596,7 @@ apply_entry(struct mount_entry *entry, int root)
 	if (entry->flags.copy_up && copy_up_from(entry, target) < 0)
 		goto out;
 	done = detached_attach(entry->tree, target, entry->spec.target);
+	place->has_proc |= done == 0 && mount_is_on(entry, "/proc");
 out:
 	close_fd(target);
 	if (entry->tree >= 0 && !is_sealed_later(entry)) {
@@ -605,10 +625,14 @@ find_again(struct mount_entry *entry, int root)
 int
 mounts_apply(struct mount_list *list, int root)
 {
+	struct place place = { .root = root };
+
 	stage("mounts", "Everything is mounted by descriptor, below a root that no path can leave.",
 	      "cat /proc/%d/mountinfo", call_pid());
+	if (fstat(root, &place.status) < 0)
+		return fail(errno, "fstat of the root");
 	for (size_t i = 0; i < list->count; i++)
-		if (apply_entry(&list->entry[i], root) < 0)
+		if (apply_entry(&list->entry[i], &place) < 0)
 			return -1;
 	for (size_t i = 0; i < list->count; i++)
 		find_again(&list->entry[i], root);

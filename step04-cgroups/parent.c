@@ -41,6 +41,8 @@ may_make(const char *path)
 {
 	char existing[PATH_MAX];
 
+	if (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0)
+		return 0;
 	strcpy(existing, path);
 	while (faccessat(AT_FDCWD, existing, F_OK, AT_EACCESS) < 0 && strrchr(existing, '/'))
 		*strrchr(existing, '/') = '\0';
