@@ -4,7 +4,7 @@
 30 rounds; in each every contender does every operation once, in random order; medians and ratios.
 The bundle is the one that `boxstep-oci spec` writes, with the static probe, which ends at once, as
 its command; with the usual engines' seccomp profile written whole into it, and without. State is in
-memory, as /run is. Then what a run takes besides time: the largest process, the system calls, and,
+memory, as /run is. boxstep-oci runs from a read-only mount too, where it has nothing to seal. Then what a run takes besides time: the largest process, the system calls, and,
 in the virtual machine, the smallest memory limit under which the command still runs.
     runtimes.py [--rounds N] [--markdown FILE]    FILE: its table, between two marks, is replaced
     runtimes.py --memory                          only the last, as JSON (runs in the machine)
@@ -35,20 +35,27 @@ OPERATIONS = ("run", "create+start+delete", "exec")
 # a pause each start would wait for the end of the one before, whosever that was.
 PAUSE = 0.01
 BEGIN, END = "<!-- bench: runtimes -->", "<!-- end bench -->"
+READ_ONLY = "boxstep-oci on a read-only mount"
 
 
-def private_cgroups():
-    """crun and runc refuse a host whose cgroup2 is not at /sys/fs/cgroup: for this process and its
-    children it is mounted there, in a mount namespace of their own."""
-    if subprocess.run(["stat", "-fc", "%T", CGROUPS], capture_output=True, text=True, check=True).stdout != "cgroup2fs\n":
-        script = f'mount -t cgroup2 cgroup2 {CGROUPS} && exec "$@"'
-        os.execvp("unshare", ["unshare", "-m", "sh", "-ec", script, "sh", sys.executable, *sys.argv])
+def own_mounts():
+    """A mount namespace for this process and its children: for the read-only mount, and because crun and
+    runc refuse a host whose cgroup2 is not at /sys/fs/cgroup."""
+    if os.environ.pop("BENCH_HAS_MOUNTS", None):
+        return
+    kind = subprocess.run(["stat", "-fc", "%T", CGROUPS], capture_output=True, text=True, check=True).stdout
+    script = 'exec "$@"' if kind == "cgroup2fs\n" else f'mount -t cgroup2 cgroup2 {CGROUPS} && exec "$@"'
+    os.environ["BENCH_HAS_MOUNTS"] = "1"
+    os.execvp("unshare", ["unshare", "-m", "sh", "-ec", script, "sh", sys.executable, *sys.argv])
 
 
 class Bench:
     def __init__(self, scratch, state, rootfs):
         self.scratch, self.state, self.rootfs, self.notes = scratch, state, rootfs, []
         self.folder = copies(BUILD, scratch + "/bin")
+        self.read_only = scratch + "/read-only"
+        os.mkdir(self.read_only)
+        subprocess.run(["mount", "--bind", "-o", "ro", self.folder, self.read_only], check=True)
         self.env = {"PATH": os.environ["PATH"], "CGROUP": CGROUPS}
         self.programs = {"boxstep-oci": self.folder + "/boxstep-oci", "crun": shutil.which("crun"), "runc": shutil.which("runc")}
         self.count = 0
@@ -94,7 +101,8 @@ class Bench:
             json.dump(config, file)
 
     def argv(self, name, *words):
-        return [self.programs[name], f"--root={self.state}/{name}", *words]
+        path = self.read_only + "/boxstep-oci" if name == READ_ONLY else self.programs[name]
+        return [path, f"--root={self.state}/{name}", *words]
 
     def new_id(self):
         self.count += 1
@@ -174,6 +182,8 @@ class Bench:
             for profile in (True, False):
                 for operation, function in zip(OPERATIONS, (self.run, self.create_start_delete, self.exec)):
                     calls[name, operation, profile] = lambda f=function, n=name, p=profile: f(n, p)
+        for profile in (True, False):
+            calls[READ_ONLY, "run", profile] = lambda p=profile: self.run(READ_ONLY, p)
         results = {key: [] for key in calls}
         for _ in range(rounds):
             for key in random.sample(list(calls), len(calls)):
@@ -244,7 +254,7 @@ def table(bench, results, calls, limits, rounds):
     for operation in OPERATIONS:
         for profile in (True, False):
             theirs = median(results, "crun", operation, profile)
-            for name in bench.programs:
+            for name in sorted([*bench.programs, READ_ONLY]):
                 own = median(results, name, operation, profile)
                 if own is None:
                     continue
@@ -288,7 +298,7 @@ def main():
     parser.add_argument("--markdown")
     parser.add_argument("--memory", action="store_true")
     options = parser.parse_args()
-    private_cgroups()
+    own_mounts()
     scratch = tempfile.mkdtemp(prefix="boxstep-bench.", dir="/var/tmp")
     state = tempfile.mkdtemp(prefix="boxstep-bench.", dir="/dev/shm")
     try:
@@ -306,6 +316,7 @@ def main():
         if options.markdown:
             put(options.markdown, text)
     finally:
+        subprocess.run(["umount", scratch + "/read-only"], check=False)
         shutil.rmtree(scratch, ignore_errors=True)
         shutil.rmtree(state, ignore_errors=True)
         for path in glob.glob(f"{CGROUPS}/bench-{os.getpid()}-*"):
