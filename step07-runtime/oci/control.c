@@ -30,24 +30,20 @@ struct control {
 };
 
 #define AT(field) offsetof(struct control, field)
-#define REGEX_ROW                                                                         \
-	{                                                                                 \
-		"regex", 'r', NULL, "-", "ID is a regular expression: all that match it", \
-			option_flag, AT(regex), 0                                         \
-	}
+#define REGEX	  "regex", 'r', NULL, "-", "ID is a regular expression: all that match it"
+enum { KILL_ONLY = 1 }; /* the first row is not for state */
 static const struct option_row kill_rows[] = {
 	{ "all", 'a', NULL, "cgroup.procs", "every process of the container", option_flag, AT(all),
 	  0 },
-	REGEX_ROW,
+	{ REGEX, option_flag, AT(regex), 0 },
 	{ 0 },
 };
 static const struct option_row delete_rows[] = {
 	{ "force", 'f', NULL, "SIGKILL", "kill it first; one that does not exist is no error",
 	  option_flag, AT(force), 0 },
-	REGEX_ROW,
+	{ REGEX, option_flag, AT(regex), 0 },
 	{ 0 },
 };
-static const struct option_row state_rows[] = { REGEX_ROW, { 0 } };
 /* For the container of that id, or with --regex for each whose id matches. */
 static int
 for_each(struct control *control, const char *word, int (*act)(const char *, void *))
@@ -181,7 +177,7 @@ int
 command_state(const struct globals *globals, int argc, char **argv)
 {
 	struct control control = { .globals = globals };
-	int first = command_operands(argc, argv, state_rows, &control);
+	int first = command_operands(argc, argv, kill_rows + KILL_ONLY, &control);
 
 	return first <= 0 ? first : for_each(&control, argv[first], show);
 }

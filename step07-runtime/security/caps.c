@@ -118,14 +118,6 @@ caps_text(uint64_t set)
 
 /* ---- what is wanted, and what there is ---- */
 
-static int
-read_own(struct __user_cap_data_struct data[2])
-{
-	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
-
-	return (int)syscall(SYS_capget, &header, data);
-}
-
 uint64_t
 caps_in(const struct cap_sets *sets)
 {
@@ -136,6 +128,7 @@ caps_in(const struct cap_sets *sets)
 uint64_t
 caps_available(uint64_t wanted, bool new_user_namespace)
 {
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[2];
 	uint64_t known = 0, bounding = 0;
 
@@ -152,7 +145,7 @@ caps_available(uint64_t wanted, bool new_user_namespace)
 	}
 	if (new_user_namespace)
 		return known;
-	if (read_own(data) < 0)
+	if (syscall(SYS_capget, &header, data) < 0)
 		return 0;
 	return bounding & ((uint64_t)data[1].permitted << 32 | data[0].permitted);
 }

@@ -188,12 +188,10 @@ collect_ranges(struct compiler *c, enum sys_arch arch)
 	c->condition_count = 0;
 	if (arch != SYS_X86_64)
 		return add_ranges(c, arch);
-	if (arches & SYS_ARCH_BIT(SYS_X86_64)) {
-		if (add_ranges(c, SYS_X86_64) < 0)
-			return -1;
-	} else {
+	if (!(arches & SYS_ARCH_BIT(SYS_X86_64)))
 		add_range(c, 0, c->profile->bad_arch_action, 0);
-	}
+	else if (add_ranges(c, SYS_X86_64) < 0)
+		return -1;
 	if (arches & SYS_ARCH_BIT(SYS_X32)) {
 		add_range(c, SYS_X32_BIT, c->profile->default_action, 0);
 		return add_ranges(c, SYS_X32);
@@ -343,8 +341,7 @@ search(struct compiler *c, unsigned first, unsigned last)
 	const struct range *range = &c->ranges[first];
 
 	if (first == last)
-		return range->condition ? try_conditions(c, range->condition, range->action)
-					: answer(c, range->action);
+		return try_conditions(c, range->condition, range->action);
 	unsigned middle = first + (last - first + 1) / 2;
 	unsigned above = search(c, middle, last);
 	unsigned below = search(c, first, middle - 1);
