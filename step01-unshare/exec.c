@@ -2,6 +2,7 @@
  * exec.c: finds the command, becomes it, and says why when the kernel will not.
  * Follows execve(2), elf(5), close_range(2). Explained in book/01-unshare.md.
  */
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 
 #include "step01-unshare/call.h"
 #include "step01-unshare/exec.h"
+#include "step01-unshare/procfs.h"
 
 #ifndef LIBEXECDIR
 #define LIBEXECDIR "/usr/local/libexec/boxstep"
@@ -234,6 +236,26 @@ exec_close_others(unsigned keep)
 	closed = first;
 	return call(close_range(first, ~0U, CLOSE_RANGE_CLOEXEC),
 		    "close_range(%u, 4294967295, CLOSE_RANGE_CLOEXEC)", first);
+}
+
+void
+exec_close_inherited(int proc, unsigned keep)
+{
+	int directory = procfs_open_file(proc, "self/fd", O_RDONLY | O_DIRECTORY);
+	DIR *list = directory < 0 ? NULL : fdopendir(directory);
+	struct dirent *entry;
+
+	if (!list) { /* they go at the exec, then */
+		call_forget();
+		close_fd(directory);
+		return;
+	}
+	while ((entry = readdir(list))) {
+		unsigned fd = (unsigned)atoi(entry->d_name); /* . and .. are 0 */
+		if (fd > STDERR_FILENO + keep && !(fcntl((int)fd, F_GETFD) & FD_CLOEXEC))
+			close((int)fd);
+	}
+	closedir(list);
 }
 
 int

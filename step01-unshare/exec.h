@@ -27,6 +27,11 @@ int exec_find(const char *name, char *const envp[], char path[EXEC_PATH], bool c
  */
 int exec_close_others(unsigned keep);
 
+/* Closes what the caller has left open above stderr and the KEEP that follow it, in a process that
+ * waits before its exec: it would hold a lock meanwhile, or the end of a pipe. What this program
+ * has opened is close-on-exec, and stays. PROC is a procfs_open; before exec_close_others. */
+void exec_close_inherited(int proc, unsigned keep);
+
 /* Makes the process ready: exec_close_others, unless it is done, and unblocks all signals, because
  * the mask outlives exec. */
 int exec_prepare(unsigned keep);

@@ -327,13 +327,16 @@ launch_child(struct launch *launch)
 	idmap_keep_groups(config->keep_groups);
 	handshake_in_child(&launch->shake);
 	hooks_forget();
-	close_fd(launch->scope.hold); /* a copy of the parent's */
+	close_fd(launch->scope.hold); /* copies of the parent's */
+	cgroup_close(&launch->cgroup);
 	if (let_go_of_lock(launch) < 0 || handshake_wait_go(&launch->shake) < 0 ||
 	    (c.proc = procfs_open()) < 0 || launch_unshare(launch) < 0 ||
 	    handshake_wait_go(&launch->shake) < 0 || build_world(launch, c.proc) < 0)
 		handshake_fail(&launch->shake);
 	gate_name(true); /* before READY: after it comes start, and this process may have no turn */
 	c.subject.pid = call_pid();
+	if (launch->gate >= 0)
+		exec_close_inherited(c.proc, launch->keep);
 	if (child_become(&c) < 0)
 		handshake_fail(&launch->shake);
 	/* the last GO: whatever the parent had to do first is done */

@@ -3,6 +3,8 @@ specification's config.json field by field, and what is left when somebody is ki
 
 import array
 import ctypes
+import fcntl
+import select
 import socket
 
 from harness import *
@@ -1090,6 +1092,33 @@ def _():
     equal(re.findall(r"^fd (\d+) ", r.out, re.M), ["0", "1", "2"])
     r = asked("fds").run("--preserve-fds", "2", prepare=hand_on, fds=(3, 4, 9, fd))
     equal(re.findall(r"^fd (\d+) ", r.out, re.M), ["0", "1", "2", "3", "4"])
+
+
+@test("a container that waits for start holds no descriptor of create's caller, but for those of --preserve-fds")
+def _():
+    names = lambda pid: {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2}
+    with OCI("/bin/sleep", "60") as box:
+        lock, (reader, writer) = os.open(TMP + "/lock", os.O_CREAT | os.O_RDWR), os.pipe()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        equal(box.create(fds=(lock, writer)).status, 0)
+        os.close(writer)
+        os.close(lock)
+        check(select.select([reader], [], [], 10)[0], "nobody has the pipe's other end")
+        equal(os.read(reader, 1), b"")
+        lock = os.open(TMP + "/lock", os.O_RDWR)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        equal([name for name in names(box.pid) if "cgroup" in name or name.startswith(TMP + "/lock")], [])
+        equal(box.ok("start").err, "")
+        os.close(lock)
+        os.close(reader)
+    with OCI("/bin/sleep", "60") as box:
+        kept, null = os.open("/etc/hostname", os.O_RDONLY), os.open("/dev/null", os.O_WRONLY)
+        prepare = lambda: [os.dup2(null, 1), os.dup2(null, 2), os.dup2(kept, 3)]
+        words = ("--bundle", box.write().bundle, "--pid-file", box.bundle + "/pid", "--preserve-fds", "1")
+        equal(run(box.argv("create", *words), prepare=prepare, fds=(3, kept, null)).status, 0)
+        equal(os.readlink(f"/proc/{box.pid}/fd/3"), "/etc/hostname")
+        os.close(kept)
+        os.close(null)
 
 
 def receive_master(listener):
