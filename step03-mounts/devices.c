@@ -298,6 +298,18 @@ is_missing(int number)
 	return number == ENOENT || number == ENOTDIR || number == ELOOP;
 }
 
+/* Masked already: it is in the list twice, or leads to what is in it. */
+static bool
+is_covered(const struct stat *status, const struct covers *covers)
+{
+	struct stat empty;
+
+	if (S_ISCHR(status->st_mode))
+		return status->st_rdev == makedev(1, 3);
+	return S_ISDIR(status->st_mode) && covers->in_place && fstat(covers->empty, &empty) == 0 &&
+	       status->st_dev == empty.st_dev;
+}
+
 /* ANCHOR: mask */
 static int
 mask_path(const char *path, struct covers *covers, int root)
@@ -309,6 +321,8 @@ mask_path(const char *path, struct covers *covers, int root)
 		return is_missing(errno) ? 0 : fail(errno, "the masked path %s", path);
 	if (fstat(target, &status) < 0)
 		fail(errno, "fstat of the masked path %s", path);
+	else if (is_covered(&status, covers))
+		done = 0;
 	else if (S_ISDIR(status.st_mode) && !covers->in_place) {
 		done = detached_attach(covers->empty, target, path);
 		covers->in_place = done == 0;

@@ -82,8 +82,10 @@ command_list(const struct globals *globals, int argc, char **argv)
 		printf("%-24s %-8s %-8s %-32s %-31s %s\n", "ID", "PID", "STATUS", "BUNDLE",
 		       "CREATED", "OWNER");
 	done = oci_state_each(globals->root, NULL, show, &options);
-	if (options.list)
-		print_json(options.list);
+	if (options.list) /* in one line, as the usual runtimes do: for programs */
+		puts(json_object_to_json_string_ext(
+			options.list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(options.list);
 	return done;
 }
 

@@ -541,7 +541,9 @@ def _():
         other.created()
         equal(sorted(read_list(box, "-q").split()), ["box", "other"])
         matches(read_list(box), rf"^box +{box.pid} +running +{box.bundle} +\d{{4}}-\S+Z +0$")
-        states = {s["id"]: s["status"] for s in json.loads(read_list(box, "--format", "json"))}
+        line = read_list(box, "--format", "json")
+        equal(line.count("\n"), 1, "as callers read it that do not parse")
+        states = {s["id"]: s["status"] for s in json.loads(line)}
         equal(states, {"box": "running", "other": "created"})
 
 
@@ -884,6 +886,18 @@ def _():
     contains(r.out, "EROFS")
     absent(r.out, "root file system")
     absent(r.out, "Timer List")
+
+
+@test("a path that is masked twice, or whose link leads to one, is covered once")
+def _():
+    rootfs = TMP + "/image"
+    equal(run(["cp", "-a", ROOTFS, rootfs]).status, 0)
+    os.symlink("/proc/bus", rootfs + "/bus")
+    with OCI("/bin/sleep", "60", rootfs=rootfs) as box:
+        box.linux["maskedPaths"] = ["/proc/bus", "/etc/motd", "/proc/fs", "/proc/bus", "/etc/motd", "/bus", "/proc/fs"]
+        box.created().ok("start")
+        mounted = [line.split()[4] for line in read(f"/proc/{box.pid}/mountinfo").splitlines()]
+        equal([mounted.count(path) for path in ("/proc/bus", "/proc/fs", "/etc/motd")], [1, 1, 1])
 
 
 @test("sysctl settings are those of the container's namespaces, written before /proc/sys is read-only")
