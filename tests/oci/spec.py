@@ -75,9 +75,15 @@ def _():
         equal(lines(TMP + "/notes"), ["outside caller", "own hook", "inside command"])
 
 
+def ignore_all():
+    """By the system call: the C library would leave out two that it has for itself."""
+    number = {"x86_64": 13, "aarch64": 134}[os.uname().machine]
+    for one in range(1, 65):
+        LIBC.syscall(number, one, (ctypes.c_uint64 * 4)(int(signal.SIG_IGN)), None, 8)
+
+
 @test("signals that the runtime's caller ignores are ignored by nothing in the container, a hook and exec included")
 def _():
-    ignoring = ["sh", "-c", 'trap "" 1 3 13 34 64; exec "$@"', "sh"]
     look = ["/bin/grep", "SigIgn", "/proc/self/status"]
     for words in ([], ["--pid-file", TMP + "/pid"], ["init"], ["hook"]):
         with OCI(*look) as box:
@@ -87,18 +93,17 @@ def _():
                 box.config["hooks"] = {"startContainer": [{"path": "/bin/cp", "args": ["cp", "/proc/self/status", "/seen/status"]}]}
             box.write()
             flags = [word for word in words if word not in ("init", "hook")]
-            r = run([*ignoring, *box.argv("run", "--bundle", box.bundle, *flags)])
+            r = run(box.argv("run", "--bundle", box.bundle, *flags), prepare=ignore_all)
             equal((r.status, r.out), (0, "SigIgn:\t0000000000000000\n"), " ".join(words))
     contains(read(TMP + "/status"), "SigIgn:\t0000000000000000\n")
     with OCI("/bin/sleep", "60") as box:
-        box.write()
         aside = ["sh", "-c", f'exec "$@" >{TMP}/out 2>&1', "sh"]
-        equal(run([*ignoring, *aside, *box.argv("create", "--bundle", box.bundle)]).status, 0)
-        equal(run([*ignoring, *box.argv("start")]).status, 0)
+        equal(run([*aside, *box.write().argv("create", "--bundle", box.bundle)], prepare=ignore_all).status, 0)
+        equal(run(box.argv("start"), prepare=ignore_all).status, 0)
         pid = box.state()["pid"]
         wait_for(lambda: read(f"/proc/{pid}/comm") == "sleep\n", "the exec")
         contains(read(f"/proc/{pid}/status"), "SigIgn:\t0000000000000000\n")
-        equal(run([*ignoring, *box.argv("exec"), *look]).out, "SigIgn:\t0000000000000000\n")
+        equal(run([*box.argv("exec"), *look], prepare=ignore_all).out, "SigIgn:\t0000000000000000\n")
 
 
 @test("of a variable that is there twice the later value is meant, in config.json and in --process, file or pipe")
