@@ -29,9 +29,9 @@ const struct option_row devices_options[] = {
 
 /* ANCHOR: lists */
 static const struct device_node usual_nodes[] = {
-	{ "/dev/null", 'c', 1, 3, 0666, 0, 0 },	   { "/dev/zero", 'c', 1, 5, 0666, 0, 0 },
-	{ "/dev/full", 'c', 1, 7, 0666, 0, 0 },	   { "/dev/random", 'c', 1, 8, 0666, 0, 0 },
-	{ "/dev/urandom", 'c', 1, 9, 0666, 0, 0 }, { "/dev/tty", 'c', 5, 0, 0666, 0, 0 },
+	{ "/dev/null", 'c', 1, 3, 0666, 0, 0, 0 },    { "/dev/zero", 'c', 1, 5, 0666, 0, 0, 0 },
+	{ "/dev/full", 'c', 1, 7, 0666, 0, 0, 0 },    { "/dev/random", 'c', 1, 8, 0666, 0, 0, 0 },
+	{ "/dev/urandom", 'c', 1, 9, 0666, 0, 0, 0 }, { "/dev/tty", 'c', 5, 0, 0666, 0, 0, 0 },
 };
 
 static const char *const usual_links[][2] = {
@@ -124,7 +124,7 @@ bind_node(const struct device_node *node, int root)
 {
 	/* what the host's /dev may allow, and a node has no use for */
 	const struct mount_bits bits = { .set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
-	int target = -1, done = -1, tree = host_node(node);
+	int target = -1, done = -1, tree = node->tree ? node->tree : host_node(node);
 
 	if (tree < 0)
 		return call_hint("%s: without mknod the host's own node is bound, and it has none",
@@ -136,6 +136,56 @@ bind_node(const struct device_node *node, int root)
 	close_fd(tree);
 	return done;
 }
+
+/* ID of the container as the host has it; −1: it has no such. */
+static int64_t
+outside_of(unsigned id, const struct id_range *map, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (id >= map[i].inside && id - map[i].inside < map[i].count)
+			return (int64_t)map[i].outside + (id - map[i].inside);
+	return -1;
+}
+
+/* ANCHOR: outside */
+/* NODE as NAME in DIRECTORY, and a detached mount of that; −1: it cannot be made here. */
+static int
+make_outside(const struct device_node *node, const struct idmap_options *maps, int directory,
+	     const char *name)
+{
+	int64_t uid = outside_of(node->uid, maps->uid, maps->uid_count);
+	int64_t gid = outside_of(node->gid, maps->gid, maps->gid_count);
+
+	if (uid < 0 || gid < 0 ||
+	    mknodat(directory, name, kind_of(node) | node->mode,
+		    makedev(node->major, node->minor)) < 0 ||
+	    fchownat(directory, name, (uid_t)uid, (gid_t)gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	return detached_copy(directory, name, false);
+}
+
+void
+devices_make_outside(struct devices_options *options, const struct idmap_options *maps)
+{
+	char *const words[] = { "mode=700" };
+	struct device_node *node = (struct device_node *)options->node;
+	mode_t mask = umask(0);
+	int directory =
+		options->node_count ? detached_new("tmpfs", "tmpfs", words, COUNT(words), 0) : -1;
+
+	for (size_t i = 0; directory >= 0 && i < options->node_count; i++) {
+		char name[24];
+
+		snprintf(name, sizeof name, "%zu", i);
+		node[i].tree = make_outside(&node[i], maps, directory, name);
+		if (node[i].tree < 0)
+			node[i].tree = 0;
+	}
+	close_fd(directory);
+	umask(mask);
+	call_forget(); /* the child comes to it, and says so */
+}
+/* ANCHOR_END: outside */
 
 /* ANCHOR: node */
 /* NODE as NAME in DIRECTORY. What is there already is looked at, not followed. */

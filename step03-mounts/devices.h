@@ -2,7 +2,8 @@
  * devices: the nodes of /dev that every program expects, the pty, and the paths that a container
  * must not see or change.
  *
- * Where mknod(2) is not allowed (in a user namespace) the host's node is bound instead.
+ * Where mknod(2) is not allowed (in a user namespace) a node is bound instead: one that was made
+ * outside for it, or the host's.
  * Follows mknod(2), pty(7), ioctl_tty(2) (TIOCGPTPEER), and the runtime-spec's config-linux.md:
  * "Devices", "Default Devices", "Masked Paths", "Readonly Paths". Explained in book/03-mounts.md.
  */
@@ -12,6 +13,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "step01-unshare/idmap.h"
 #include "step01-unshare/options.h"
 #include "step03-mounts/mount_list.h"
 
@@ -22,6 +24,7 @@ struct device_node {
 	mode_t mode; /* permission bits */
 	uid_t uid;
 	gid_t gid; /* inside */
+	int tree;  /* it, made by devices_make_outside: a detached mount; 0: it is not */
 };
 
 struct devices_options {
@@ -36,6 +39,15 @@ extern const struct option_row devices_options[]; /* --mask */
 /* What the usual engines mask and make read-only; NULL-terminated. */
 extern const char *const devices_usual_masks[];
 extern const char *const devices_usual_read_only[];
+
+/*
+ * Parent, before clone3, when there will be another user namespace: makes the nodes of the options
+ * outside, where it may, each with its mode and the owner that MAPS say, in a tmpfs that is
+ * attached nowhere. The child inherits them, and devices_make binds them. What cannot be made is
+ * left to the child: without the right to it, or before Linux 6.15, in which a part of what is
+ * attached nowhere cannot be copied.
+ */
+void devices_make_outside(struct devices_options *options, const struct idmap_options *maps);
 
 /*
  * Child, after mounts_apply: null zero full random urandom tty and the nodes of the options, the

@@ -250,7 +250,9 @@ launch_prepare(struct launch *launch)
 		      config->idmap.uid_count ? config->idmap.uid[0].outside : geteuid(),
 		      config->idmap.gid_count ? config->idmap.gid[0].outside : getegid()) < 0)
 		return -1;
-	/* sources that only this side can open, while it is still outside of everything */
+	/* what only this side can open or make, while it is still outside of everything */
+	if (launch->other_user)
+		devices_make_outside(&config->devices, &config->idmap);
 	if (!launch->layers && (launch->root_tree = rootfs_open(&config->root, kinds)) == -1)
 		return -1;
 	if (mounts_open_in_parent(&config->mounts, kinds, &config->idmap) < 0 ||

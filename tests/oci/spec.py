@@ -882,6 +882,28 @@ def _():
     contains(box.run().err, "ociVersion")
 
 
+@test("a device of a user namespace is a node of its own, with the mode and owner that it is to have", needs="root kernel:6.15")
+def _():
+    maps, root = mapped_root()
+    script = "stat -c '%A %u:%g %t:%T' /dev/own /dev/foo/zero; head -c 3 /dev/foo/zero | wc -c; grep -c foo/zero /proc/mounts"
+    with OCI("/bin/sh", "-c", script, rootfs=root) as box:
+        box.namespace("user").linux.update(uidMappings=maps, gidMappings=maps)
+        box.linux["devices"] = [
+            {"path": "/dev/own", "type": "b", "major": 7, "minor": 250, "fileMode": 0o640, "uid": 10, "gid": 11},
+            {"path": "/dev/foo/zero", "type": "c", "major": 1, "minor": 5},
+            {"path": "/dev/pipe", "type": "p", "fileMode": 0o600},
+        ]
+        wanted = ["brw-r----- 10:11 7:fa", "crw-rw-rw- 0:0 1:5", "3", "1"]
+        r = box.run()
+        equal((r.status, r.lines), (0, wanted), r.err)
+        box.linux["devices"][0]["uid"] = 5000  # nobody's by the maps
+        contains(box.run().err, "/dev/own: without mknod the host's own node is bound, and it has none")
+
+
+def without_mknod():
+    LIBC.prctl(24, 27, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_MKNOD
+
+
 @test("a device of another path than the host's is bound by its number where mknod is not allowed", needs="root")
 def _():
     maps, root = mapped_root()
@@ -894,12 +916,12 @@ def _():
             if "/dev/char" in made:
                 os.mkdir("/dev/char")
             if "/dev/char/1:11" in made:
-                contains(box.run().err, "/dev/other/kmsg: without mknod the host's own node is bound, and it has none")
+                contains(box.run(prepare=without_mknod).err, "/dev/other/kmsg: without mknod the host's own node is bound, and it has none")
                 os.symlink("/dev/null", "/dev/char/1:11")
-                contains(box.run().err, "/dev/char/1:11 of the host: not the device c 1:11")
+                contains(box.run(prepare=without_mknod).err, "/dev/char/1:11 of the host: not the device c 1:11")
                 os.remove("/dev/char/1:11")
                 os.symlink("../kmsg", "/dev/char/1:11")
-            r = box.run()
+            r = box.run(prepare=without_mknod)
             equal((r.status, r.lines), (0, ["3", "1:5", "1:b"]), r.err)
         finally:
             for path in reversed(made):

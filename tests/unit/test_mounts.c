@@ -307,10 +307,10 @@ list_body(int root, struct rootfs_options *options)
 		{ .target = "/synced", .type = "tmpfs", .options = "sync,rprivate" },
 	};
 	struct mount_list list = { 0 };
-	const struct device_node nodes[] = { { "/dev/fuse", 'c', 10, 229, 0600, 7, 8 },
-					     { "/dev/null", 'c', 1, 3, 0666, 0, 0 },
-					     { "/node/disk", 'b', 7, 250, 0640, 0, 0 },
-					     { "/node/pipe", 'p', 0, 0, 0622, 0, 0 } };
+	const struct device_node nodes[] = { { "/dev/fuse", 'c', 10, 229, 0600, 7, 8, 0 },
+					     { "/dev/null", 'c', 1, 3, 0666, 0, 0, 0 },
+					     { "/node/disk", 'b', 7, 250, 0640, 0, 0, 0 },
+					     { "/node/pipe", 'p', 0, 0, 0622, 0, 0, 0 } };
 	struct devices_options devices = { .node = nodes, .node_count = 4, .only_these = true };
 	struct stat status;
 
@@ -372,7 +372,7 @@ refused_body(int root, struct rootfs_options *options)
 		{ { .target = "/a", .options = "remount,ro" }, EINVAL },
 		{ { .target = "/mnt", .source = "/", .options = "rbind,idmap" }, EPERM },
 	};
-	const struct device_node other = { "/mnt/node", 'c', 1, 3, 0666, 0, 0 };
+	const struct device_node other = { "/mnt/node", 'c', 1, 3, 0666, 0, 0, 0 };
 	struct devices_options devices = { .node = &other, .node_count = 1, .only_these = true };
 	const struct mount_list none = { 0 };
 
