@@ -278,13 +278,25 @@ is_hosts(const struct mount_list *list, int inside)
 		ours.st_dev == hosts.st_dev && ours.st_ino == hosts.st_ino);
 }
 
+/* Nothing may be mounted on it: then it is the image's, and as little a link as a mount point. */
+static int
+open_dev(int root)
+{
+	int dev = inside_open_no_links(root, "/dev", O_PATH | O_DIRECTORY);
+
+	if (dev >= 0 || errno != ELOOP)
+		return dev >= 0 ? dev : inside_make(root, "/dev", S_IFDIR | 0755);
+	fail(ELOOP, "/dev inside the root");
+	return call_hint("it is a symbolic link in the image; such an image is not run");
+}
+
 int
 devices_make(const struct devices_options *options, const struct mount_list *list, int root)
 {
 	mode_t mask;
-	int dev, done = 0;
+	int dev = open_dev(root), done = 0;
 
-	if ((dev = inside_make(root, "/dev", S_IFDIR | 0755)) < 0)
+	if (dev < 0)
 		return -1;
 	if (is_hosts(list, dev)) {
 		close_fd(dev);

@@ -172,6 +172,20 @@ def _():
     untouched(host)
 
 
+@test("the devices of a container without a mount on /dev are not made behind a link")
+def _():
+    host = victim()
+    for target in (host, "/tmp", "../../../../../.." + host):
+        image = make_rootfs()
+        link_to(image, "dev", target)
+        box = OCI("/bin/probe", "exit", "0", rootfs=image)
+        del box.config["mounts"][1:]  # /dev and what is below
+        refused(box, "symbolic link")
+        equal(os.listdir(image + "/tmp"), [])
+        shutil.rmtree(image)
+    untouched(host)
+
+
 FAKES = ("self/oom_score_adj", "self/attr/exec", "self/attr/apparmor/exec", "self/setgroups", "sys/net/ipv4/ip_forward")
 
 
