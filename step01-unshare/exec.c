@@ -170,7 +170,8 @@ obstacle(const char *path, char *cause, size_t size)
 		if (number == EACCES && path_obstacle(path, cause, size))
 			return EACCES;
 		errno = number;
-		return -1;
+		/* a filter that is in force already says so of whatever is asked */
+		return number == EPERM || number == ENOSYS ? 0 : -1;
 	}
 	if (!S_ISREG(status.st_mode))
 		return because(EACCES, cause, size, "it is %s",

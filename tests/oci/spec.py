@@ -424,6 +424,9 @@ def _():
             rule = {"names": calls, "action": "SCMP_ACT_ERRNO", "errnoRet": errno}
             box.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}
             equal(box.run().out, "/home\n", f"errno {errno}")
+            rule["names"] = [*calls, "newfstatat", "stat", "statx"]  # nothing can be seen of the command then
+            box.process["args"] = ["/bin/probe", "exit", "7"]
+            equal(box.run().status, 7, f"errno {errno}, without stat")
 
 
 @test("a process without a terminal leads a session of its own, the container's and one of exec")
