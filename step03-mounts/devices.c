@@ -156,7 +156,7 @@ make_outside(const struct device_node *node, const struct idmap_options *maps, i
 	int64_t uid = outside_of(node->uid, maps->uid, maps->uid_count);
 	int64_t gid = outside_of(node->gid, maps->gid, maps->gid_count);
 
-	if (uid < 0 || gid < 0 ||
+	if (uid < 0 || gid < 0 || node->type == 'p' || /* a FIFO the child may make */
 	    mknodat(directory, name, kind_of(node) | node->mode,
 		    makedev(node->major, node->minor)) < 0 ||
 	    fchownat(directory, name, (uid_t)uid, (gid_t)gid, AT_SYMLINK_NOFOLLOW) < 0)
@@ -278,23 +278,11 @@ is_hosts(const struct mount_list *list, int inside)
 		ours.st_dev == hosts.st_dev && ours.st_ino == hosts.st_ino);
 }
 
-/* Nothing may be mounted on it: then it is the image's, and as little a link as a mount point. */
-static int
-open_dev(int root)
-{
-	int dev = inside_open_no_links(root, "/dev", O_PATH | O_DIRECTORY);
-
-	if (dev >= 0 || errno != ELOOP)
-		return dev >= 0 ? dev : inside_make(root, "/dev", S_IFDIR | 0755);
-	fail(ELOOP, "/dev inside the root");
-	return call_hint("it is a symbolic link in the image; such an image is not run");
-}
-
 int
 devices_make(const struct devices_options *options, const struct mount_list *list, int root)
 {
 	mode_t mask;
-	int dev = open_dev(root), done = 0;
+	int dev = inside_make_no_links(root, "/dev", S_IFDIR | 0755), done = 0;
 
 	if (dev < 0)
 		return -1;

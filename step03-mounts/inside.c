@@ -149,11 +149,23 @@ copy_path(char copy[PATH_MAX], const char *path)
 	return fail(ENAMETOOLONG, "%.64s… inside the root", path);
 }
 
+/* Gives FD, or closes it if it is no directory where one is wanted, or one where none is. */
+static int
+check_kind(int fd, const char *path, mode_t mode)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode) == S_ISDIR(mode))
+		return fd;
+	close(fd);
+	return S_ISDIR(mode) ? fail(ENOTDIR, "the mount point %s inside the root", path)
+			     : fail(EISDIR, "the mount point %s inside the root", path);
+}
+
 int
 inside_make(int root, const char *path, mode_t mode)
 {
 	char copy[PATH_MAX];
-	struct stat status;
 	int fd;
 
 	if (copy_path(copy, path) < 0)
@@ -165,11 +177,20 @@ inside_make(int root, const char *path, mode_t mode)
 						   "not make it there: make it in the image")
 				       : -1;
 	}
-	if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode) == S_ISDIR(mode))
-		return fd;
-	close(fd);
-	return S_ISDIR(mode) ? fail(ENOTDIR, "the mount point %s inside the root", path)
-			     : fail(EISDIR, "the mount point %s inside the root", path);
+	return check_kind(fd, path, mode);
+}
+
+int
+inside_make_no_links(int root, const char *path, mode_t mode)
+{
+	int fd = inside_open_no_links(root, path, O_PATH);
+
+	if (fd >= 0)
+		return check_kind(fd, path, mode);
+	if (errno != ELOOP)
+		return inside_make(root, path, mode);
+	fail(ELOOP, "the mount point %s inside the root", path);
+	return call_hint("it is a symbolic link in the image; such an image is not run");
 }
 
 int

@@ -28,6 +28,9 @@ int inside_open_no_links(int root, const char *path, int flags);
  * error recorded: ENOTDIR or EISDIR when what is there is of the other kind.
  */
 int inside_make(int root, const char *path, mode_t mode);
+/* The same for a place that no link of the image may choose: ELOOP, recorded, if there is one on
+ * the way. */
+int inside_make_no_links(int root, const char *path, mode_t mode);
 
 /*
  * Opens (O_PATH) the directory that PATH's last component stands in, made if missing, and gives

@@ -111,19 +111,12 @@ mounts_open(struct mount_list *list)
 /* ---- targets ---- */
 
 static bool
-is_file(int fd, const struct stat *other)
-{
-	struct stat own;
-
-	return fstat(fd, &own) == 0 && own.st_ino == other->st_ino && own.st_dev == other->st_dev;
-}
-
-static bool
 same_file(int one, int other)
 {
-	struct stat status;
+	struct stat a, b;
 
-	return fstat(other, &status) == 0 && is_file(one, &status);
+	return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_ino == b.st_ino &&
+	       a.st_dev == b.st_dev;
 }
 
 static bool
@@ -165,8 +158,7 @@ may_be_covered(int root, int target)
 /* Where everything goes. */
 struct place {
 	int root;
-	struct stat status; /* of the root */
-	bool has_proc;	    /* a procfs is on /proc, which is no link: nothing else will be */
+	bool has_proc; /* a procfs is on /proc, which is no link: nothing else will be */
 };
 
 /* ANCHOR: proc */
@@ -214,19 +206,13 @@ open_target(const struct mount_entry *entry, const struct place *place)
 	const char *path = entry->spec.target;
 	int root = place->root;
 	struct stat status = { .st_mode = S_IFDIR };
-	int target = -1;
+	int target;
 
 	if (mount_is_bind(entry) && fstat(entry->tree, &status) < 0)
 		return fail(errno, "fstat of the source of %s", path);
-	if (is_no_link(entry) && (target = inside_open_no_links(root, path, O_PATH)) < 0 &&
-	    errno == ELOOP) {
-		fail(ELOOP, "the mount point %s inside the root", path);
-		return call_hint("it is a symbolic link in the image; such an image is not run");
-	}
-	if (target < 0)
-		target = inside_make(root, path,
-				     S_ISDIR(status.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644);
-	if (target >= 0 && is_file(target, &place->status)) {
+	target = (is_no_link(entry) ? inside_make_no_links : inside_make)(
+		root, path, S_ISDIR(status.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644);
+	if (target >= 0 && same_file(target, root)) {
 		close(target);
 		return fail(EINVAL, "mount on %s: that is the root itself", path);
 	}
@@ -625,12 +611,10 @@ find_again(struct mount_entry *entry, int root)
 int
 mounts_apply(struct mount_list *list, int root)
 {
-	struct place place = { .root = root };
+	struct place place = { root, false };
 
 	stage("mounts", "Everything is mounted by descriptor, below a root that no path can leave.",
 	      "cat /proc/%d/mountinfo", call_pid());
-	if (fstat(root, &place.status) < 0)
-		return fail(errno, "fstat of the root");
 	for (size_t i = 0; i < list->count; i++)
 		if (apply_entry(&list->entry[i], &place) < 0)
 			return -1;

@@ -40,13 +40,13 @@ static int
 may_make(const char *path)
 {
 	char existing[PATH_MAX];
+	int done;
 
-	if (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0)
-		return 0;
 	strcpy(existing, path);
-	while (faccessat(AT_FDCWD, existing, F_OK, AT_EACCESS) < 0 && strrchr(existing, '/'))
+	while ((done = faccessat(AT_FDCWD, existing, W_OK, AT_EACCESS)) < 0 && errno == ENOENT &&
+	       strrchr(existing, '/'))
 		*strrchr(existing, '/') = '\0';
-	return faccessat(AT_FDCWD, existing, W_OK, AT_EACCESS);
+	return done;
 }
 
 /* May this process bring a child into a cgroup below PATH? The kernel wants the right to write

@@ -4,7 +4,8 @@
 30 rounds; in each every contender does every operation once, in random order; medians and ratios.
 The bundle is the one that `boxstep-oci spec` writes, with the static probe, which ends at once, as
 its command; with the usual engines' seccomp profile written whole into it, and without. State is in
-memory, as /run is. boxstep-oci runs from a read-only mount too, where it has nothing to seal. Then what a run takes besides time: the largest process, the system calls, and,
+memory, as /run is. boxstep-oci runs from a read-only mount too, where it has nothing to seal.
+Then what a run takes besides time: the largest process, the system calls, and,
 in the virtual machine, the smallest memory limit under which the command still runs.
     runtimes.py [--rounds N] [--markdown FILE]    FILE: its table, between two marks, is replaced
     runtimes.py --memory                          only the last, as JSON (runs in the machine)
