@@ -162,10 +162,19 @@ mounts_add(struct mount_list *list, const struct mount_spec *spec)
 }
 
 void
+mounts_drop(struct mount_list *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free_entry(&list->entry[i]);
+	list->count -= count;
+	memmove(list->entry, list->entry + count, list->count * sizeof *list->entry);
+}
+
+void
 mounts_free(struct mount_list *list)
 {
-	for (size_t i = 0; i < list->count; i++)
-		free_entry(&list->entry[i]);
+	if (list->count)
+		mounts_drop(list, list->count);
 	free(list->entry);
 	*list = (struct mount_list){ 0 };
 }

@@ -52,6 +52,8 @@ struct mount_list { /* begin with {0} */
 
 /* Appends SPEC. −1 with EINVAL: no target, a bind without source, options at odds; ENOMEM. */
 int mounts_add(struct mount_list *list, const struct mount_spec *spec);
+/* Takes the first COUNT away again. */
+void mounts_drop(struct mount_list *list, size_t count);
 void mounts_free(struct mount_list *list);
 
 struct mounts_options {
@@ -66,7 +68,7 @@ extern const struct option_row mounts_options[]; /* --bind, --tmpfs, --shm-size 
 int mounts_add_defaults(struct mount_list *list, const struct mounts_options *options);
 int mounts_add_wanted(struct mount_list *list, struct mounts_options *options);
 
-/* The last new mount in LIST whose target is the top directory PATH ("/dev"), however it is
+/* The last new mount in LIST whose target is PATH, a top directory ("/dev") or `/`, however it is
  * written; NULL when there is none. */
 const struct mount_entry *mounts_last_on(const struct mount_list *list, const char *path);
 
@@ -74,7 +76,8 @@ const struct mount_entry *mounts_last_on(const struct mount_list *list, const ch
 bool mount_is_bind(const struct mount_entry *entry);
 bool mount_is_change(const struct mount_entry *entry);
 bool mount_is_type(const struct mount_entry *entry, const char *type);
-/* Is its target the top directory PATH ("/proc"), however it is written ("proc", "//proc/")? */
+/* Is its target PATH, a top directory ("/proc") or `/`, however it is written ("proc", "//proc/")?
+ */
 bool mount_is_on(const struct mount_entry *entry, const char *path);
 
 #endif

@@ -42,11 +42,12 @@ open_source(struct mount_entry *entry)
 }
 
 /* ANCHOR: inside */
-/* Ids are mapped by the parent, before there is a root: then the source is what it is now. */
+/* Ids are mapped by the parent, and a root is opened, before there is a root to look in: then the
+ * source is what it is now. */
 static bool
 is_inside(const struct mount_entry *entry)
 {
-	return entry->spec.inside && !mount_ids_wanted(entry);
+	return entry->spec.inside && !mount_ids_wanted(entry) && !mount_is_on(entry, "/");
 }
 
 static int
@@ -475,6 +476,33 @@ mount_classic(const struct mount_entry *entry, int root, int target)
 	close_fd(mounted);
 	return done;
 }
+
+/* ---- on `/` ---- */
+
+/* ANCHOR: take_root */
+int
+mounts_take_root(struct mount_list *list, struct rootfs_options *options, int *tree)
+{
+	struct mount_entry *entry = (struct mount_entry *)mounts_last_on(list, "/");
+	char mode[] = "mode=0755"; /* of a root, where a new tmpfs would have 1777 */
+	int root;
+
+	if (!entry || is_classic(&entry->flags) || entry->flags.copy_up)
+		return 0; /* mounts_apply refuses it */
+	if (mount_is_bind(entry)) {
+		root = finish_bind(entry) < 0 ? -1 : entry->tree;
+		entry->tree = -1;
+	} else
+		root = make_new(entry, wants_mode(entry) ? mode : "");
+	if (root < 0)
+		return call_hint("it was to be mounted on %s", entry->spec.target);
+	close_fd(*tree);
+	*tree = root;
+	options->read_only |= is_sealed_later(entry);
+	mounts_drop(list, (size_t)(entry - list->entry) + 1);
+	return 0;
+}
+/* ANCHOR_END: take_root */
 
 /* ---- in order ---- */
 

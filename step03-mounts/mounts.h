@@ -12,6 +12,7 @@
 
 #include "step01-unshare/idmap.h"
 #include "step03-mounts/mount_list.h"
+#include "step03-mounts/rootfs.h"
 
 /*
  * Parent, before clone3: opens the sources that only the parent can open, if the caller is
@@ -30,6 +31,14 @@ int mounts_open_in_parent(struct mount_list *list, int kinds, const struct idmap
  * rprivate. ENOENT names the source.
  */
 int mounts_open(struct mount_list *list);
+
+/*
+ * Child, then: a new mount on `/` itself takes the root's place. It is made here, and *TREE, the
+ * detached mount that rootfs_attach gets (or ROOTFS_IN_CHILD), becomes it, to be sealed by OPTIONS
+ * if it is a tmpfs that was to be `ro`; what the list has before it would be covered by it, and
+ * goes. Where it is not called, such a mount is refused.
+ */
+int mounts_take_root(struct mount_list *list, struct rootfs_options *options, int *tree);
 
 /*
  * Child, after rootfs_attach: mounts the list in its order below ROOT. A source inside the root is

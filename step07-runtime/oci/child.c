@@ -105,7 +105,8 @@ build_root(struct launch *launch, int proc)
 
 	config->root.in_place = config->hooks && !launch->layers && !config->mount_path;
 	if (mounts_open(&config->mounts) < 0 ||
-	    (launch->layers && tree < 0 && (tree = overlay_mount(launch->layers)) < 0) ||
+	    (launch->layers ? tree < 0 && (tree = overlay_mount(launch->layers)) < 0
+			    : mounts_take_root(&config->mounts, &config->root, &tree) < 0) ||
 	    (root = rootfs_attach(&config->root, tree)) < 0)
 		return -1;
 	if (mounts_apply(&config->mounts, root) < 0 ||

@@ -867,6 +867,45 @@ def _():
             contains(box.run().err, f'open_tree(AT_FDCWD, "{root}er"')
 
 
+@test("a mount on / takes the root's place: what was mounted before it is covered, and what comes after it is in it", needs="root")
+def _():
+    maps, root = mapped_root()
+    subprocess.run(["cp", "-a", ROOTFS, root + "/home/other"], check=True)
+    os.makedirs(root + "/home/other/home/here")
+    subprocess.run(["chown", "-R", "-h", "100000:100000", root + "/home/other"], check=True)
+    look = ["/bin/sh", "-c", "ls /home; cat /before/x; ls -d /before; touch /home/x; touch /tmp/x && echo written; cat /proc/self/mountinfo"]
+    for user in (False, True):
+        with OCI(*look, rootfs=root) as box:
+            if user:
+                box.namespace("user").linux.update(uidMappings=maps, gidMappings=maps)
+            box.config["mounts"].insert(0, {"destination": "/", "type": "bind", "source": root + "/home/other", "options": ["rbind", "ro"]})
+            box.config["mounts"].insert(0, {"destination": "/before", "type": "tmpfs", "source": "tmpfs"})
+            box.config["mounts"].insert(0, {"destination": "//", "type": "tmpfs", "source": "tmpfs"})
+            box.mount("/tmp")
+            r = box.run()
+            equal((r.status, r.lines[:2]), (0, ["here", "written"]))
+            for line, why in zip(r.err.splitlines(), ("/before/x", "/before", "Read-only file system"), strict=True):
+                contains(line, why)
+            equal([line.split()[4] for line in r.lines[2:]].count("/"), 1)
+
+
+@test("a tmpfs on / is a root that has only what is mounted in it; ro of it comes last; one that copies is refused", needs="root")
+def _():
+    subprocess.run(["cp", "-a", ROOTFS + "/bin", TMP + "/bin"], check=True)  # one in the root would be covered
+    for read_only in (False, True):
+        with OCI("/bin/probe", "stat", "/", "stat", "/etc", "write", "/new", "x") as box:
+            options = ["size=1m", "ro"] if read_only else ["size=1m"]
+            box.config["mounts"].insert(0, {"destination": "/", "type": "tmpfs", "source": "tmpfs", "options": options})
+            box.mount("/bin", "bind", TMP + "/bin", "rbind")
+            r = box.run()
+            equal((r.status, r.err), (0, ""))
+            matches(r.lines[0], r"755 .*0:0")
+            contains(r.lines[1], "ENOENT")
+            check(("EROFS" in r.lines[2]) == read_only, r.lines[2])
+            box.config["mounts"][0]["options"].append("tmpcopyup")
+            contains(box.run().err, "mount on /: that is the root itself")
+
+
 # ---- what else the specification says ------------------------------------------------------------
 
 
