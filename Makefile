@@ -235,7 +235,7 @@ $(O)/.images: tests/images.py $(O)/.rootfs
 vm: ## a shell in a virtual machine with cgroup v2, this tree shared (RUN="COMMAND" instead)
 	@tests/install.sh vm
 	@tests/vm/setup.sh "$(VM_DIR)"
-	@tests/vm/shell.sh -d "$(VM_DIR)" $(RUN)
+	@tests/vm/shell.sh -d "$(VM_DIR)" $(if $(RUN),'$(subst ','\'',$(RUN))')
 
 test: ## install what is missing, build, run every test (TESTS="step03 -k word", MUST_WORK=1)
 	@tests/install.sh test

@@ -25,8 +25,9 @@ struct ns_options {
 };
 
 #define NS_KINDS 8
-/* The kinds in the order in which they have to be joined: the user namespace first, because it
- * gives the rights for the others; the mount namespace last, because /proc is needed until then. */
+/* The kinds in an order in which they can be joined one by one, by path: the user namespace first,
+ * because it gives the rights for the others; the mount namespace last, because /proc is needed
+ * until then. */
 extern const struct ns_kind {
 	const char *name; /* in /proc/PID/ns */
 	int flag;	  /* CLONE_NEW… */
@@ -60,15 +61,15 @@ int ns_unshare(int kinds);
 int ns_prepare_time(const struct ns_options *options);
 
 /* The same, and the caller itself enters it: setns(2) with its own time_for_children. (Before Linux
- * 6.3 exec does not enter it, and a vfork(2) is refused while the two differ.) */
+ * 6.2 exec does not enter it, and a vfork(2) is refused while the two differ.) */
 int ns_enter_time(const struct ns_options *options);
 
 /* Makes every mount of the caller's new mount namespace private, so that nothing done here is
  * seen outside: mount(NULL, "/", NULL, MS_REC|MS_PRIVATE, NULL). */
 int ns_private_mounts(void);
 
-/* sethostname(2) when the options name one; ENAMETOOLONG above 64 bytes, EINVAL without a new
- * UTS namespace, because it would rename the host. */
+/* sethostname(2) when the options name one; EINVAL above 64 bytes, and without a new UTS
+ * namespace, because it would rename the host. */
 int ns_set_hostname(const struct ns_options *options);
 
 /*
@@ -82,9 +83,8 @@ int ns_join(pid_t pid, int kinds);
 int ns_different_kinds(pid_t pid);
 
 /*
- * The joined PID and time namespaces take effect for children only: forks, and gives 0 in the
- * child, the first process inside. The parent waits and leaves with the child's status (128+n by
- * signal).
+ * A joined PID namespace takes effect for children only: forks, and gives 0 in the child, the first
+ * process inside. The parent waits and leaves with the child's status (128+n by signal).
  */
 int ns_fork_into(void);
 

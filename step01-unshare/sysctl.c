@@ -111,7 +111,7 @@ sysctl_check(const struct sysctl_options *options, int kinds)
 			return -1;
 		int kind = owner_of(path);
 		if (!kind) {
-			fail(EPERM, "sysctl %s: belongs to the host, not to a namespace", path);
+			fail(EPERM, "sysctl %s: not one that belongs to a namespace", path);
 			return call_hint("set it on the host, for everybody; see sysctl(8)");
 		}
 		if (!(kinds & kind)) {

@@ -1,8 +1,8 @@
 /*
  * sysctl: the kernel's settings that belong to a namespace, and therefore to a container.
  *
- * All others are the host's, and are refused. Follows sysctl(8), ipc_namespaces(7),
- * network_namespaces(7), `linux.sysctl` of the OCI runtime specification.
+ * All others are the host's, on some kernels at least, and are refused. Follows sysctl(8),
+ * ipc_namespaces(7), network_namespaces(7), `linux.sysctl` of the OCI runtime specification.
  * Explained in book/01-unshare.md.
  */
 #ifndef BOXSTEP_SYSCTL_H

@@ -1,9 +1,9 @@
 /*
  * init: what PID 1 owes to the others. It reaps orphans and passes signals on.
  *
- * PID 1 of a namespace inherits every orphan, and the kernel drops signals for which it has no
- * handler. Follows pid_namespaces(7), signal(7), waitpid(2), and what tini and catatonit do.
- * Explained in book/02-pidns.md.
+ * PID 1 of a namespace inherits what its processes leave behind, and the kernel drops signals for
+ * which it has no handler. Follows pid_namespaces(7), signal(7), waitpid(2), and what tini and
+ * catatonit do. Explained in book/02-pidns.md.
  */
 #ifndef BOXSTEP_INIT_H
 #define BOXSTEP_INIT_H

@@ -37,7 +37,7 @@ int spawn_share_pidns(const struct spawn_options *options, int *kinds);
 
 /*
  * Blocks the signals that spawn_wait passes on. Comes before spawn_clone, or one that arrives early
- * is lost; the child inherits the mask, and exec_command lifts it for the command.
+ * would end the caller; the child inherits the mask, and exec_command lifts it for the command.
  */
 int spawn_block_signals(void);
 

@@ -28,7 +28,7 @@ const struct option_row rootfs_options[] = {
 	  "nothing can be written in /, but in what is mounted there", option_flag,
 	  offsetof(struct rootfs_options, read_only), 0 },
 	{ "no-pivot", 0, NULL, "chroot(2)",
-	  "chroot instead of pivot_root: for a host whose own / is a ramdisk", option_flag,
+	  "chroot instead of pivot_root: for a host whose own / is its initial ramfs", option_flag,
 	  offsetof(struct rootfs_options, no_pivot), 0 },
 	{ 0 },
 };
@@ -128,15 +128,17 @@ rootfs_attach(const struct rootfs_options *options, int tree)
 
 /* ANCHOR: pivot */
 /*
- * The old root lands where the new one stands, on top of it: no directory is needed to hold it,
- * and `.` names the old one until it is detached, the new one after.
+ * The old root lands where the new one stands, on top of it: no directory is needed to hold it.
+ * Both `.` and `/` are the new one at once; only umount2 goes on to what lies on top of it, and so
+ * takes the old one.
  */
 static int
 pivot(void)
 {
 	if (call((int)syscall(SYS_pivot_root, ".", "."), "pivot_root(\".\", \".\")") < 0)
-		return errno == EINVAL ? call_hint("on a host whose / is a ramdisk use --no-pivot")
-				       : -1;
+		return errno == EINVAL
+			       ? call_hint("on a host whose / is its initial ramfs use --no-pivot")
+			       : -1;
 	return call(umount2(".", MNT_DETACH), "umount2(\".\", MNT_DETACH)");
 }
 /* ANCHOR_END: pivot */

@@ -17,7 +17,7 @@
 struct rootfs_options {
 	const char *path; /* --rootfs: a directory; NULL when the root comes by descriptor */
 	bool read_only;	  /* --read-only: the root mount itself, nothing mounted in it */
-	bool no_pivot;	  /* --no-pivot: chroot(2) onto the moved root, for a host on a ramdisk */
+	bool no_pivot;	  /* --no-pivot: chroot(2) onto the moved root, for a host on a ramfs */
 	bool nowhere;	  /* attach it nowhere: the mount namespace stays the caller's, and nothing
 			   * is to be seen there. Before Linux 6.15 nothing can be mounted in it */
 	bool in_place;	  /* attach it over PATH, not over `/`: for programs of the host that mount

@@ -39,7 +39,7 @@ struct cgroup {
  * top of the mount; else the caller's own cgroup, if it has been delegated to this user. The
  * controllers NEEDED (by limits) are enabled from the top down to the parent, those WANTED (to
  * count) where that changes nothing else. A cgroup with processes of its own cannot give
- * controllers to children ("no internal processes"): the parent's are moved into a leaf
+ * controllers of domains to children ("no internal processes"): the parent's go into a leaf
  * "boxstep-leaf" beside ours, and back by cgroup_remove.
  *
  * Where no cgroup can be made (no cgroup2 mount, no right to write) and nothing is NEEDED, gives 0

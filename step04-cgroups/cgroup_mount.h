@@ -11,9 +11,9 @@
 
 /*
  * Appends a cgroup2 mount on /sys/fs/cgroup, unless this host has no cgroup2. Read-only, so that
- * the container does not lift its own limits; writable if KINDS has CLONE_NEWUSER, because then
- * its root may write only what cgroup_delegate gave it. Comes after mounts_add_defaults (below
- * /sys) and wants CLONE_NEWCGROUP in the clone.
+ * who has no CAP_SYS_ADMIN inside does not lift the limits; writable if KINDS has CLONE_NEWUSER,
+ * because then its root may write only what cgroup_delegate gave it. Comes after
+ * mounts_add_defaults (below /sys) and wants CLONE_NEWCGROUP in the clone.
  */
 int cgroup_mount_add(struct mount_list *list, int kinds);
 

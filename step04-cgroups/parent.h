@@ -1,8 +1,9 @@
 /*
  * parent: the cgroup above ours. Which one it is, what it hands down, and the leaf rule.
  *
- * A cgroup gives controllers to its children only if no process is in itself ("no internal
- * processes", except in the root). Follows cgroups(7), Documentation/admin-guide/cgroup-v2.rst
+ * A cgroup gives controllers to its children, which then take processes, only if no process is in
+ * itself ("no internal processes", except in the root). Follows cgroups(7),
+ * Documentation/admin-guide/cgroup-v2.rst
  * ("Top-down Constraint", "No Internal Process Constraint", "Delegation").
  * Explained in book/04-cgroups.md.
  */

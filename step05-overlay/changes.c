@@ -40,17 +40,42 @@ opaque(int directory)
 	       mark == 'y';
 }
 
+static int
+open_in(int layer, const char *path, int flags)
+{
+	struct open_how how = { .flags = (unsigned)(flags | O_NOFOLLOW | O_CLOEXEC),
+				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+
+	return (int)syscall(SYS_openat2, layer, path + 1, &how, sizeof(how));
+}
+
+/* Whether LAYER, which has no PATH, has an opaque directory on the way there. */
+static bool
+hides(int layer, const char *path)
+{
+	char parent[PATH_MAX];
+	bool found = false;
+
+	for (const char *end = strchr(path + 1, '/'); end && !found; end = strchr(end + 1, '/')) {
+		snprintf(parent, sizeof(parent), "%.*s", (int)(end - path), path);
+		int fd = open_in(layer, parent, O_RDONLY | O_DIRECTORY);
+		if (fd < 0)
+			return false;
+		found = opaque(fd);
+		close(fd);
+	}
+	return found;
+}
+
 /* Whether the layers below show something at PATH ("/a/b"). */
 static bool
 below_has(const struct overlay *overlay, const char *path)
 {
-	struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
 	struct stat st;
 
 	for (size_t i = 0; i < overlay->lowers; i++) {
-		int fd = (int)syscall(SYS_openat2, overlay->lower[i], path + 1, &how, sizeof(how));
-		if (fd < 0 && errno == ENOENT)
+		int fd = open_in(overlay->lower[i], path, O_PATH);
+		if (fd < 0 && errno == ENOENT && !hides(overlay->lower[i], path))
 			continue;
 		bool found = fd >= 0 && fstat(fd, &st) == 0 && !is_whiteout(&st);
 		if (fd >= 0)

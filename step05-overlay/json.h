@@ -11,7 +11,10 @@
 #include <stdint.h>
 #include <json-c/json.h>
 
-enum { JSON_BYTES = 4 << 20, JSON_DEPTH = 32 }; /* the OCI's limit for a manifest; ours */
+enum {
+	JSON_BYTES = 4 << 20,
+	JSON_DEPTH = 32
+}; /* what the OCI wants to be taken as a manifest; ours */
 
 /*
  * Reads one JSON object and nothing after it (white space excepted). WHAT names it in errors.

@@ -409,9 +409,10 @@ open_again(int fd)
 /* ANCHOR: chrooted */
 /*
  * The kernel writes the path of a mount that is not below our root from the top of that mount's
- * namespace: "/" for the parent's root, unless the parent is in a chroot. There pivot_root swaps
- * the chroot's directory only. The mounts above stay in the container's namespace, and whoever
- * enters it by setns(2) gets the top for a root: `exec` would run on the host.
+ * namespace: "/" for the parent's root, unless the parent is in a chroot. There pivot_root fails,
+ * or swaps the chroot's directory only, if that is a mount. The mounts above stay in the
+ * container's namespace, and whoever enters it by setns(2) gets the top for a root: `exec` would
+ * run on the host.
  */
 static int
 refuse_chroot(const struct overlay *overlay)

@@ -12,6 +12,8 @@
  *	  flat/HEX/              the same where owners cannot be kept: a single-id user namespace
  *	  aside/KIND-HEX/        a layer on its way in, renamed to KIND/HEX when whole
  *	  scratch/NAME/          upper, work and volumes of one run, gone with it
+ *	  kept/NAME/             what --keep has kept of a run
+ *	  containers/ volumes/   the engine's, of step 7
  *	  pins/OWNER             the image of something that stands still (a stopped container)
  *	  lock                   flock(2): exclusive for a change of images.json
  *	  collect                flock(2): shared while something is brought in or looked up and not

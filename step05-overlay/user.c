@@ -246,7 +246,7 @@ user_become(const struct user *user)
 {
 	const char *no_map = "the id has no map in this user namespace: --map-auto gives a range";
 
-	/* groups, then gid, then uid: each needs a right that the next takes away */
+	/* the uid last: leaving 0 takes away the right to the others */
 	if (idmap_set_groups(user->count, user->groups) < 0)
 		return call_hint("%s", no_map);
 	if (call(setresgid(user->gid, user->gid, user->gid), "setresgid(%u, %u, %u)", user->gid,

@@ -1,7 +1,8 @@
 /*
  * address: one type for IPv4 and IPv6 addresses, read and written as text.
  *
- * Follows inet_pton(3), rfc4291 (text form), rfc1918 and rfc4193 (private networks).
+ * Follows inet_pton(3), rfc4291 (text form), rfc1918 and rfc4193 (private networks; but for the
+ * latter's number by chance: every host has the same network here, behind its own translation).
  * Explained in book/06-net.md.
  */
 #ifndef BOXSTEP_ADDRESS_H

@@ -1,10 +1,11 @@
 /*
  * relay: carries to a container what packet rules cannot.
  *
- * A packet to [::1]:8080 cannot be rewritten on its way: it would leave with the source ::1, whose
- * answer no kernel takes from outside (127.0.0.1 has route_localnet for it, IPv6 has nothing). So a
- * small process accepts, on the sockets that hold the ports, what the rules let through to them,
- * and copies bytes. Follows rfc4291 2.5.3, poll(2), tcp(7), udp(7). Explained in book/06-net.md.
+ * A packet to [::1]:8080 cannot be rewritten on its way: the answer, which goes to ::1 in the end,
+ * would come from outside, and no kernel takes that (127.0.0.1 has route_localnet for it, IPv6 has
+ * nothing). So a small process accepts, on the sockets that hold the ports, what the rules let
+ * through to them, and copies bytes. Follows rfc4291 2.5.3, poll(2), tcp(7), udp(7). Explained in
+ * book/06-net.md.
  */
 #ifndef BOXSTEP_RELAY_H
 #define BOXSTEP_RELAY_H

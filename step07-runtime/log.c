@@ -26,8 +26,8 @@ log_open(struct log *log, int dirfd, const char *name)
 }
 
 /* ANCHOR: append */
-/* One write for one line: whoever follows the file sees it whole, or not at all: what fitted on a
- * full disk is taken back. */
+/* One write for one line: no half of one stays when this process is killed, or when the disk is
+ * full: what fitted is taken back. */
 static int
 append(int fd, const char *line, size_t length)
 {

@@ -57,7 +57,7 @@ child(struct handshake *shake)
 	    contents_settle(&contents) < 0 || monitor_in_child(&monitor) < 0 ||
 	    /* the bounding set while there is CAP_SETPCAP, the ids while there is CAP_SETUID */
 	    caps_drop_bounding(&wall.caps) < 0 || seccomp_install_early(&wall.filter) < 0 ||
-	    wall_become(&contents.user) < 0 || caps_set(&wall.caps) < 0 ||
+	    wall_become(&wall, &contents.user) < 0 || caps_set(&wall.caps) < 0 ||
 	    seccomp_no_new_privs(&wall.filter) < 0 || spawn_die_with_parent() < 0 ||
 	    /* last, so that nothing of ours has to pass the filter but execve */
 	    handshake_ready(shake) < 0 || seccomp_install_last(&wall.filter) < 0)

@@ -61,8 +61,10 @@ wall_begin(const struct wall *wall)
 }
 
 int
-wall_become(const struct user *user)
+wall_become(struct wall *wall, const struct user *user)
 {
+	if (user->uid != 0)
+		wall->caps.permitted = wall->caps.effective = wall->caps.ambient;
 	/* after this nobody inside can read or change this process through /proc (CVE-2019-5736) */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return fail(errno, "prctl(PR_SET_DUMPABLE, 0)");

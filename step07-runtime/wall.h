@@ -52,7 +52,8 @@ int wall_devices(struct wall *wall, const struct cgroup *cgroup, int kinds);
  */
 int wall_begin(const struct wall *wall);
 
-/* Child: becomes USER and keeps the permitted set until caps_set. */
-int wall_become(const struct user *user);
+/* Child: becomes USER and keeps the permitted set until caps_set; for another than root that leaves
+ * nothing permitted, as an exec would, or a file's own capabilities came on top of no_new_privs. */
+int wall_become(struct wall *wall, const struct user *user);
 
 #endif

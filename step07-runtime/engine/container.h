@@ -5,9 +5,8 @@
  *	  lock                       flock: held by the monitor as long as it lives
  *	  container.json             the record below; written aside, synced, renamed
  *	  config.json                the bundle's configuration, as boxstep-oci takes it
- *	  upper/ work/               what it wrote, until `rm`
+ *	  upper/ upper.work/         what it wrote, until `rm`
  *	  log.json                   what it said
- *	  resolv.conf hosts hostname
  *
  * A record that says "running" is believed only while somebody holds the lock: a monitor that was
  *killed let go of it, and the next command writes down what became of the container. Explained in
@@ -49,7 +48,8 @@ struct container_list {
 	struct container *item;
 	size_t count;
 };
-/* All of them, the newest first; damaged ones and those that are being made are left out. */
+/* All of them, the newest first, but those that are being made; of one whose record is damaged
+ * what the runtime's state says. */
 int container_all(const struct store *store, struct container_list *list);
 void container_list_free(struct container_list *list);
 

@@ -66,6 +66,8 @@ span(time_t from)
 		      { 730 * 86400LL, 30 * 86400, "month" },
 		      { INT64_MAX, 365 * 86400, "year" } };
 
+	if (!from) /* of a damaged record */
+		return "an unknown time";
 	if (s < 1)
 		return "Less than a second";
 	if (s >= 60 && s < 120)

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-/* "calm_veth": an adjective and a noun of this field, by chance. */
+/* "calm_pivot": an adjective and a noun of this field, by chance. */
 void name_make_up(char *name, size_t size);
 
 #endif

@@ -252,6 +252,8 @@ resolve_user(const char *name, struct oci_process *process)
 		return -1;
 	user_free(&process->user);
 	process->user = user;
+	if (user.uid != 0) /* as exec would leave them, or a file's own came on top */
+		process->caps.permitted = process->caps.effective = process->caps.ambient;
 	return 0;
 }
 

@@ -40,7 +40,7 @@ static const struct option_row run_rows[] = {
 	  AT(console), 0 },
 	{ "preserve-fds", 0, "N", "close_range(2)", "keep N descriptors after 2", option_up_to,
 	  AT(preserve_fds), PRESERVE_MOST },
-	{ "no-pivot", 0, NULL, "chroot(2)", "no pivot_root, for a host on a ramdisk", option_flag,
+	{ "no-pivot", 0, NULL, "chroot(2)", "no pivot_root, for a host on a ramfs", option_flag,
 	  AT(no_pivot), 0 },
 	{ "no-new-keyring", 0, NULL, "keyrings(7)", "keep the caller's session keyring",
 	  option_flag, AT(old_keyring), 0 },

@@ -212,7 +212,7 @@ caps_drop_bounding(const struct cap_sets *sets)
 	char number[16];
 
 	stage("capabilities",
-	      "Root's power comes in 41 pieces; what leaves the bounding set cannot be had again.",
+	      "Root's power comes in 41 pieces; what leaves the bounding set no file gives back.",
 	      "grep Cap /proc/%d/status", call_pid());
 	for (unsigned i = 0; i < 64; i++) {
 		int has;

@@ -21,7 +21,7 @@
 /* The five sets of a process; bit N is capability N. A bit set that is no more than a number goes
  * by uint64_t. */
 struct cap_sets {
-	uint64_t bounding;    /* what can be had at all, ever, by any exec */
+	uint64_t bounding;    /* the most that a file's own permitted set gives at an exec */
 	uint64_t permitted;   /* what can be switched on */
 	uint64_t effective;   /* what the kernel looks at */
 	uint64_t inheritable; /* leave empty: it outlives exec (CVE-2022-29162) */
@@ -78,7 +78,7 @@ uint64_t caps_restrict(struct cap_sets *sets, uint64_t available);
  * before the user changes. */
 int caps_drop_bounding(const struct cap_sets *sets);
 
-/* The second: groups, then gid, then uid, because each needs what the next takes away. The
+/* The second: groups, gid, and then uid, because leaving 0 takes away the right to the others. The
  * permitted set is kept over the change (PR_SET_KEEPCAPS) until caps_set. GROUPS replaces the
  * supplementary groups (COUNT 0: none are left); where the user namespace denies setgroups(2)
  * COUNT must be 0, and the call is left out. Ids above INT32_MAX: EINVAL. */

@@ -2,7 +2,7 @@
  * filter: a profile compiled into the program that the kernel runs before each system call.
  *
  * Classic BPF (seccomp(2), the kernel's Documentation/networking/filter.rst) knows no table, only
- * comparisons and jumps forward. Sorted into ranges of numbers with the same answer, a list of 300
+ * comparisons and jumps forward. Sorted into ranges of numbers with the same answer, a list of 376
  * calls is decided by eight comparisons. Explained in book/07a-security.md.
  */
 #ifndef BOXSTEP_FILTER_H

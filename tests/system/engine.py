@@ -3,6 +3,7 @@ images, rmi, pull; what a killed monitor and a full disk leave; what a terminal 
 
 import ctypes
 import select
+import struct
 import termios
 
 from harness import *
@@ -646,6 +647,19 @@ def _():
         one = ok("exec", "web", "/bin/sh", "-c", script, "sh", "1").out
         equal(ok("exec", "web", "/bin/sh", "-c", script, "sh", "self").out, one)
         contains(one, "CapEff:\t0000000000000001")
+
+
+@test("for another user than root a file's capabilities give nothing, in run and in exec")
+def _():
+    path = f"{TMP}/probe"
+    shutil.copy(PROBE, path)
+    os.chmod(path, 0o755)
+    os.setxattr(path, "security.capability", struct.pack("<5I", 0x02000001, 1, 0, 0, 0))  # chown, effective
+    words = ["-v", f"{path}:/tmp/probe"]
+    matches(once("-u", "1000", *words, cmd=["/tmp/probe", "caps"]).out, r"(?m)^permitted 0+$")
+    with Container(*words):
+        matches(ok("exec", "-u", "1000", "web", "/tmp/probe", "caps").out, r"(?m)^permitted 0+$")
+        matches(ok("exec", "web", "/tmp/probe", "caps").out, r"(?m)^permitted 0*[1-9a-f]")
 
 
 @test("a reader of the output that goes away ends neither the command nor sends it a signal")

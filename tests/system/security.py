@@ -1,5 +1,7 @@
 """Step 7, the wall: which capabilities, which system calls and which new rights are left, and what each option changes."""
 
+import struct
+
 from harness import *
 from harness import Step
 
@@ -265,6 +267,17 @@ def _():
     equal(sets(r)["effective"], 0)
     r = wall("--no-new-privileges=false", *setuid_probe(), cmd=["/tmp/probe", "ids", "caps"])
     equal(sets(r)["effective"], DEFAULT & available(), "setuid gives what the bounding set lets through, no more")
+
+
+@test("a file with capabilities gives an ordinary user none behind no_new_privs, and what the bounding set has without it")
+def _():
+    path = f"{TMP}/probe"
+    shutil.copy(PROBE, path)
+    os.chmod(path, 0o755)
+    os.setxattr(path, "security.capability", struct.pack("<5I", 0x02000001, 1, 0, 0, 0))  # chown, effective
+    options = ["--run-as", "1000:1000", "--bind", f"{path}:/tmp/probe"]
+    equal(sets(wall(*options, cmd=["/tmp/probe", "caps"]))["permitted"], 0)
+    equal(sets(wall("--no-new-privileges=false", *options, cmd=["/tmp/probe", "caps"]))["permitted"], 1)
 
 
 # ---- attributes and settings ---------------------------------------------------------------------

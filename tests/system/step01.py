@@ -92,7 +92,7 @@ def _(s):
 
 @test("--sysctl refuses what is the host's", steps=for_steps(1, 7))
 def _(s):
-    bad("", s.argv("--ipc", "--sysctl", "kernel.panic=1", cmd=["true"]), call="sysctl kernel/panic", names="belongs to the host")
+    bad("", s.argv("--ipc", "--sysctl", "kernel.panic=1", cmd=["true"]), call="sysctl kernel/panic", names="not one that belongs to a namespace")
 
 
 @test("--sysctl says who may write a setting that a user namespace does not give", needs="user")

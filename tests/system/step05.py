@@ -369,6 +369,9 @@ def _(s):
     equal([line for line in r.err.splitlines() if line[:2] in ("A ", "C ", "D ")], wanted)
     r = run(argv(s, cmd=["/bin/sh", "-c", "cat /etc/motd; ls /x"]))
     equal(r.out, "from the third layer\n")
+    # srv/dir/a is of the first layer, but the third has an opaque srv/dir without it
+    r = run(argv(s, "--diff", cmd=["/bin/sh", "-c", "echo x > /srv/dir/a; echo x > /srv/dir/c"]))
+    equal([line for line in r.err.splitlines() if "/srv/dir/" in line], ["A /srv/dir/a", "C /srv/dir/c"])
 
 
 @test("--keep keeps the changes and says where", steps=STEPS)
