@@ -293,10 +293,11 @@ devices_make(const struct devices_options *options, const struct mount_list *lis
 	mask = umask(0); /* the modes are meant as they stand */
 	stage("devices", "Programs expect a few devices: null, zero, random, a terminal.",
 	      "ls -l /proc/%d/root/dev", call_pid());
-	for (size_t i = 0; i < COUNT(usual_nodes) && done == 0; i++)
-		done = make_node(&usual_nodes[i], root, dev, strrchr(usual_nodes[i].path, '/') + 1);
+	/* those first that somebody wants: one of the usual may be to have another mode or owner */
 	for (size_t i = 0; i < options->node_count && done == 0; i++)
 		done = make_node_of(&options->node[i], root);
+	for (size_t i = 0; i < COUNT(usual_nodes) && done == 0; i++)
+		done = make_node(&usual_nodes[i], root, dev, strrchr(usual_nodes[i].path, '/') + 1);
 	for (size_t i = 0; i < COUNT(usual_links) && done == 0; i++)
 		done = make_link(usual_links[i][0], usual_links[i][1], dev);
 	umask(mask);

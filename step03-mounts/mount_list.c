@@ -64,6 +64,11 @@ check_entry(const struct mount_entry *entry)
 
 	if (!spec->target || !spec->target[0])
 		return fail(EINVAL, "a mount without a target");
+	if (mount_is_change(entry) && !flags->remount && !flags->spread_count)
+		return fail(
+			EINVAL,
+			"mount on %s: without a type, and neither bind, remount nor a propagation",
+			spec->target);
 	if (mount_is_bind(entry) && entry->tree < 0 && (!spec->source || !spec->source[0]))
 		return fail(EINVAL, "bind mount on %s: no source", spec->target);
 	if (spec->strict && flags->bind && flags->data_count)

@@ -354,13 +354,17 @@ drop_unmapped_group(char **data, size_t *count)
 	return false;
 }
 
-/* Sealed later: in a tmpfs that is read-only at once, no mount point and no device could be made.
- */
+/* Sealed later: in a tmpfs that is read-only at once, no mount point and no device could be made;
+ * so too where the devices are to be, if that is what a remount asks for. */
 static bool
 is_sealed_later(const struct mount_entry *entry)
 {
+	const struct mount_flags *flags = &entry->flags;
+
+	if (mount_is_change(entry))
+		return mount_is_on(entry, "/dev") && (flags->one.set & MOUNT_ATTR_RDONLY);
 	return mount_is_type(entry, "tmpfs") &&
-	       ((entry->flags.one.set | entry->flags.all.set) & MOUNT_ATTR_RDONLY);
+	       ((flags->one.set | flags->all.set) & MOUNT_ATTR_RDONLY);
 }
 
 /* A directory that was there keeps its mode under a tmpfs that is not told another. */
@@ -544,18 +548,23 @@ change_or_cover(int mount, const struct mount_flags *flags, const char *shown)
 
 /* `remount`, or propagation alone: what is mounted at the target already. */
 static int
-apply_change(const struct mount_entry *entry, int root)
+apply_change(struct mount_entry *entry, int root)
 {
-	const struct mount_flags *flags = &entry->flags;
+	struct mount_flags flags = entry->flags;
 	int target = inside_open(root, entry->spec.target, O_PATH), done = 0;
 
 	if (target < 0)
 		return fail(errno, "remount of %s inside the root", entry->spec.target);
-	if (flags->remount && !flags->bind && flags->data_count)
-		done = detached_reconfigure(target, flags->data, flags->data_count);
+	if (is_sealed_later(entry))
+		flags.one.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+	if (flags.remount && !flags.bind && flags.data_count)
+		done = detached_reconfigure(target, flags.data, flags.data_count);
 	if (done == 0)
-		done = change_or_cover(target, flags, entry->spec.target);
-	close_fd(target);
+		done = change_or_cover(target, &flags, entry->spec.target);
+	if (done == 0 && is_sealed_later(entry))
+		entry->tree = target;
+	else
+		close_fd(target);
 	return done < 0 ? call_hint("it was to change the mount on %s", entry->spec.target) : 0;
 }
 

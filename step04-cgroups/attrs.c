@@ -364,8 +364,12 @@ set_personality(const char *name)
 static int
 check_scheduler(const struct attr_scheduler *s)
 {
-	if (!s->policy)
+	if (!s->policy) {
+		if (s->nice || s->priority || (s->flags && s->flags[0]) || s->runtime ||
+		    s->deadline || s->period)
+			return fail(EINVAL, "scheduler: there is no policy");
 		return 0;
+	}
 	int policy = FIND(policies, s->policy);
 	bool real_time = policy == SCHED_FIFO || policy == SCHED_RR;
 	if (policy < 0)
@@ -409,6 +413,8 @@ attrs_check(const struct attr_options *options)
 		return fail(EINVAL, "umask %o is above 777", options->umask);
 	if (attr_affinity_check(options->cpu_affinity) < 0)
 		return -1;
+	if (!io->class && io->level)
+		return fail(EINVAL, "io priority: level %d, and no class", io->level);
 	if (io->class && (FIND(io_classes, io->class) < 0 || io->level < 0 || io->level > 7))
 		return fail(EINVAL, "io priority: class %s, level %d", io->class, io->level);
 	if (options->personality && FIND(personalities, options->personality) < 0)

@@ -1,5 +1,5 @@
 /*
- * config.c: config.json taken apart. Follows the OCI runtime specification 1.2, config.md and
+ * config.c: config.json taken apart. Follows the OCI runtime specification 1.3, config.md and
  * config-linux.md. Explained in book/07-runtime.md.
  */
 #include <errno.h>
@@ -359,9 +359,7 @@ take_net_devices(struct json_object *json, struct netdev_list *list)
 static int
 refuse_rdt(struct json_object *json)
 {
-	struct json_object *rdt = json_at(json, "linux.intelRdt");
-
-	if (!rdt || (json_object_is_type(rdt, json_type_object) && !json_object_object_length(rdt)))
+	if (!json_at(json, "linux.intelRdt"))
 		return 0;
 	return fail(ENOTSUP, "config.json asks for linux.intelRdt, which this runtime does not do");
 }
@@ -436,8 +434,6 @@ read_all(struct json_object *json, const char *bundle, struct raw *raw, struct o
 	    refuse_rdt(json) < 0 || read_process(raw->process, config) < 0 ||
 	    take_root(raw->root, bundle, config) < 0)
 		return -1;
-	if (!json_at(json, "linux"))
-		return fail(EINVAL, "config.json: the object `linux` is missing");
 	if (json_at(json, "linux.seccomp")) /* an object has been left out */
 		return fail(EINVAL, "linux.seccomp is not an object, or is there twice");
 	take_annotations(config);

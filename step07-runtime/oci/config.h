@@ -2,7 +2,7 @@
  * config: config.json of a bundle, taken apart into what each floor below wants to know.
  *
  * Which field goes to which module is the table in config.c: every module keeps its own options,
- * and none of them knows JSON. Follows the OCI runtime specification 1.2 (config.md,
+ * and none of them knows JSON. Follows the OCI runtime specification 1.3 (config.md,
  * config-linux.md). Explained in book/07-runtime.md.
  */
 #ifndef BOXSTEP_OCI_CONFIG_H
@@ -42,7 +42,7 @@ struct oci_process {
 	unsigned listen_fds; /* descriptors after 2 that it is told of; not of the JSON */
 	bool no_new_privs;
 	struct cap_sets caps;		    /* all empty when the object gives none */
-	const char *unknown_cap;	    /* the first name that this runtime does not know */
+	const char *unknown_cap;	    /* a name that this runtime does not know */
 	const char *first_cpus, *last_cpus; /* execCPUAffinity: before and in the cgroup */
 	struct oci_rlimit *rlimit;	    /* as given; attrs has them by number */
 	size_t rlimit_count;

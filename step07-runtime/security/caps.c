@@ -196,8 +196,9 @@ caps_restrict(struct cap_sets *sets, uint64_t available)
 
 	sets->bounding &= available;
 	sets->permitted &= available;
-	sets->effective &= available;
-	sets->inheritable &= available;
+	missing |= (sets->effective & ~sets->permitted) | (sets->inheritable & ~sets->bounding);
+	sets->effective &= sets->permitted;
+	sets->inheritable &= sets->bounding;
 	missing |= sets->ambient & ~(sets->permitted & sets->inheritable);
 	sets->ambient &= sets->permitted & sets->inheritable;
 	return missing;

@@ -67,9 +67,10 @@ uint64_t caps_available(uint64_t wanted, bool new_user_namespace);
  */
 int caps_from_options(const struct cap_options *options, uint64_t available, struct cap_sets *sets);
 
-/* Takes from all five SETS what AVAILABLE lacks, and from the ambient one what is not permitted and
- * inheritable, which the kernel refuses; gives the set of what was taken, so that it can be warned
- * of. */
+/* Takes from all five SETS what AVAILABLE lacks, and what the kernel would refuse besides:
+ * effective ones that are not permitted, inheritable ones that are not in the bounding set, and
+ * ambient ones that are not permitted and inheritable; gives the set of what was taken, so that it
+ * can be warned of. */
 uint64_t caps_restrict(struct cap_sets *sets, uint64_t available);
 
 /* ---- becoming it, in this order ---- */

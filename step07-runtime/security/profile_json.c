@@ -180,7 +180,7 @@ struct raw {
 		struct answer answer;
 		struct condition includes, excludes;
 		struct raw_arg {
-			bool has_op;
+			bool has_index, has_value, has_op;
 			struct profile_arg arg;
 		} * arg;
 		size_t args;
@@ -195,7 +195,9 @@ static const struct json_row map_rows[] = {
 	{ 0 },
 };
 static const struct json_row arg_rows[] = {
+	{ "index", JSON_THERE, JSON_AT(struct raw_arg, has_index) },
 	{ "index", JSON_NUMBER, JSON_IN(struct raw_arg, arg.index, 0, PROFILE_ARGS - 1) },
+	{ "value", JSON_THERE, JSON_AT(struct raw_arg, has_value) },
 	{ "value", JSON_WIDE, JSON_AT(struct raw_arg, arg.value) },
 	{ "valueTwo", JSON_WIDE, JSON_AT(struct raw_arg, arg.second) },
 	{ "op", JSON_THERE, JSON_AT(struct raw_arg, has_op) },
@@ -352,8 +354,8 @@ take_rule(const struct raw_rule *raw, const char *what, uint64_t caps, struct pr
 	if (decide(&raw->answer, what, ".action", &rule.action) < 0)
 		return -1;
 	for (size_t a = 0; a < raw->args; a++)
-		if (!raw->arg[a].has_op)
-			return fail(EINVAL, "%s.args[%zu]: there is no op", what, a);
+		if (!raw->arg[a].has_index || !raw->arg[a].has_value || !raw->arg[a].has_op)
+			return fail(EINVAL, "%s.args[%zu] needs index, value and op", what, a);
 	if (name)
 		add_call(raw->name, profile, &rule);
 	for (char **each = raw->names; *each; each++)

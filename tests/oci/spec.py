@@ -1042,6 +1042,43 @@ def _():
         contains(r.err, why)
 
 
+@test("one of the usual devices has the mode and owner that the configuration gives it")
+def _():
+    with OCI("/bin/probe", "stat", "/dev/tty", "stat", "/dev/null") as box:
+        box.linux["devices"] = [{"path": "/dev/tty", "type": "c", "major": 5, "minor": 0, "fileMode": 0o620, "gid": 5}]
+        r = box.run()
+        matches(r.lines[0], r"620 .*0:5 ")
+        matches(r.lines[1], r"666 .*0:0 ")
+
+
+@test("a remount that makes /dev read-only takes effect when the devices are there")
+def _():
+    with OCI("/bin/probe", "stat", "/dev/null", "write", "/dev/x", "x", "mounts") as box:
+        box.mount("/dev", "tmpfs", "tmpfs", "remount", "ro", "nosuid")
+        r = box.run()
+        contains(r.lines[0], "666")
+        contains(r.lines[1], "EROFS")
+
+
+@test("effective capabilities that are not permitted are left out with a warning, as the specification wants it", needs="root")
+def _():
+    with OCI("/bin/probe", "caps") as box:
+        box.process["capabilities"] = {"bounding": ["CAP_CHOWN"], "permitted": ["CAP_CHOWN"],
+                                       "effective": ["CAP_CHOWN", "CAP_KILL"], "inheritable": ["CAP_KILL"]}  # fmt: skip
+        r = box.run()
+        contains(r.err, "CAP_KILL cannot be granted, and is left out")
+        for name, value in (("effective", 1), ("permitted", 1), ("inheritable", 0)):
+            matches(r.out, rf"(?m)^{name} 0*{value}$")
+
+
+@test("a configuration without the object `linux` has the caller's namespaces", needs="root kernel:6.15")
+def _():
+    with OCI(*shell("readlink /proc/self/ns/pid; ls -d /etc/passwd")) as box:
+        del box.config["linux"]
+        r = box.run()
+        equal(r.lines, [os.readlink("/proc/self/ns/pid"), "/etc/passwd"], r.err)
+
+
 @test("a tmpfs that begins with what it covers is whose its options say", needs="root")
 def _():
     with OCI("/bin/probe", "stat", "/srv", "stat", "/opt", "stat", "/etc/passwd", "write", "/etc/new", "x") as box:

@@ -322,9 +322,14 @@ sets_lose_what_is_not_to_be_had(void **state)
 	assert_int_equal(caps_restrict(&sets, 5), 2);
 	assert_int_equal(sets.bounding, 5);
 	assert_int_equal(sets.effective, 1);
-	sets = (struct cap_sets){ .permitted = 6, .inheritable = 3, .ambient = 7 };
+	sets = (struct cap_sets){ .bounding = 7, .permitted = 6, .inheritable = 3, .ambient = 7 };
 	assert_int_equal(caps_restrict(&sets, 7), 5); /* ambient: permitted and inheritable */
 	assert_int_equal(sets.ambient, 2);
+	sets = (struct cap_sets){ .bounding = 3, .permitted = 2, .effective = 3, .inheritable = 6 };
+	assert_int_equal(caps_restrict(&sets, 7),
+			 5); /* effective: permitted; the other: bounding */
+	assert_int_equal(sets.effective, 2);
+	assert_int_equal(sets.inheritable, 2);
 	assert_string_equal(caps_text(3), "CAP_CHOWN|CAP_DAC_OVERRIDE");
 	assert_string_equal(caps_text(0), "0");
 }
