@@ -636,7 +636,6 @@ BAD = [
     ("mounts", [{"destination": "/tmp", "type": "bind", "source": "/no/such"}], "/no/such"),
     ("mounts", [{"destination": "/tmp", "type": "tmpfs", "options": "ro"}], "options"),
     ("mounts", [{"destination": "/tmp", "type": "tmpfs", "options": ["nosuchoption"]}], "nosuchoption"),
-    ("linux", REMOVED, "linux"),
     ("linux.namespaces", "mount", "linux.namespaces"),
     ("linux.namespaces", [{"type": "mount"}, {"type": "mount"}], "linux.namespaces: mount"),
     ("linux.namespaces", [{"type": "mount"}, {"type": "nosuch"}], "linux.namespaces: nosuch"),
