@@ -15,6 +15,7 @@
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
@@ -103,9 +104,10 @@ deliver(struct owed *owed, int *to)
 		n = write(*to, owed->bytes + owed->at, owed->count < piece ? owed->count : piece);
 		if (n < 0 && errno == EAGAIN)
 			return false;
-		if (n < 0 && errno != EINTR)
-			*to = -1; /* the reader is gone */
-		else if (n > 0) {
+		if (n < 0 && errno != EINTR) {
+			owed->error = errno;
+			*to = -1;
+		} else if (n > 0) {
 			owed->at += (size_t)n;
 			owed->count -= (size_t)n;
 		}
@@ -149,10 +151,10 @@ carry_output(struct monitor *monitor, int stream)
 		return;
 	}
 	owe(monitor->owed + stream, monitor->to + stream, bytes, (size_t)n);
-	/* on a full disk the log ends, the container does not */
+	/* a full disk costs lines of the log, not the container, and may have room again later */
 	if (monitor->log &&
 	    log_write(monitor->log, (enum log_stream)stream, bytes, (size_t)n) < 0) {
-		log_close(monitor->log);
+		monitor->log_error = call_error()->number;
 		call_forget();
 	}
 }
@@ -174,6 +176,23 @@ carry_input(struct monitor *monitor)
 		stop(&monitor->input_to); /* a pipe: its reader sees the end too */
 }
 
+/* Whoever waits for the end of what the client wrote to must not wait for the container's. */
+static void
+leave_client(struct monitor *monitor)
+{
+	monitor->control = -1; /* the caller's descriptor: a number used again would lie */
+	monitor->input = -1;
+	for (int i = 0; i < 2; i++) {
+		if (monitor->owed[i].own)
+			stop(monitor->to + i);
+		monitor->to[i] = -1;
+		monitor->owed[i].count = 0;
+		monitor->owed[i].own = false;
+	}
+	monitor_leave_terminal();
+	call_forget();
+}
+
 static void
 hear_client(struct monitor *monitor)
 {
@@ -182,12 +201,41 @@ hear_client(struct monitor *monitor)
 
 	if (n == (ssize_t)sizeof size && monitor->from[0] >= 0)
 		ioctl(monitor->from[0], TIOCSWINSZ, &size);
-	else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-		monitor->control = -1; /* the caller's descriptor: a number used again would lie */
-		monitor->to[0] = monitor->to[1] = monitor->input = -1;
-		monitor->owed[0].count = monitor->owed[1].count = 0;
-	}
+	else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		leave_client(monitor);
 }
+
+static int
+fail_lost(const struct monitor *monitor)
+{
+	int stream = monitor->owed[0].error ? 0 : 1;
+
+	return fail(monitor->owed[stream].error, "write to standard %s",
+		    stream == 0 ? "output" : "error");
+}
+
+/* ANCHOR: lost */
+/* A reader is gone, or a disk full. Who writes to that itself would be told by write(2); the client
+ * is told in its place. Without one the command shall be told: by SIGPIPE, when nobody has the
+ * other end of its pipe. (Not by a pty, whose end is a hangup.) */
+static void
+tell_lost(struct monitor *monitor)
+{
+	if (!monitor->owed[0].error && !monitor->owed[1].error)
+		return;
+	if (monitor->control >= 0) {
+		fail_lost(monitor);
+		call_hint("the container goes on: boxstep ps, logs, stop");
+		monitor_report(monitor->control);
+		monitor->owed[0].error = monitor->owed[1].error = 0;
+		leave_client(monitor);
+		return;
+	}
+	for (int i = 0; i < 2; i++)
+		if (monitor->owed[i].error && monitor->from[i] >= 0 && !isatty(monitor->from[i]))
+			stop(monitor->from + i);
+}
+/* ANCHOR_END: lost */
 
 /* True: nobody is owed anything. The input of a command that has ended is nobody's. */
 static bool
@@ -271,16 +319,30 @@ watch(const struct monitor *m, int signals, int pidfd, struct pollfd events[EVEN
 	return poll(events, EVENTS, grace);
 }
 
+/* Milliseconds, at least 0, of the GRACE that began at END. */
+static int
+rest_of(int grace, const struct timespec *end)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	int64_t left =
+		grace - (now.tv_sec - end->tv_sec) * 1000 - (now.tv_nsec - end->tv_nsec) / 1000000;
+	return left > 0 ? (int)left : 0;
+}
+
 int
 monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *info)
 {
-	int signals = spawn_signals(), ended = 0, grace = -1;
+	int signals = spawn_signals(), ended = 0;
+	struct timespec end;
 
 	if (signals < 0)
 		return -1;
 	/* ANCHOR: loop */
 	for (;;) {
 		struct pollfd events[EVENTS] = { 0 };
+		int grace = ended ? rest_of(200, &end) : -1;
 		int ready = watch(monitor, signals, ended ? -1 : child->pidfd, events, grace);
 
 		if (ready < 0 && errno != EINTR)
@@ -293,6 +355,8 @@ monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *info
 		deliver_all(monitor);
 		if (ready > 0 && events[CLIENT].revents)
 			hear_client(monitor);
+		if (!ended)
+			tell_lost(monitor);
 		if (ready > 0 && events[SIGNALS].revents) {
 			follow_window(monitor); /* it may be SIGWINCH */
 			if (spawn_pass_on(child, signals) == SIGINT)
@@ -302,11 +366,12 @@ monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *info
 			if (waitid(P_PIDFD, (id_t)child->pidfd, info, WEXITED) < 0)
 				break;
 			/* what is in the pipes still comes; a process that left the PID namespace's
-			 * care and holds them open is not waited for */
+			 * care and holds them open is not waited for, whatever it writes */
 			ended = 1;
-			grace = 200;
+			clock_gettime(CLOCK_MONOTONIC, &end);
 		}
-		if (ended && (ready == 0 || (monitor->from[0] < 0 && monitor->from[1] < 0)))
+		if (ended &&
+		    (ready == 0 || grace == 0 || (monitor->from[0] < 0 && monitor->from[1] < 0)))
 			break;
 	}
 	/* ANCHOR_END: loop */
@@ -314,11 +379,11 @@ monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *info
 	return ended ? 0 : fail(errno, "the wait for process %d", child->pid);
 }
 
-void
+int
 monitor_flush(struct monitor *monitor)
 {
 	struct signalfd_siginfo signal;
-	int signals = spawn_signals();
+	int signals = spawn_signals(), done = 0;
 
 	for (int i = 0; i < 2; i++)
 		stop(monitor->from + i);
@@ -339,8 +404,11 @@ monitor_flush(struct monitor *monitor)
 		if (monitor->owed[i].own)
 			stop(monitor->to + i);
 		free(monitor->owed[i].bytes);
+		if (i != IN && monitor->owed[i].error && monitor->owed[i].error != EPIPE)
+			done = fail_lost(monitor);
 	}
 	memset(monitor->owed, 0, sizeof monitor->owed);
+	return done;
 }
 
 /* ---- detached ---- */
@@ -374,7 +442,7 @@ monitor_report(int report)
 }
 
 int
-monitor_await(int report)
+monitor_await(int report, const char *when)
 {
 	struct call_error error;
 	ssize_t n;
@@ -383,7 +451,7 @@ monitor_await(int report)
 		n = recv(report, &error, sizeof error, 0);
 	while (n < 0 && errno == EINTR);
 	if (n != (ssize_t)sizeof error)
-		return fail(ECHILD, "the monitor ended before the container ran");
+		return fail(ECHILD, "the monitor ended %s", when);
 	if (!error.number)
 		return error.status;
 	call_adopt(&error);
@@ -436,7 +504,7 @@ monitor_begin(struct monitor *monitor, int *status)
 		return true;
 	if (pid == 0)
 		return open_log(monitor) < 0 && monitor_end(monitor, -1) < 0;
-	if (monitor_await(monitor->report) == 0)
+	if (monitor_await(monitor->report, "before the container ran") == 0)
 		*status = printf("%d\n", pid) < 0 ? -1 : 0;
 	return true;
 }
@@ -465,9 +533,12 @@ monitor_started(struct monitor *monitor)
 int
 monitor_end(struct monitor *monitor, int result)
 {
-	monitor_flush(monitor);
+	if (monitor_flush(monitor) < 0)
+		result = -1;
 	if (monitor->log)
 		log_close(monitor->log);
+	if (monitor->log_error && result >= 0)
+		result = fail(monitor->log_error, "lines of the log are missing");
 	if (monitor->report >= 0) { /* it never started: whoever waits for that says why */
 		monitor_report(monitor->report);
 		_exit(EXIT_OURS);

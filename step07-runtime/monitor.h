@@ -23,6 +23,7 @@ struct owed {
 	char *bytes;
 	size_t at, count, size; /* COUNT of them from AT on; room for SIZE */
 	bool own;		/* where they go was opened by monitor_show */
+	int error;		/* errno of the write that failed: nothing more is given there */
 };
 
 struct monitor {
@@ -41,6 +42,7 @@ struct monitor {
 	/* of monitor_wait itself: */
 	struct owed owed[3]; /* to TO[0], TO[1] and INPUT_TO */
 	int dropped;	     /* how often PID 1 has dropped a SIGINT of the client */
+	int log_error;	     /* errno of the last line that the log could not take; 0: it has all */
 };
 
 /* Nothing is carried: all −1. */
@@ -60,26 +62,30 @@ int monitor_pipes(struct monitor *monitor, int ends[2]);
 /*
  * Carries until the child has ended and everything it wrote is read; passes signals on meanwhile
  * (spawn_block_signals first). A client on CONTROL may send a struct winsize, for the pty; when it
- * goes away, nothing is shown any more. A full disk or a reader that is gone stops that copy, not
- * the container; a reader that stalls holds the command up, but neither signals nor the end.
+ * goes away, nothing is shown any more, and the descriptors 0 to 2 are let go of. A reader that is
+ * gone: a client is told, and the container goes on; without one the command's pipe is closed, as
+ * if it wrote to that reader itself. A line that finds a full disk is missing in the log. A reader
+ * that stalls holds the command up, but neither signals nor the end.
  * SIGINT that PID 1 has no handler for is dropped by the kernel: a client that sends it thrice has
  * the child killed. Fills *INFO. 0 or −1.
  */
 int monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *info);
 
 /* After monitor_wait, and after whatever else must not wait: what the readers have not taken yet is
- * given to them, until they have it, go away, or a signal says that nobody wants it. */
-void monitor_flush(struct monitor *monitor);
+ * given to them, until they have it, go away, or a signal says that nobody wants it. 0, or −1 with
+ * the error when something was lost on the way, but not because its reader had gone (EPIPE). */
+int monitor_flush(struct monitor *monitor);
 
 /*
  * -d: forks; gives 0 in the monitor, in a session of its own, and the pid in the caller. REPORT is
  * the monitor's end of a socket on which it says how the start went: monitor_report (call_error()
  * of the monitor; number 0: it runs). The caller waits for that with monitor_await, which gives the
- * error's status (0, or what a later report says of the end), or −1 with the error adopted.
+ * error's status (0, or what a later report says of the end), or −1 with the error adopted; WHEN is
+ * for the sentence about a monitor that ended without a word ("before the container ran").
  */
 pid_t monitor_fork(int *report);
 void monitor_report(int report);
-int monitor_await(int report);
+int monitor_await(int report, const char *when);
 
 /*
  * The whole for step 7, around its own order of events. monitor_begin, before anything is made:

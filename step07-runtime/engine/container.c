@@ -194,7 +194,8 @@ bury(int all, struct container *container)
 		json_put_number(container->json, "pid", 0);
 		json_put_number(container->json, "exitCode", 137);
 		if (!container_text(container, "error")[0])
-			json_put_text(container->json, "error", "the monitor was killed");
+			json_put_text(container->json, "error",
+				      "the monitor was killed, or its disk was full");
 		json_put_now(container->json, "finishedAt");
 		container_save(container);
 		call_forget(); /* on a full disk the next command tries again */
@@ -318,6 +319,30 @@ container_find(const struct store *store, const char *word, struct container *co
 		fail(EEXIST, "%s is the beginning of %zu ids", word, found);
 	container_list_free(&list);
 	return container->json ? 0 : -1;
+}
+
+int
+container_await_start(const struct store *store, struct container *container)
+{
+	const struct timespec pause = { 0, 10000000 };
+
+	for (int tries = 0; container_status(container) == CONTAINER_CREATED; tries++) {
+		struct container now;
+
+		if (tries == 3000)
+			return fail(EBUSY, "container %s is still being made", container->name);
+		nanosleep(&pause, NULL);
+		if (container_find(store, container->id, &now) < 0) {
+			if (errno != ENOENT)
+				return -1;
+			call_forget();
+			json_put_text(container->json, "status", "exited");
+			return 0;
+		}
+		container_close(container);
+		*container = now;
+	}
+	return 0;
 }
 
 void

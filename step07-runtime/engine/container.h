@@ -42,6 +42,9 @@ int container_make(const struct store *store, const char *name, struct container
 /* By id, by an unambiguous beginning of an id, or by name. ENOENT: "no such container". Writes down
  * the end of one whose monitor was killed. */
 int container_find(const struct store *store, const char *word, struct container *container);
+/* Waits, half a minute at most, while CONTAINER is being made, and reads its record anew; of one
+ * that has come to nothing the status says that it has ended. 0 or −1. */
+int container_await_start(const struct store *store, struct container *container);
 void container_close(struct container *container);
 
 struct container_list {

@@ -145,7 +145,8 @@ stop_one(const struct store *store, struct container *container, void *with)
 	int number =
 		options->number ? options->number : (int)container_number(container, "stopSignal");
 
-	(void)store;
+	if (container_await_start(store, container) < 0)
+		return -1;
 	if (container_status(container) != CONTAINER_RUNNING)
 		return 0;
 	if (send_signal(container, number > 0 ? number : SIGTERM) < 0)

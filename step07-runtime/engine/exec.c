@@ -124,9 +124,9 @@ attend(const struct exec_options *options, struct enter *enter, struct console *
 	if (console_show(console, options->interactive) < 0 ||
 	    monitor_wait(monitor, &enter->child, &info) < 0)
 		return -1;
-	monitor_flush(monitor);
+	int done = monitor_flush(monitor);
 	terminal_restore();
-	return spawn_status(&info);
+	return done < 0 ? -1 : spawn_status(&info);
 }
 
 static int

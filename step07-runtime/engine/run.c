@@ -214,7 +214,7 @@ stay(int report, pid_t monitor)
 	}
 	close(events[1].fd);
 	close(pidfd);
-	return monitor_await(report);
+	return monitor_await(report, "before the container did");
 }
 
 static int
@@ -236,7 +236,7 @@ launch(struct supervise *s)
 		 * must not look like a monitor that lives */
 		close(s->container->lock);
 		s->container->lock = -1;
-		status = monitor_await(s->report);
+		status = monitor_await(s->report, "before the container ran");
 		if (status < 0 && options->cidfile)
 			unlink(options->cidfile); /* no such container any more */
 		if (status == 0 && !options->detach)

@@ -7,6 +7,7 @@
 #include <json-c/json.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -135,6 +136,18 @@ receive_terminal(const struct supervise *s, struct running *r)
 	return r->monitor.from[0] < 0 ? -1 : 0;
 }
 
+/* Before anything is made on the host: what there will be, for whoever clears away after this
+ * process if it is killed. */
+static int
+note(struct running *r)
+{
+	if (cgroup_plan(&r->config.cgroup, r->state.id, &r->launch.cgroup) < 0)
+		return -1;
+	r->state.cgroup = r->launch.cgroup.path;
+	r->state.cgroup_made_from = r->launch.cgroup.made_from;
+	return oci_state_note(&r->state);
+}
+
 /* ANCHOR: start */
 static int
 start(const struct supervise *s, struct running *r)
@@ -144,7 +157,8 @@ start(const struct supervise *s, struct running *r)
 	launch_init(&r->launch, id, &r->config);
 	if (prepare_root(s, r) < 0 ||
 	    oci_config_read(s->container->dir, "config.json", r->bundle, &r->config) < 0 ||
-	    oci_state_make(oci_root_default(), id, &r->state) < 0 || prepare_stdio(s, r) < 0)
+	    oci_state_make(oci_root_default(), id, &r->state) < 0 || note(r) < 0 ||
+	    prepare_stdio(s, r) < 0)
 		return -1;
 	r->launch.layers = &r->overlay;
 	r->config.idmap = s->options->maps;
@@ -212,6 +226,11 @@ record_end(const struct supervise *s, const struct running *r, const siginfo_t *
 		if (!s->options->detach)
 			fprintf(stderr, "boxstep: %s\n", text);
 	}
+	if (r->monitor.log_error) {
+		snprintf(text, sizeof text, "lines of the log are missing: %s",
+			 strerror(r->monitor.log_error));
+		json_put_text(c->json, "error", text);
+	}
 	json_put_text(c->json, "status", "exited");
 	json_put_number(c->json, "pid", 0);
 	json_put_number(c->json, "exitCode", spawn_status(info));
@@ -267,10 +286,10 @@ supervise(struct supervise *s)
 		container_save(s->container);
 	/* whoever waits for that knows it now; the reader of a pipe may take its time */
 	container_close(s->container);
-	monitor_flush(&r.monitor);
-	client = s->options->detach || r.monitor.control >= 0 ? s->report : -1;
 	call_forget();
-	call_error()->status = status;
+	if (monitor_flush(&r.monitor) == 0)
+		call_error()->status = status;
+	client = s->options->detach || r.monitor.control >= 0 ? s->report : -1;
 	if (client >= 0)
 		monitor_report(client);
 	_exit(0);

@@ -662,7 +662,7 @@ def _():
         matches(ok("exec", "web", "/tmp/probe", "caps").out, r"(?m)^permitted 0*[1-9a-f]")
 
 
-@test("a reader of the output that goes away ends neither the command nor sends it a signal")
+@test("a reader of the output that goes away ends the client, and neither the command nor sends it a signal")
 def _():
     script = "trap 'echo pipe >> /hit' PIPE; while [ ! -e /stop ]; do echo line; sleep 0.02; done; sleep 300"
     p = start([program("boxstep"), "run", "--name", "web", "--network", "none", IMAGE, "/bin/sh", "-c", script])
@@ -670,12 +670,105 @@ def _():
         p.read_until("line")
         p.popen.stdout.close()
         p.streams.pop(next(fd for fd, s in p.streams.items() if s == "out"))
-        time.sleep(0.3)
+        r = p.wait()
+        equal(r.status, 125)
+        contains(r.err, "write to standard output: EPIPE: Broken pipe; the container goes on")
         equal(box("exec", "web", "cat", "/hit").status, 1)
         contains(ok("ps").out, "web")
     finally:
         box("rm", "-f", "web")
+    gone()
+
+
+@test("output that finds no room is an error of run and of exec, whether the command goes on or has ended")
+def _():
+    words = f"{program('boxstep')} run --rm --network none {IMAGE}"
+    for command in ("echo hi", "sh -c 'echo hi; sleep 300'"):
+        r = run(["sh", "-c", f"{words} {command} >/dev/full"])
+        equal(r.status, 125)
+        contains(r.err, "write to standard output: ENOSPC")
+        for name in ok("ps", "-q").out.split():
+            ok("rm", "-f", name)
+    gone()
+
+
+@test("whoever waits for the end of the client's output does not wait for the container when the client is killed")
+def _():
+    words = ["run", "--rm", "--name", "web", "--network", "none", IMAGE, "/bin/sh", "-c", "echo on; sleep 300"]
+    p = start([program("boxstep"), *words])
+    try:
+        p.read_until("on")
+        p.send(signal.SIGKILL)
+        out = p.popen.stdout
+        wait_for(lambda: select.select([out], [], [], 0)[0], "the end of the output")
+        equal(os.read(out.fileno(), 10), b"")
+        contains(ok("ps").out, "Up ")
+    finally:
+        box("rm", "-f", "web")
     p.wait()
+    gone()
+
+
+@test("what a container leaves in the host's PID namespace does not hold up its end, however much it writes")
+def _():
+    with Container("--pid", "host", cmd=["/bin/sh", "-c", "while :; do echo on; sleep 0.02; done & exit 3"]) as c:
+        wait_for(lambda: c.record()["status"] == "exited", "the end")
+        equal(c.record()["exitCode"], 3)
+        ok("rm", "web")
+    gone()
+
+
+@test("stop waits for a container that is being made, and then ends it")
+def _():
+    slow = ["strace", "-f", "-o", "/dev/null", "-e", "trace=clone3", "-e", "inject=clone3:delay_enter=500000"]
+    p = start([*slow, program("boxstep"), "run", "-d", "--name", "web", "--network", "none", IMAGE, "/bin/sleep", "300"])
+    wait_for(lambda: "Created" in ok("ps", "-a").out, "the container")
+    equal(ok("stop", "-t", "0", "web").out, "web\n")
+    equal(p.wait().status, 0)
+    matches(ok("ps", "-a").out, r"Exited \(137\)")
+    ok("rm", "web")
+    gone()
+
+
+@test("kill -9 of the monitor at any of its calls that make something leaves what rm clears", timeout=180)
+def _():
+    ok("run", "--rm", "--network", "none", IMAGE, "/bin/true")
+    for call in ("mkdir", "mkdirat", "symlinkat", "clone3", "bpf"):
+        for nth in range(1, 6):
+            kill = ["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={nth}"]
+            run([*kill, program("boxstep"), "run", "-d", "--network", "none", IMAGE, "/bin/true"])
+            for name in ok("ps", "-aq").out.split():
+                ok("rm", "-f", name)
+    gone()
+
+
+@test("a disk that is full for a while costs lines of the log, and the record says so")
+def _():
+    small = TMP + "/small"
+    os.makedirs(small)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", small], check=True)
+    env = {"BOXSTEP_ROOT": small}
+    script = "while [ ! -e /tmp/go ]; do sleep 0.02; done; head -c 20000 /dev/zero | tr '\\0' x; echo; while [ ! -e /tmp/on ]; do sleep 0.02; done; echo again"
+    try:
+        ok("run", "-d", "--name", "web", "--network", "none", "--tmpfs", "/tmp", IMAGE, "/bin/sh", "-c", script, env=env)
+        with open(small + "/fill", "wb") as file:
+            try:
+                while True:
+                    os.write(file.fileno(), b"\0" * 4096)
+            except OSError:
+                pass
+        ok("exec", "web", "touch", "/tmp/go", env=env)
+        time.sleep(0.5)
+        os.unlink(small + "/fill")
+        ok("exec", "web", "touch", "/tmp/on", env=env)
+        record = lambda: json.loads(ok("inspect", "web", env=env).out)[0]
+        wait_for(lambda: record()["status"] == "exited", "the end")
+        equal(ok("logs", "web", env=env).out.splitlines()[-1:], ["again"])
+        contains(record()["error"], "lines of the log are missing: No space left")
+        ok("rm", "web", env=env)
+    finally:
+        box("rm", "-f", "web", env=env)
+        subprocess.run(["umount", small], check=True)
     gone()
 
 

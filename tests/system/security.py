@@ -1,5 +1,6 @@
 """Step 7, the wall: which capabilities, which system calls and which new rights are left, and what each option changes."""
 
+import shlex
 import struct
 
 from harness import *
@@ -320,6 +321,14 @@ def _():
         wait_for(lambda: said()[-1] == ("stdout", "bye\n"), "its last word")
     r = wall("-d", cmd=["/nosuch"])
     equal((r.status, r.out), (127, ""), "a command that is not there is said before it returns")
+
+
+@test("a reader that goes away ends the command as if it wrote there itself, log or no log")
+def _():
+    for log in ([], ["--log", f"{TMP}/log.json"]):
+        words = " ".join(shlex.quote(word) for word in SEVEN.argv(*log, cmd=["/bin/sh", "-c", "while echo word; do :; done"]))
+        r = run(["bash", "-c", words + " | head -n 1; echo ${PIPESTATUS[0]}"])
+        equal(r.lines, ["word", "141"])
 
 
 # ---- told ----------------------------------------------------------------------------------------
