@@ -6,6 +6,7 @@
  */
 #include "step05-overlay/overlay.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -180,6 +181,58 @@ look_like_lower(const struct overlay *overlay)
 	fchmod(overlay->upper, st.st_mode & 07777);
 }
 
+static void
+work_path(const struct overlay *overlay, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%.4000s.work", overlay->upper_path);
+}
+
+/* overlayfs makes `work` and `index` there, of mode 000, and a run that was killed leaves them. */
+static bool
+is_workdir(int directory)
+{
+	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	bool only = list != NULL;
+	struct dirent *entry;
+	struct stat st;
+
+	while (only && (entry = readdir(list))) {
+		const char *name = entry->d_name;
+		if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+			only = (strcmp(name, "work") == 0 || strcmp(name, "index") == 0) &&
+			       fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			       S_ISDIR(st.st_mode) && (st.st_mode & 07777) == 0;
+	}
+	if (list)
+		closedir(list);
+	return only;
+}
+
+/* DIR.work, made or taken over. The kernel empties it, and the end of the run removes it: so it is
+ * locked against a second run, and what has anything of the user's in it is left alone. */
+static int
+open_given_work(struct overlay *overlay, const char *upper, const char *work)
+{
+	overlay->work = store_lock_own(AT_FDCWD, work, true, LOCK_EX | LOCK_NB);
+	if (overlay->work < 0 && errno == EWOULDBLOCK) {
+		fail(EBUSY, "--upper: \"%s\"", upper);
+		return call_hint("another run has it as its upper directory");
+	}
+	if (overlay->work < 0) {
+		fail(errno, "mkdir(\"%s\")", work);
+		return call_hint("overlayfs works in DIR.work: the directory above both has to be "
+				 "writable for uid %u",
+				 geteuid());
+	}
+	if (is_workdir(overlay->work))
+		return 0;
+	close_one(&overlay->work); /* nor is it to be removed */
+	fail(EINVAL, "--upper: \"%s\" holds more than what overlayfs makes there", work);
+	return call_hint("overlayfs empties that directory: move it away, or give another upper "
+			 "directory");
+}
+
 static int
 open_given_upper(struct overlay *overlay, const char *path)
 {
@@ -192,19 +245,12 @@ open_given_upper(struct overlay *overlay, const char *path)
 	}
 	if (strlen(overlay->upper_path) + sizeof(".work") > sizeof(work))
 		return fail(ENAMETOOLONG, "--upper: \"%s\"", path);
-	snprintf(work, sizeof(work), "%.4000s.work", overlay->upper_path);
-	overlay->work = make_directory(overlay, AT_FDCWD, work);
-	if (overlay->work < 0)
-		return call_hint("overlayfs works in DIR.work: the directory above both has to be "
-				 "writable for uid %u",
-				 geteuid());
-	if (overlay->mapped && fchown(overlay->upper, overlay->uid, overlay->gid) < 0)
+	work_path(overlay, work);
+	if (open_given_work(overlay, path, work) < 0)
+		return -1;
+	if (overlay->mapped && (fchown(overlay->upper, overlay->uid, overlay->gid) < 0 ||
+				fchown(overlay->work, overlay->uid, overlay->gid) < 0))
 		return fail(errno, "chown(\"%s\", %u)", path, overlay->uid);
-	if (flock(overlay->work, LOCK_EX | LOCK_NB) < 0) {
-		close_one(&overlay->work); /* the other's to remove */
-		fail(EBUSY, "--upper: \"%s\"", path);
-		return call_hint("another run has it as its upper directory");
-	}
 	return 0;
 }
 
@@ -685,23 +731,17 @@ keep(struct overlay *overlay, const struct store *store)
 	return 0;
 }
 
-/* DIR.work, seen from the directory that both are in. */
+/* Of DIR.work goes what overlayfs made, and then the directory, unless somebody else has put
+ * something there. */
 static int
 remove_work(const struct overlay *overlay)
 {
-	char path[PATH_MAX], name[NAME_MAX + 8], *slash;
-	int parent, result;
+	char path[PATH_MAX];
 
-	strcpy(path, overlay->upper_path);
-	slash = strrchr(path, '/');
-	snprintf(name, sizeof(name), "%.255s.work", slash + 1);
-	slash[slash == path] = '\0';
-	parent = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (parent < 0)
-		return fail(errno, "open(\"%s\")", path);
-	result = tree_remove(parent, name);
-	close(parent);
-	return result;
+	work_path(overlay, path);
+	if (tree_remove(overlay->work, "work") < 0 || tree_remove(overlay->work, "index") < 0)
+		return -1;
+	return rmdir(path) < 0 ? fail(errno, "rmdir(\"%s\")", path) : 0;
 }
 
 /* What overlayfs itself has left, and an upper directory that nobody wrote to. These names are

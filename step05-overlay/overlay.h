@@ -51,7 +51,8 @@ int overlay_open_lower(struct overlay *overlay, const struct overlay_options *op
 /* The scratch directory of this run, made if there is none yet. */
 int overlay_scratch(struct overlay *overlay, const struct store *store);
 /* Opens --upper and makes its work directory beside it (DIR.work), or makes both in the scratch
- * directory. EBUSY when another run has that upper directory. */
+ * directory. EBUSY when another run has that upper directory, EINVAL when DIR.work holds anything
+ * that overlayfs has not made: it is emptied, and removed by overlay_finish. */
 int overlay_open_upper(struct overlay *overlay, const struct overlay_options *options,
 		       const struct store *store);
 

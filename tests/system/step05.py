@@ -1,5 +1,6 @@
 """Step 5: the root is an image. Formats, layers, the store, the overlay, the config, without root too."""
 
+import glob
 import stat
 import tarfile
 import threading
@@ -429,6 +430,51 @@ def _(s):
     bad("the upper directory of another run", [*base, "/bin/true"], call="EBUSY", names=TMP + "/upper")
     p.send(signal.SIGTERM)
     equal(p.wait().status, 0, "the first one is not disturbed")
+
+
+@test("a DIR.work of the user's is neither emptied nor removed: it is refused; an empty one is taken", steps=STEPS)
+def _(s):
+    base = s.given("--lower", ROOTFS, "--upper", TMP + "/upper", "--", "/bin/true")
+    for made in ("upper.work/notes/one", "upper.work/work/one", "upper.work/index/one"):
+        os.makedirs(f"{TMP}/{os.path.dirname(made)}")
+        os.makedirs(TMP + "/upper", exist_ok=True)
+        with open(f"{TMP}/{made}", "w") as file:
+            file.write("the user's\n")
+        bad(f"{made} is there", base, names=(TMP + "/upper.work", "move it away"))
+        equal(read(f"{TMP}/{made}"), "the user's\n", made)
+        shutil.rmtree(TMP + "/upper.work")
+    os.mkdir(TMP + "/upper.work")
+    equal(run(base).status, 0, "an empty one")
+    os.mkdir(TMP + "/elsewhere")
+    os.symlink(TMP + "/elsewhere", TMP + "/upper.work")
+    bad("a link in its place", base, call="mkdir(", names=TMP + "/upper.work")
+
+
+@test("what is put into DIR.work during a run stays, and is told", steps=STEPS)
+def _(s):
+    os.mkdir(TMP + "/upper")
+    p = start(s.given("--lower", ROOTFS, "--upper", TMP + "/upper", "--", "/bin/probe", "catch", "1"))
+    p.read_until("ready")
+    open(TMP + "/upper.work/note", "w").close()
+    p.send(signal.SIGTERM)
+    r = p.wait()
+    equal(r.status, 125)
+    contains(r.err, f'rmdir("{TMP}/upper.work"): ENOTEMPTY')
+    equal(os.listdir(TMP + "/upper.work"), ["note"])
+
+
+@test("the work directory that kill -9 left is taken by the next run with that upper directory", steps=STEPS)
+def _(s):
+    os.mkdir(TMP + "/upper")
+    base = s.given("--lower", ROOTFS, "--upper", TMP + "/upper", "--", "/bin/sh", "-c")
+    p = start([*base, "rm /etc/motd; echo ready; sleep 100"])
+    p.read_until("ready")
+    p.send(signal.SIGKILL)
+    p.wait()
+    equal(os.listdir(TMP + "/upper.work"), ["work"], "what it left")
+    group = f"{cgroup2_mount()}/boxstep-run-{p.pid}-*"
+    wait_for(lambda: run([*base, "ls /etc/motd"]).status == 1 and not glob.glob(group), "its end")
+    check(not os.path.exists(TMP + "/upper.work"), "the work directory is gone")
 
 
 # ---- the store -----------------------------------------------------------------------------------
