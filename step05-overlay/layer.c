@@ -97,9 +97,9 @@ set_attributes(struct applying *now, int fd)
 static int
 write_data(struct applying *now, int fd)
 {
-	int64_t size = archive_entry_size(now->entry), offset = 0;
-	size_t length = 0;
+	int64_t size = archive_entry_size(now->entry), offset, end = 0;
 	const void *data;
+	size_t length;
 	int got;
 
 	if (size < 0) /* libarchive only warns of it; subtracted, it would raise the limit */
@@ -116,11 +116,12 @@ write_data(struct applying *now, int fd)
 				return fail(errno, "pwrite(\"%.200s\")", now->path);
 			done += (size_t)n;
 		}
+		end = offset + (int64_t)length;
 	}
 	if (got != ARCHIVE_EOF)
 		return fail(EINVAL, "layer entry \"%.200s\": %s", now->path,
 			    archive_error_string(now->archive));
-	if (offset + (int64_t)length < size && ftruncate(fd, size) < 0) /* it ends with a hole */
+	if (end < size && ftruncate(fd, size) < 0) /* it ends with a hole */
 		return fail(errno, "ftruncate(\"%.200s\")", now->path);
 	return 0;
 }

@@ -179,6 +179,32 @@ def _():
     equal(os.listxattr(path + "/d"), ["user.note"])
 
 
+@test("a sparse file keeps its size and its holes, in each of tar's formats: in the middle, at its end, nothing else")
+def _():
+    os.mkdir(TMP + "/files")
+    for name, size, written in (("end", 1 << 20, [0]), ("only", 1 << 20, []), ("middle", 3 << 20, [0, (3 << 20) - 4096]), ("first", 1 << 20, [(1 << 20) - 4096])):
+        with open(f"{TMP}/files/{name}", "wb") as file:
+            file.truncate(size)
+            for offset in written:
+                file.seek(offset)
+                file.write(b"data" * 1024)
+    names = sorted(os.listdir(TMP + "/files"))
+    for options in (["--format=gnu"], *(["--format=posix", "--sparse-version=" + v] for v in ("0.0", "0.1", "1.0"))):
+        data = subprocess.run(["tar", "-S", *options, "-C", TMP + "/files", "-c", *names], stdout=subprocess.PIPE, check=True).stdout
+        check(len(data) < 1 << 20, "holes are not in the tarball")
+        layout = Layout(TMP + "/image")
+        layout.tag(layout.manifest([layout.layer(data)])).write()
+        equal(run([program("boxstep-unpack"), layout.path], env=here()).status, 0)
+        with open(folder("images.json")) as file:
+            made = folder(f"layers/{json.load(file)['images'][-1]['layers'][0][7:]}/diff")
+        for name in names:
+            with open(f"{TMP}/files/{name}", "rb") as one, open(f"{made}/{name}", "rb") as other:
+                check(one.read() == other.read(), f"{options}: {name}")
+            check(os.stat(f"{made}/{name}").st_blocks <= 16, f"{options}: {name} has holes")
+        shutil.rmtree(TMP + "/image")
+        shutil.rmtree(TMP + "/store")
+
+
 @test("a directory that a layer does not mention looks as the layers below have it")
 def _():
     below = busybox_layer().folder("var/odd", mode=0o1777, uid=5, gid=6, mtime=4000000)
