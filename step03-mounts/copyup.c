@@ -1,6 +1,7 @@
 /*
  * copyup.c: a directory copied entry by entry, by descriptor.
- * Follows openat(2), readdir(3), copy_file_range(2), utimensat(2). Explained in book/03-mounts.md.
+ * Follows openat(2), readdir(3), lseek(2), sendfile(2), utimensat(2). Explained in
+ * book/03-mounts.md.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,22 +18,41 @@
 
 enum { DEEPEST = 64 }; /* directories; each holds two descriptors open */
 
+int
+copyup_data(int from, int to)
+{
+	off_t size = lseek(from, 0, SEEK_END), at, end = 0;
+	ssize_t n = 0;
+
+	while (size >= 0 && (at = lseek(from, end, SEEK_DATA)) >= 0) {
+		end = lseek(from, at, SEEK_HOLE); /* the end of the file counts as one */
+		if (end < 0 || lseek(to, at, SEEK_SET) < 0)
+			return -1;
+		while (at < end && (n = sendfile(to, from, &at, (size_t)(end - at))) > 0)
+			;
+		if (n < 0)
+			return -1;
+	}
+	if (size < 0 || errno != ENXIO) /* ENXIO: no data from there on */
+		return -1;
+	return end < size ? ftruncate(to, size) : 0;
+}
+
 static int copy_directory(int from, int to, dev_t device, int depth);
 
 static int
 copy_file(int from, int to, const char *name)
 {
 	int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), out = -1;
-	ssize_t n = -1;
+	int done = -1;
 
 	if (in >= 0)
 		out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (out >= 0)
-		while ((n = sendfile(out, in, NULL, 1 << 30)) > 0)
-			;
+		done = copyup_data(in, out);
 	close_fd(in);
 	close_fd(out);
-	return (int)n;
+	return done;
 }
 
 static int

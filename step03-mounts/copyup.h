@@ -16,4 +16,8 @@
  */
 int copyup(int from, int to);
 
+/* The data of the open file FROM into the new, empty file TO; what FROM has as a hole, which takes
+ * no room, is one there too. 0, or −1 with errno and nothing recorded. */
+int copyup_data(int from, int to);
+
 #endif

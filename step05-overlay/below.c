@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step03-mounts/copyup.h"
 #include "step05-overlay/tree.h"
 
 /* ANCHOR: beneath */
@@ -207,14 +207,14 @@ attributes_copy(int from, int to, const struct stat *st, bool times)
 
 /* ---- parents ---- */
 
-/* PATH in the topmost layer that has it, as O_PATH; −1 when none has (or one hides it). */
+/* PATH in the topmost layer that has it, opened with FLAGS; −1 when none has (or one hides it). */
 static int
-open_lower(const struct below *below, const char *path)
+open_lower(const struct below *below, const char *path, int flags)
 {
 	struct stat st;
 
 	for (size_t i = 0; i < below->lowers; i++) {
-		int fd = open_beneath(below->lower[i], path, O_PATH);
+		int fd = open_beneath(below->lower[i], path, flags);
 
 		if (fd < 0 && errno == ENOENT)
 			continue;
@@ -232,7 +232,7 @@ open_lower(const struct below *below, const char *path)
 static int
 adopt(struct below *below, const char *path, int directory)
 {
-	int seen = open_lower(below, path), fd = -1, result = -1;
+	int seen = open_lower(below, path, O_PATH), fd = -1, result = -1;
 	struct stat st;
 
 	if (seen < 0 || fstat(seen, &st) < 0 || !S_ISDIR(st.st_mode)) {
@@ -336,62 +336,43 @@ below_parent(struct below *below, const char *path, const char **last)
 	return below->parent_fd;
 }
 
-/* The directory of PATH's last component, which is not made; a missing one is ENOENT. */
-static int
-open_parent(int dir, const char *path, const char **last)
-{
-	char parent[PATH_MAX];
-	size_t length = split(path, last);
-
-	memcpy(parent, path, length);
-	parent[length] = '\0';
-	return open_beneath(dir, parent, O_RDONLY | O_DIRECTORY);
-}
-
 /* ---- copy-up ---- */
 
 static int
 copy_file(int from, int parent, const char *last, const struct stat *st)
 {
 	int to = openat(parent, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	ssize_t done = -1;
+	int done;
 
 	if (to < 0)
 		return fail(errno, "openat(\"%s\", O_CREAT)", last);
-	while ((done = sendfile(to, from, NULL, 1 << 30)) > 0)
-		;
-	if (done < 0)
+	if (copyup_data(from, to) < 0)
 		done = fail(errno, "copy of \"%s\" from a lower layer", last);
 	else
 		done = attributes_copy(from, to, st, true);
 	close(to);
-	return (int)done;
+	return done;
 }
 
-int
-below_copy_up(struct below *below, const char *path, int parent, const char *last)
+int64_t
+below_copy_up(struct below *below, const char *path, int64_t most, int parent, const char *last)
 {
-	int seen = open_lower(below, path), from = -1, result = -1;
-	const char *name;
+	int seen = open_lower(below, path, O_PATH), from = -1;
+	int64_t result = -1;
 	struct stat st;
 
 	if (seen < 0)
 		return -1;
-	if (fstat(seen, &st) == 0 && S_ISREG(st.st_mode)) {
-		for (size_t i = 0; i < below->lowers && from < 0; i++) {
-			int directory = open_parent(below->lower[i], path, &name);
-			if (directory < 0)
-				continue;
-			from = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-			close(directory);
-		}
-		if (from >= 0)
-			result = copy_file(from, parent, last, &st);
-	} else {
+	if (fstat(seen, &st) < 0 || !S_ISREG(st.st_mode))
 		fail(EINVAL, "hard link to \"%.200s\" of a lower layer, which is no file", path);
-	}
-	if (from >= 0)
-		close(from);
-	close(seen);
+	else if (st.st_size > most)
+		fail(EFBIG, "hard link to \"%.200s\" of a lower layer: the layer is too large",
+		     path);
+	else if ((from = open_lower(below, path, O_RDONLY)) < 0)
+		fail(errno, "open(\"%.200s\") in a lower layer", path);
+	else if (copy_file(from, parent, last, &st) == 0)
+		result = st.st_size;
+	close_fd(from);
+	close_fd(seen);
 	return result;
 }

@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 struct below_time { /* a directory's time is set last: each file made in it changes it */
@@ -66,8 +67,10 @@ int below_note_time(struct below *below, const char *path, struct timespec when)
  * overlayfs's own, with which an image could point into other layers. */
 bool attribute_wanted(const char *name);
 
-/* Copies the regular file PATH of the layers below to LAST in PARENT, for a hard link to it. −1:
- * ENOENT when no layer has it (not recorded), EINVAL when it is of another kind. */
-int below_copy_up(struct below *below, const char *path, int parent, const char *last);
+/* Copies the regular file PATH of the layers below to LAST in PARENT, for a hard link to it. Gives
+ * its size; −1: ENOENT when no layer has it (not recorded), EINVAL when it is of another kind,
+ * EFBIG when it is larger than MOST bytes. */
+int64_t below_copy_up(struct below *below, const char *path, int64_t most, int parent,
+		      const char *last);
 
 #endif

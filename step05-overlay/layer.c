@@ -186,8 +186,22 @@ make_link(struct applying *now, int parent, const char *last)
 	return result;
 }
 
-/* Another name for a file of this layer; one of a lower layer is copied up first, as overlayfs
- * does it when a program asks for such a link. */
+/* A file of a lower layer is copied up, as overlayfs does it when a program asks for a link to it.
+ * From here on it counts as this layer's. */
+static int
+copy_up(struct applying *now, const char *target, int parent, const char *last)
+{
+	int64_t size = below_copy_up(&now->below, target,
+				     now->target->limits->bytes - now->report->bytes, parent, last);
+
+	if (size < 0)
+		return fail(ENOENT, "layer entry \"%.200s\": hard link to \"%.200s\"", now->path,
+			    target);
+	now->report->bytes += size;
+	return 0;
+}
+
+/* Another name for a file, which may have to be brought into this layer first. */
 static int
 make_hard_link(struct applying *now, int parent, const char *last)
 {
@@ -207,9 +221,8 @@ make_hard_link(struct applying *now, int parent, const char *last)
 		struct stat st;
 		bool here = fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 
-		if (!here && below_copy_up(&now->below, target, from, name) < 0)
-			fail(ENOENT, "layer entry \"%.200s\": hard link to \"%.200s\"", now->path,
-			     target);
+		if (!here && copy_up(now, target, from, name) < 0)
+			;
 		else if (here && is_whiteout(&st))
 			fail(EINVAL, "layer entry \"%.200s\": hard link to a whiteout", now->path);
 		else if (linkat(from, name, parent, last, 0) < 0)

@@ -140,6 +140,19 @@ def _():
     equal(os.listdir(TMP + "/store/aside"), [])
 
 
+@test("what hard links bring from the layers below counts in the limit, before it is copied")
+def _():
+    layers = [Layer().file(f"zeros{n}", b"\0" * (3 << 20)) for n in range(3)]
+    links = [Layer(), Layer()]
+    for n in range(3):
+        links[0].hard(f"link{n}", f"zeros{n}")
+        links[1].hard(f"link{n}", "zeros0")
+    refused(*layers, links[0], says="the layer is too large", options=["--limit-bytes", "8m"])
+    r, made = unpack(*layers, links[1], options=["--limit-bytes", "8m"])
+    equal(r.status, 0, "one that was brought in once")
+    equal(os.stat(made + "/link2").st_nlink, 4)
+
+
 @test("an entry of a negative size is refused: it would raise the limit for those behind it")
 def _():
     for size in (-1, -(20 << 20), -(1 << 62)):

@@ -223,6 +223,21 @@ def _():
     equal((read(path + "/etc/second"), oct(st.st_mode), st.st_uid, st.st_nlink), ("of below\n", "0o100640", 3, 2))
 
 
+@test("a hard link to a sparse file of a lower layer, and a volume that has one, take no room for its holes", steps=STEPS)
+def _(s):
+    with open(TMP + "/big", "wb") as file:
+        file.truncate(1 << 30)
+        file.write(b"data" * 1024)
+    data = subprocess.run(["tar", "-S", "-C", TMP, "-c", "big"], stdout=subprocess.PIPE, check=True).stdout
+    layout = Layout(TMP + "/image")
+    layers = [layout.layer(busybox_layer().bytes()), layout.layer(data), Layer().hard("data/same", "big")]
+    layout.tag(layout.manifest(layers, {"Volumes": {"/data": {}}})).write()
+    r = run(s.given(layout.path, "/bin/sh", "-c", "stat -c '%s %b' /data/same; head -c 4 /data/same"), env=here())
+    equal(r.lines, [f"{1 << 30} 8", "data"], r.err)
+    kept = run(["du", "-sk", folder("layers")]).out.split()[0]
+    check(int(kept) < 8 << 10, f"{kept} KiB in the store")
+
+
 @test("a whiteout deletes what is below, and not what its own layer brings, in whatever order", steps=STEPS)
 def _(s):
     below = busybox_layer().folder("a").file("a/old", "x").folder("b").file("b/old", "x").file("f", "old\n")
