@@ -20,10 +20,10 @@
 #include "step05-overlay/blobs.h"
 #include "step05-overlay/digest.h"
 #include "step05-overlay/image.h"
+#include "step05-overlay/inflate.h"
 #include "step05-overlay/json.h"
 
 enum { MEMBERS_MAX = 10000 };
-#define BYTES_MAX (64LL << 30)
 
 struct member { /* a file of the archive, under the name that it has there */
 	char *name;
@@ -69,6 +69,20 @@ plain_name(const char *directory, size_t length, const char *name)
 	return out;
 }
 
+/* The limits of a layer, for the archive as a whole. */
+static int
+check_limits(struct archive *archive, const struct parts *parts)
+{
+	const struct inflate_limits *limits = &inflate_limits;
+	int64_t in = archive_filter_bytes(archive, -1); /* as the file has them */
+
+	if (parts->bytes > limits->bytes)
+		return fail(EFBIG, "the archive is too large");
+	if (parts->bytes > limits->free && parts->bytes / limits->ratio > in)
+		return fail(EFBIG, "the archive grows without end when unpacked (a bomb)");
+	return 0;
+}
+
 static int
 store_data(struct archive *archive, struct parts *parts, struct member *member)
 {
@@ -82,7 +96,7 @@ store_data(struct archive *archive, struct parts *parts, struct member *member)
 
 	if (fd < 0 || digest_begin(&digest) < 0)
 		return fail(errno, "a file for the archive's member");
-	while (parts->bytes <= BYTES_MAX &&
+	while (check_limits(archive, parts) == 0 &&
 	       (got = archive_read_data_block(archive, &data, &length, &offset)) == ARCHIVE_OK) {
 		digest_add(&digest, data, length);
 		parts->bytes += (int64_t)length;
@@ -94,9 +108,7 @@ store_data(struct archive *archive, struct parts *parts, struct member *member)
 		}
 	}
 	digest_end(&digest, member->digest);
-	if (parts->bytes > BYTES_MAX)
-		fail(EFBIG, "the archive is too large");
-	else if (got != ARCHIVE_EOF)
+	if (got != ARCHIVE_EOF)
 		fail(EINVAL, "archive: %s", archive_error_string(archive));
 	snprintf(name, sizeof(name), "blobs/sha256/%s", digest_hex(member->digest));
 	if (got == ARCHIVE_EOF && (result = renameat(parts->dir, "member", parts->dir, name)) < 0)

@@ -13,7 +13,8 @@
 /*
  * Reads the archive FD (tar, also gzip'd or zstd'd) and fills the empty directory DIR:
  * the blobs and index.json. TAG chooses from several images of a docker archive ("": the only
- * one). EINVAL when it is neither of the two formats, EFBIG above 64 GiB or 10,000 members.
+ * one). EINVAL when it is neither of the two formats, EFBIG above 64 GiB or 10,000 members,
+ * and for one that grows as no archive does (inflate_limits).
  */
 int takeapart(int fd, int dir, const char *tag);
 

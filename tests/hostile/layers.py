@@ -140,6 +140,18 @@ def _():
     equal(os.listdir(TMP + "/store/aside"), [])
 
 
+@test("an archive that grows without end is stopped, and what it had become is removed")
+def _():
+    info = tarfile.TarInfo("blobs/sha256/bomb")
+    info.size = 1 << 40
+    with open(TMP + "/bomb.tar.gz", "wb") as file:
+        file.write(gzip.compress(info.tobuf(), 9) + gzip.compress(b"\0" * (64 << 20), 9) * 12)
+    r = run([program("boxstep-unpack"), TMP + "/bomb.tar.gz"], env=env())
+    equal(r.status, 125)
+    contains(r.err, "grows without end")
+    equal(os.listdir(TMP + "/store/scratch"), [])
+
+
 @test("what hard links bring from the layers below counts in the limit, before it is copied")
 def _():
     layers = [Layer().file(f"zeros{n}", b"\0" * (3 << 20)) for n in range(3)]
