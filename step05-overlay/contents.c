@@ -51,35 +51,77 @@ find_image(struct contents *contents, char **words, int kinds, const struct idma
 	return 0;
 }
 
+/* An option that would be passed over in silence: without an image there is no entrypoint to
+ * replace, and over a root that is used as it is there is no upper directory. */
+static int
+refuse_idle(const struct contents *contents, const struct view *view)
+{
+	const struct image_options *how = &contents->how;
+	const struct overlay_options *parts = &contents->parts;
+	bool rooted = view->rootfs.path, bare = rooted || parts->lower;
+	const struct {
+		bool idle;
+		const char *name, *hint;
+	} option[] = {
+		{ bare && how->platform, "--platform", "it is for an image" },
+		{ bare && how->entrypoint, "--entrypoint", "it is for an image" },
+		{ rooted && parts->lower, "--lower", "give one of the two" },
+		{ rooted && parts->upper, "--upper",
+		  "--lower DIR takes one, in place of --rootfs" },
+		{ rooted && parts->keep, "--keep", "the changes are in that directory" },
+		{ rooted && parts->diff, "--diff", "--lower DIR has it, in place of --rootfs" },
+	};
+
+	for (size_t i = 0; i < sizeof(option) / sizeof(option[0]); i++)
+		if (option[i].idle) {
+			fail(EINVAL, "%s does nothing with %s", option[i].name,
+			     rooted ? "--rootfs" : "--lower");
+			return call_hint("%s", option[i].hint);
+		}
+	return 0;
+}
+
+/* The image's, and what --env says; without both the caller's own. */
+static int
+make_environ(struct contents *contents)
+{
+	struct text_list *given = &contents->how.env;
+
+	contents->env = environ;
+	if (given->count == 0 && !contents->image.config.json)
+		return 0;
+	if (given->count && text_list_add(given, NULL) < 0)
+		return -1;
+	contents->env =
+		image_environ(&contents->image.config, given->count ? (char **)given->item : NULL);
+	return contents->env ? 0 : -1;
+}
+
 int
 contents_find(struct contents *contents, struct view *view, char **words, int kinds,
 	      const struct idmap_options *maps)
 {
-	char **extra = NULL;
-	int result;
+	int result = 0;
 
 	overlay_init(&contents->overlay);
 	contents->store.fd = contents->store.held = -1;
 	contents->layered = !view->rootfs.path;
 	contents->argv = words;
-	contents->env = environ;
 	view->later = contents->layered;
-	if (!contents->layered)
-		return words[0] ? 0 : fail(EINVAL, "no COMMAND");
-	contents->place.flat = image_flat(maps, kinds & CLONE_NEWUSER);
-	if (store_open(&contents->place, &contents->store) < 0)
+	if (refuse_idle(contents, view) < 0)
 		return -1;
-	result = contents->parts.lower ? overlay_open_lower(&contents->overlay, &contents->parts)
-				       : find_image(contents, words, kinds, maps);
+	if (contents->layered) {
+		contents->place.flat = image_flat(maps, kinds & CLONE_NEWUSER);
+		if (store_open(&contents->place, &contents->store) < 0)
+			return -1;
+		result = contents->parts.lower
+				 ? overlay_open_lower(&contents->overlay, &contents->parts)
+				 : find_image(contents, words, kinds, maps);
+	}
 	if (result == 0 && !contents->argv[0])
 		result = fail(EINVAL, "no COMMAND");
-	if (result == 0 && contents->how.env.count)
-		result = text_list_add(&contents->how.env, NULL);
-	if (result == 0 && contents->how.env.count)
-		extra = (char **)contents->how.env.item;
-	if (result == 0 && (contents->image.config.json || extra) &&
-	    !(contents->env = image_environ(&contents->image.config, extra)))
-		result = -1;
+	if (result == 0)
+		result = make_environ(contents);
 	return result < 0 ? contents_close(contents, -1) : 0;
 }
 

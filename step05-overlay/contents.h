@@ -2,8 +2,9 @@
  * contents: what a container has, from an image to a mounted root, in the order of step 5: its
  * layers found and locked, an upper one made for it, all mounted, its user become; and taken away.
  *
- * A run without an image (--rootfs) passes through unchanged, so that every program from step 5 on
- * can do what those before it did. Explained in book/05-overlay.md.
+ * A run without an image (--rootfs) passes through unchanged but for --env, --run-as and --workdir,
+ * so that every program from step 5 on can do what those before it did. Explained in
+ * book/05-overlay.md.
  */
 #ifndef BOXSTEP_CONTENTS_H
 #define BOXSTEP_CONTENTS_H
@@ -39,7 +40,8 @@ struct contents {
 /*
  * Parent: finds what the command line means. WORDS is IMAGE COMMAND…, or COMMAND… with --rootfs or
  * --lower. Brings the image in if need be, opens its layers (locked from here on), and sets argv
- * and env. On failure nothing is left open.
+ * and env. EINVAL for an option that means nothing without an image, or with --rootfs. On failure
+ * nothing is left open.
  */
 int contents_find(struct contents *contents, struct view *view, char **words, int kinds,
 		  const struct idmap_options *maps);

@@ -374,6 +374,19 @@ def _(s):
     equal(r.out, "hi on\n/made/here\n12\n34\n34\n0\n", r.err)
 
 
+@test("--env is for a root that is no image too; what an image or an upper directory is needed for is refused", steps=STEPS)
+def _(s):
+    show = ("--", "/bin/sh", "-c", "echo $GREETING $PASSED $PATH")
+    for root in ("--rootfs", "--lower"):
+        r = run(s.given("-e", "GREETING=hi", "--env", "PASSED", root, ROOTFS, *show), env={"PASSED": "on"})
+        equal(r.out, "hi on /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n", r.err)
+        for words in (["--entrypoint", "/bin/sh"], ["--platform", "linux/amd64"]):
+            bad(words[0], s.given(*words, root, ROOTFS, "--", "true"), names=f"{words[0]} does nothing with {root}")
+    os.mkdir(TMP + "/upper")
+    for words in (["--upper", TMP + "/upper"], ["--keep"], ["--diff"], ["--lower", ROOTFS]):
+        bad(words[0], s.given(*words, "--rootfs", ROOTFS, "--", "true"), names=f"{words[0]} does nothing with --rootfs")
+
+
 @test("a volume begins with what the image has there, belongs to it, and is no part of the changes", steps=STEPS)
 def _(s):
     script = "echo x > /data/f; ls -ld /data | cut -c1-10; stat -c %U /data; grep -c ' /data ' /proc/self/mountinfo"
