@@ -11,6 +11,7 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -23,13 +24,14 @@
 #include "step03-mounts/copyup.h"
 #include "step05-overlay/tree.h"
 
+/* MOUNTS: RESOLVE_NO_XDEV where something is made; only a directory of --lower may have mounts. */
 /* ANCHOR: beneath */
 static int
-open_beneath(int dir, const char *path, int flags)
+open_beneath(int dir, const char *path, int flags, uint64_t mounts)
 {
 	struct open_how how = {
 		.flags = (unsigned)(flags | O_NOFOLLOW | O_CLOEXEC),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | mounts,
 	};
 	return (int)syscall(SYS_openat2, dir, path[0] ? path : ".", &how, sizeof(how));
 }
@@ -50,9 +52,11 @@ below_close(struct below *below, bool set_times)
 
 	for (size_t i = below->times; i-- > 0;) {
 		struct timespec times[2] = { below->time[i].when, below->time[i].when };
-		int fd = set_times && result == 0 ? open_beneath(below->dir, below->time[i].path,
-								 O_RDONLY | O_DIRECTORY)
-						  : -1;
+		int fd = -1;
+
+		if (set_times && result == 0)
+			fd = open_beneath(below->dir, below->time[i].path, O_RDONLY | O_DIRECTORY,
+					  RESOLVE_NO_XDEV);
 		if (fd >= 0) { /* it may have been replaced since */
 			if (futimens(fd, times) < 0)
 				result = fail(errno, "time of %s", below->time[i].path);
@@ -146,6 +150,16 @@ below_opaque(const struct below *below, int directory)
 	return 0;
 }
 
+bool
+below_is_opaque(int directory)
+{
+	char mark = 0;
+
+	return (fgetxattr(directory, "trusted.overlay.opaque", &mark, 1) == 1 ||
+		fgetxattr(directory, "user.overlay.opaque", &mark, 1) == 1) &&
+	       mark == 'y';
+}
+
 int
 below_remove(int parent, const char *last)
 {
@@ -205,34 +219,53 @@ attributes_copy(int from, int to, const struct stat *st, bool times)
 	return 0;
 }
 
-/* ---- parents ---- */
+/* ---- the layers below ---- */
 
-/* PATH in the topmost layer that has it, opened with FLAGS; −1 when none has (or one hides it). */
-static int
-open_lower(const struct below *below, const char *path, int flags)
+/* Whether LAYER, which has no PATH, has an opaque directory on the way there. */
+static bool
+hides(int layer, const char *path)
+{
+	char parent[PATH_MAX];
+	bool found = false;
+
+	for (const char *end = strchr(path, '/'); end && !found; end = strchr(end + 1, '/')) {
+		snprintf(parent, sizeof(parent), "%.*s", (int)(end - path), path);
+		int fd = open_beneath(layer, parent, O_RDONLY | O_DIRECTORY, 0);
+		if (fd < 0)
+			return false;
+		found = below_is_opaque(fd);
+		close(fd);
+	}
+	return found;
+}
+
+int
+below_lower(const int *lower, size_t lowers, const char *path, int flags)
 {
 	struct stat st;
 
-	for (size_t i = 0; i < below->lowers; i++) {
-		int fd = open_beneath(below->lower[i], path, flags);
+	for (size_t i = 0; i < lowers; i++) {
+		int fd = open_beneath(lower[i], path, flags, 0);
 
-		if (fd < 0 && errno == ENOENT)
+		if (fd < 0 && errno == ENOENT && !hides(lower[i], path))
 			continue;
 		if (fd >= 0 && fstat(fd, &st) == 0 && !is_whiteout(&st))
 			return fd;
 		if (fd >= 0)
 			close(fd);
-		break; /* a file or whiteout in the way: the layers below do not show */
+		break; /* it hides what the layers below have, or has something else in the way */
 	}
 	errno = ENOENT;
 	return -1;
 }
 
+/* ---- parents ---- */
+
 /* A directory that the tarball does not mention: as the layers below have it, else root's. */
 static int
 adopt(struct below *below, const char *path, int directory)
 {
-	int seen = open_lower(below, path, O_PATH), fd = -1, result = -1;
+	int seen = below_lower(below->lower, below->lowers, path, O_PATH), fd = -1, result = -1;
 	struct stat st;
 
 	if (seen < 0 || fstat(seen, &st) < 0 || !S_ISDIR(st.st_mode)) {
@@ -330,7 +363,8 @@ below_parent(struct below *below, const char *path, const char **last)
 	forget_parent(below);
 	memcpy(below->parent, path, length);
 	below->parent[length] = '\0';
-	below->parent_fd = open_beneath(below->dir, below->parent, O_RDONLY | O_DIRECTORY);
+	below->parent_fd =
+		open_beneath(below->dir, below->parent, O_RDONLY | O_DIRECTORY, RESOLVE_NO_XDEV);
 	if (below->parent_fd < 0)
 		below->parent_fd = make_parents(below, below->parent);
 	return below->parent_fd;
@@ -357,7 +391,7 @@ copy_file(int from, int parent, const char *last, const struct stat *st)
 int64_t
 below_copy_up(struct below *below, const char *path, int64_t most, int parent, const char *last)
 {
-	int seen = open_lower(below, path, O_PATH), from = -1;
+	int seen = below_lower(below->lower, below->lowers, path, O_PATH), from = -1;
 	int64_t result = -1;
 	struct stat st;
 
@@ -368,7 +402,7 @@ below_copy_up(struct below *below, const char *path, int64_t most, int parent, c
 	else if (st.st_size > most)
 		fail(EFBIG, "hard link to \"%.200s\" of a lower layer: the layer is too large",
 		     path);
-	else if ((from = open_lower(below, path, O_RDONLY)) < 0)
+	else if ((from = below_lower(below->lower, below->lowers, path, O_RDONLY)) < 0)
 		fail(errno, "open(\"%.200s\") in a lower layer", path);
 	else if (copy_file(from, parent, last, &st) == 0)
 		result = st.st_size;

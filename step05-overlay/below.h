@@ -54,9 +54,15 @@ int below_remove(int parent, const char *last);
 
 /* Marks a directory as opaque: nothing of the layers below shows through it. */
 int below_opaque(const struct below *below, int directory);
+bool below_is_opaque(int directory);
 /* Makes LAST in PARENT a whiteout (a character device 0:0). */
 int below_whiteout(int parent, const char *last);
 bool is_whiteout(const struct stat *st);
+
+/* PATH ("a/b") as the LOWERS layers show it together, the topmost first: opened with FLAGS, never
+ * through a link. −1 with ENOENT, not recorded: none has it, or a whiteout, an opaque directory or
+ * something else in the way hides it. */
+int below_lower(const int *lower, size_t lowers, const char *path, int flags);
 
 /* Notes the time that the directory PATH shall have. */
 int below_note_time(struct below *below, const char *path, struct timespec when);

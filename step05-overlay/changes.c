@@ -30,59 +30,14 @@ struct walk {
 	char path[PATH_MAX]; /* "/a/b" */
 };
 
-static bool
-opaque(int directory)
-{
-	char mark = 0;
-
-	return (fgetxattr(directory, "trusted.overlay.opaque", &mark, 1) == 1 ||
-		fgetxattr(directory, "user.overlay.opaque", &mark, 1) == 1) &&
-	       mark == 'y';
-}
-
-static int
-open_in(int layer, const char *path, int flags)
-{
-	struct open_how how = { .flags = (unsigned)(flags | O_NOFOLLOW | O_CLOEXEC),
-				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
-
-	return (int)syscall(SYS_openat2, layer, path + 1, &how, sizeof(how));
-}
-
-/* Whether LAYER, which has no PATH, has an opaque directory on the way there. */
-static bool
-hides(int layer, const char *path)
-{
-	char parent[PATH_MAX];
-	bool found = false;
-
-	for (const char *end = strchr(path + 1, '/'); end && !found; end = strchr(end + 1, '/')) {
-		snprintf(parent, sizeof(parent), "%.*s", (int)(end - path), path);
-		int fd = open_in(layer, parent, O_RDONLY | O_DIRECTORY);
-		if (fd < 0)
-			return false;
-		found = opaque(fd);
-		close(fd);
-	}
-	return found;
-}
-
 /* Whether the layers below show something at PATH ("/a/b"). */
 static bool
 below_has(const struct overlay *overlay, const char *path)
 {
-	struct stat st;
+	int fd = below_lower(overlay->lower, overlay->lowers, path + 1, O_PATH);
 
-	for (size_t i = 0; i < overlay->lowers; i++) {
-		int fd = open_in(overlay->lower[i], path, O_PATH);
-		if (fd < 0 && errno == ENOENT && !hides(overlay->lower[i], path))
-			continue;
-		bool found = fd >= 0 && fstat(fd, &st) == 0 && !is_whiteout(&st);
-		if (fd >= 0)
-			close(fd);
-		return found;
-	}
-	return false;
+	close_fd(fd);
+	return fd >= 0;
 }
 
 static int walk_directory(struct walk *walk, int fd, bool hidden, int depth);
@@ -106,7 +61,8 @@ walk_entry(struct walk *walk, int parent, const char *name, bool hidden, int dep
 	if (S_ISDIR(st.st_mode) && depth < DEEPEST) {
 		fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0) /* one that belongs to another id of the container cannot be read */
-			result = walk_directory(walk, fd, hidden || !old || opaque(fd), depth + 1);
+			result = walk_directory(walk, fd, hidden || !old || below_is_opaque(fd),
+						depth + 1);
 	}
 	walk->path[length] = '\0';
 	return result;

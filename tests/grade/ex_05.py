@@ -234,7 +234,7 @@ def _(g):
 hostile = Exercise(
     "5.4", "A layer that writes beside the image", "boxstep-unpack", kind="break", file="layer.sh",
     weak={"boxstep-unpack": ("step05-overlay/below.c", [
-        ("RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV", "0"), ("flags | O_NOFOLLOW | O_CLOEXEC", "flags | O_CLOEXEC")])},
+        ("RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | mounts", "mounts & 0"), ("flags | O_NOFOLLOW | O_CLOEXEC", "flags | O_CLOEXEC")])},
     hints={
         "nothing": "The layer was unpacked and the directory of the host is as it was: what in it leads out?",
         "refused": "The layer was refused: names with .. in them are looked for, and this fault is not about names.",

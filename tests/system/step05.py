@@ -223,6 +223,16 @@ def _():
     equal((read(path + "/etc/second"), oct(st.st_mode), st.st_uid, st.st_nlink), ("of below\n", "0o100640", 3, 2))
 
 
+@test("a file that an opaque directory between hides is not there for a hard link")
+def _():
+    layers = [busybox_layer().file("d/secret", "deleted\n").file("d/deep/secret", "deleted\n"), Layer().file("d/.wh..wh..opq")]
+    for target in ("d/secret", "d/deep/secret"):
+        path = image(f"{TMP}/{os.path.dirname(target)}", [*layers, Layer().hard("found", target)])
+        bad("what is hidden", [program("boxstep-unpack"), path], names=(f'hard link to "{target}"', "ENOENT"), env=here())
+    shown = Layer().file("d/.wh..wh..opq").file("d/secret", "new\n")
+    equal(read(layer_of("shown", layers[0], shown, Layer().hard("found", "d/secret")) + "/found"), "new\n")
+
+
 @test("a hard link to a sparse file of a lower layer, and a volume that has one, take no room for its holes", steps=STEPS)
 def _(s):
     with open(TMP + "/big", "wb") as file:
