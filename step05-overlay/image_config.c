@@ -61,6 +61,35 @@ static const struct json_row config_rows[] = {
 };
 /* ANCHOR_END: rows */
 
+static size_t
+vector_length(char *const vector[])
+{
+	size_t count = 0;
+
+	while (vector && vector[count])
+		count++;
+	return count;
+}
+
+static int
+check_lengths(const struct image_config *config)
+{
+	const struct {
+		const char *name;
+		char **words;
+	} list[] = { { "Env", config->env },
+		     { "Entrypoint", config->entrypoint },
+		     { "Cmd", config->command },
+		     { "Volumes", config->volumes },
+		     { "ExposedPorts", config->ports } };
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+		if (vector_length(list[i].words) > IMAGE_WORDS_MAX)
+			return fail(E2BIG, "image config: more than %d entries in %s",
+				    IMAGE_WORDS_MAX, list[i].name);
+	return 0;
+}
+
 static int
 parse(struct image_config *config)
 {
@@ -77,7 +106,7 @@ parse(struct image_config *config)
 		if (!digest_valid(config->diff_id[config->layers]))
 			return fail(EINVAL, "image config: diff id \"%.80s\" is no digest",
 				    config->diff_id[config->layers]);
-	return bad ? -1 : 0;
+	return bad ? -1 : check_lengths(config);
 }
 
 int
@@ -101,16 +130,6 @@ image_config_free(struct image_config *config)
 	free(config->diff_id);
 	json_object_put(config->json);
 	*config = (struct image_config){ 0 };
-}
-
-static size_t
-vector_length(char *const vector[])
-{
-	size_t count = 0;
-
-	while (vector && vector[count])
-		count++;
-	return count;
 }
 
 char **

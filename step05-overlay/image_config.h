@@ -11,6 +11,11 @@
 
 struct json_object;
 
+/* Entries that Env, Entrypoint, Cmd, Volumes and ExposedPorts may have each. Real images have some
+ * dozens; of a volume each costs a directory and a mount, and of the environment each word is
+ * compared with those before it. */
+enum { IMAGE_WORDS_MAX = 2048 };
+
 struct image_config {
 	struct json_object *json; /* the whole of it; all strings below belong to it */
 	const char *created;	  /* RFC 3339, or NULL */
@@ -21,6 +26,8 @@ struct image_config {
 	char **diff_id; /* of the uncompressed layers, bottom first; valid digests */
 	size_t layers;
 };
+/* Reads the config. −1 with the error recorded: EINVAL for what is of the wrong kind, E2BIG for a
+ * list of more than IMAGE_WORDS_MAX. */
 int image_config_parse(const char *text, size_t length, struct image_config *config);
 void image_config_free(struct image_config *config);
 

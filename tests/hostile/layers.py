@@ -261,6 +261,21 @@ def _():
         matches(r.err, r"^step05: .")
 
 
+@test("a config with thousands of volumes, ports or words is refused before anything is made of them")
+def _():
+    many = {"Env": [f"N{n}=x" for n in range(2049)], "Cmd": ["x"] * 2049, "Entrypoint": ["x"] * 2049,
+            "Volumes": {f"/v{n}": {} for n in range(2049)}, "ExposedPorts": {f"{n}/tcp": {} for n in range(2049)}}
+    for name, value in many.items():
+        path = image(TMP + "/image", [Layer().file("f")], {name: value})
+        r = run([step(5), path, "/bin/true"], env=env())
+        equal(r.status, 125)
+        contains(r.err, f"more than 2048 entries in {name}")
+        equal(os.listdir(TMP + "/store/layers") + os.listdir(TMP + "/store/scratch"), [])
+        shutil.rmtree(path)
+    path = image(TMP + "/image", [Layer().rootfs(ROOTFS)], {"Env": many["Env"][1:]})
+    equal(run([step(5), path, "/bin/sh", "-c", "echo $N1 $N2048"], env=env()).out, "x x\n")
+
+
 @test("an archive's names go nowhere: its files are known by their digests")
 def _():
     host = victim()
