@@ -105,9 +105,11 @@ sweep_one(int directory, const char *name, bool is_directory)
 	close_fd(fd);
 }
 
-/* What is in FOLDER, is locked by nobody, and is older than AGE seconds. */
+/* What is in FOLDER, is locked by nobody, and is older than AGE seconds; IS_OURS, unless NULL,
+ * knows it by its name. */
 static void
-sweep(const struct store *store, const char *folder, bool directories, time_t age)
+sweep(const struct store *store, const char *folder, bool directories, time_t age,
+      bool (*is_ours)(const char *name))
 {
 	int fd = openat(store->fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *list = fd < 0 ? NULL : fdopendir(fd);
@@ -115,7 +117,7 @@ sweep(const struct store *store, const char *folder, bool directories, time_t ag
 	struct stat st;
 
 	while (list && (entry = readdir(list)))
-		if (entry->d_name[0] != '.' &&
+		if ((is_ours ? is_ours(entry->d_name) : entry->d_name[0] != '.') &&
 		    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    st.st_mtime <= time(NULL) - age)
 			sweep_one(fd, entry->d_name, directories);
@@ -175,9 +177,11 @@ store_open(const struct store_options *options, struct store *store)
 		store_close(store);
 		return -1;
 	}
-	sweep(store, "aside", true, 0);
-	sweep(store, "scratch", true, 0);
-	sweep(store, "partial", false, PARTIAL_KEPT);
+	sweep(store, "aside", true, 0, NULL);
+	sweep(store, "scratch", true, 0, NULL);
+	sweep(store, "partial", false, PARTIAL_KEPT, NULL);
+	sweep(store, ".", false, 0, tree_is_aside);
+	sweep(store, "pins", false, 0, tree_is_aside);
 	return 0;
 }
 

@@ -19,10 +19,10 @@
  *	  collect                flock(2): shared while something is brought in or looked up and not
  *	                         yet locked itself; exclusive while something is removed
  *
- * Nothing is changed in place: it is made aside and renamed. Whoever makes something holds an
- * flock(2) on it, which the kernel drops with its holder, so store_open sweeps what nobody holds.
- * A layer in use is held by a shared flock on its diff directory.
- * Follows flock(2), rename(2), config.md ("Layer ChainID"). Explained in book/05-overlay.md.
+ * Nothing is changed in place: it is made aside (a file by tree_write) and renamed. Whoever makes
+ *something holds an flock(2) on it, which the kernel drops with its holder, so store_open sweeps
+ *what nobody holds. A layer in use is held by a shared flock on its diff directory. Follows
+ *flock(2), rename(2), config.md ("Layer ChainID"). Explained in book/05-overlay.md.
  */
 #ifndef BOXSTEP_STORE_H
 #define BOXSTEP_STORE_H

@@ -208,6 +208,24 @@ tree_lock(int dirfd, const char *name, int flags, int operation)
 	return -1;
 }
 
+/* The file ASIDE, new, and locked for as long as it is open (where a file system has locks): who
+ * clears up after the killed finds none on theirs. */
+static int
+open_aside(int dirfd, const char *aside)
+{
+	for (;;) {
+		int fd = openat(dirfd, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+		if (fd >= 0 && (tree_hold(fd, dirfd, aside, LOCK_EX) == 0 || errno != EIDRM))
+			return fd;
+		close_fd(fd);
+		/* EIDRM: cleared up before the lock was on it. EEXIST: of one that was killed here
+		 * and had our number, or a trap */
+		if (errno != EIDRM && (errno != EEXIST || unlinkat(dirfd, aside, 0) < 0))
+			return -1;
+	}
+}
+
 int
 tree_write(int dirfd, const char *name, bool durable, const char *format, ...)
 {
@@ -216,10 +234,7 @@ tree_write(int dirfd, const char *name, bool durable, const char *format, ...)
 	int fd, done;
 
 	snprintf(aside, sizeof aside, ".%d.%.200s", getpid(), name);
-	/* what is there is of one that was killed here and had our number, or a trap */
-	while ((fd = openat(dirfd, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0 &&
-	       errno == EEXIST && unlinkat(dirfd, aside, 0) == 0)
-		;
+	fd = open_aside(dirfd, aside);
 	va_start(arguments, format);
 	done = fd < 0 || vdprintf(fd, format, arguments) < 0 || (durable && fsync(fd) < 0) ||
 			       renameat(dirfd, aside, dirfd, name) < 0
@@ -230,6 +245,13 @@ tree_write(int dirfd, const char *name, bool durable, const char *format, ...)
 		unlinkat(dirfd, aside, 0);
 	close_fd(fd);
 	return done;
+}
+
+bool
+tree_is_aside(const char *name)
+{
+	return name[0] == '.' && name[1] >= '1' && name[1] <= '9' &&
+	       name[1 + strspn(name + 1, "0123456789")] == '.';
 }
 
 int

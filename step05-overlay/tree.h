@@ -36,5 +36,8 @@ int tree_hold(int fd, int dirfd, const char *name, int operation);
  * or −1. */
 int tree_write(int dirfd, const char *name, bool durable, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+/* Whether NAME is one that tree_write writes aside under: left by one that was killed, unless it is
+ * locked. */
+bool tree_is_aside(const char *name);
 
 #endif

@@ -87,6 +87,12 @@ for dir in $state; do
     done
     [ -d "$dir" ] || continue
     if [ "$dir" = "${state%% *}" ] && [ "${ALL:-0}" != 1 ]; then
+        for name in "$dir"/.[1-9]*.images.json; do
+            [ ! -f "$name" ] || {
+                say "file $name"
+                rm -f "$name"
+            }
+        done
         for name in containers scratch aside partial pins; do
             [ ! -d "$dir/$name" ] || {
                 say "directory $dir/$name"

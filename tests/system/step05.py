@@ -1,5 +1,6 @@
 """Step 5: the root is an image. Formats, layers, the store, the overlay, the config, without root too."""
 
+import fcntl
 import glob
 import stat
 import tarfile
@@ -581,6 +582,25 @@ def _(s):
     p.wait()
     equal(len(os.listdir(folder("scratch"))), 1, "what it left")
     wait_for(lambda: run(s.given(IMAGE, "/bin/true"), env=here()).status == 0 and os.listdir(folder("scratch")) == [], "the sweep")
+
+
+@test("kill -9 between the write of a record and its rename leaves what the next start removes", needs="root cmd:strace")
+def _():
+    unpack = [program("boxstep-unpack"), IMAGE]
+    equal(run(unpack, env=here()).status, 0)
+
+    def left():
+        return [name for name in os.listdir(TMP + "/store") if name.endswith(".images.json")]
+
+    trap = ["strace", "-f", "-o", "/dev/null", "-e", "trace=renameat", "-e", "inject=renameat:error=EIO:signal=SIGKILL"]
+    run([*trap, unpack[0], "--name", "x", IMAGE], env=here())
+    equal(len(left()), 1, "what it left")
+    equal(run(unpack, env=here()).status, 0)
+    equal(left(), [])
+    with open(TMP + "/store/.1.images.json", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        equal(run(unpack, env=here()).status, 0)
+        equal(left(), [".1.images.json"], "somebody writes it just now")
 
 
 @test("a full disk is said, and the store is right when there is room again", steps=STEPS)
