@@ -74,7 +74,7 @@ main(int argc, char **argv)
 	program_begin();
 	first = options_parse(&program, argc, argv);
 	if (first == 0)
-		return 0;
+		return program_end(program.name, 0);
 	if (first > 0 && argc - first != 1)
 		first = fail(EINVAL, "one image, please: DIR[:TAG], ARCHIVE[:TAG] or DIGEST");
 	if (first < 0)
@@ -87,5 +87,5 @@ main(int argc, char **argv)
 	if (result < 0)
 		return call_report(program.name);
 	puts(manifest);
-	return 0;
+	return program_end(program.name, 0);
 }

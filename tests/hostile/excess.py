@@ -90,7 +90,8 @@ def _():
     try:
         for ours, words in ((125, ["boxstep", "ps", "-a"]), (125, ["boxstep", "inspect", NAME]), (125, ["boxstep", "--help"]),
                             (125, ["boxstep", "images"]), (1, ["boxstep-oci", "features"]), (1, ["boxstep-oci", "list"]),
-                            (1, ["boxstep-oci", "--version"]), (125, ["step01", "--help"]), (125, ["boxstep", "kill", NAME])):
+                            (1, ["boxstep-oci", "--version"]), (125, ["step01", "--help"]), (125, ["boxstep", "kill", NAME]),
+                            (125, ["boxstep-unpack", "--help"]), (125, ["boxstep-unpack", IMAGE])):
             r = run(["sh", "-c", 'exec "$@" > /dev/full', "sh", program(words[0]), *words[1:]])
             equal(r.status, ours, " ".join(words))
             contains(r.err, "ENOSPC")
