@@ -49,10 +49,10 @@ character(const unsigned char *c)
 	return length;
 }
 
-/* Words come from images and callers: what would end the line, or steer the terminal that shows it,
- * and what is no UTF-8, becomes \\n or \\33, as strace prints it. */
-static void
-one_line(char *to, size_t size, const char *from)
+/* What would end the line, or steer the terminal that shows it, and what is no UTF-8, becomes \\n
+ * or \\33, as strace prints it. */
+void
+call_line(char *to, size_t size, const char *from)
 {
 	const unsigned char *c = (const unsigned char *)from;
 	size_t used = 0;
@@ -157,7 +157,7 @@ call_told(const char *file, int line, long value, bool matters, const char *form
 	va_start(args, format);
 	vsnprintf(raw, sizeof raw, format, args);
 	va_end(args);
-	one_line(text, sizeof text, raw);
+	call_line(text, sizeof text, raw);
 	if (value < 0 && matters && !error.number) {
 		error.number = number;
 		error.status = EXIT_OURS;
@@ -211,7 +211,7 @@ call_stage(const char *name, const char *why, const char *check, ...)
 	va_start(args, check);
 	vsnprintf(raw, sizeof raw, check, args);
 	va_end(args);
-	one_line(now.check, sizeof now.check, raw);
+	call_line(now.check, sizeof now.check, raw);
 	if (call_mode == CALL_FULL || call_mode == CALL_PAUSE) {
 		snprintf(text, sizeof text, "\n%s: %s\n         look: %s\n", name, why, now.check);
 		put_record(strdup(text), strlen(text));
@@ -226,7 +226,7 @@ call_stage(const char *name, const char *why, const char *check, ...)
 
 /* ---- control files ---- */
 
-/* What stands between quotes, as strace prints it; one_line() sees to the rest. */
+/* What stands between quotes, as strace prints it; call_line() sees to the rest. */
 static void
 quote(char *to, size_t size, const char *value)
 {
@@ -301,7 +301,7 @@ fail(int number, const char *format, ...)
 		va_start(args, format);
 		vsnprintf(text, sizeof text, format, args);
 		va_end(args);
-		one_line(error.what, sizeof error.what, text);
+		call_line(error.what, sizeof error.what, text);
 	}
 	errno = number;
 	return -1;
@@ -318,7 +318,7 @@ call_hint(const char *format, ...)
 		va_start(args, format);
 		vsnprintf(text, sizeof text, format, args);
 		va_end(args);
-		one_line(error.hint, sizeof error.hint, text);
+		call_line(error.hint, sizeof error.hint, text);
 	}
 	errno = number;
 	return -1;

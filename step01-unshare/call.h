@@ -85,6 +85,10 @@ void call_stage(const char *name, const char *why, const char *check, ...)
 int call_written(const char *file, int line, int dirfd, const char *name, const char *shown,
 		 const char *value);
 
+/* FROM for a line of a terminal, cut to SIZE bytes: words come from images, containers and callers,
+ * and what would end the line, steer the terminal, or is no UTF-8 is written as \n, \t or \33. */
+void call_line(char *to, size_t size, const char *from);
+
 /* For the end of a function: closes FD, unless it is −1, and keeps errno. */
 void close_fd(int fd);
 

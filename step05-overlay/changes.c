@@ -27,7 +27,8 @@ enum { DEEPEST = 400 }; /* directories open at once, one below the other */
 struct walk {
 	const struct overlay *overlay;
 	FILE *out;
-	char path[PATH_MAX]; /* "/a/b" */
+	char path[PATH_MAX];	  /* "/a/b" */
+	char shown[4 * PATH_MAX]; /* the same, for people: a byte is four characters at most */
 };
 
 /* Whether the layers below show something at PATH ("/a/b"). */
@@ -57,7 +58,8 @@ walk_entry(struct walk *walk, int parent, const char *name, bool hidden, int dep
 		return errno == ENOENT ? 0 : fail(errno, "changes below %s", walk->path);
 	sprintf(walk->path + length, "/%s", name);
 	old = !hidden && below_has(walk->overlay, walk->path);
-	fprintf(walk->out, "%c %s\n", is_whiteout(&st) ? 'D' : old ? 'C' : 'A', walk->path);
+	call_line(walk->shown, sizeof(walk->shown), walk->path); /* the container chose the names */
+	fprintf(walk->out, "%c %s\n", is_whiteout(&st) ? 'D' : old ? 'C' : 'A', walk->shown);
 	if (S_ISDIR(st.st_mode) && depth < DEEPEST) {
 		fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0) /* one that belongs to another id of the container cannot be read */

@@ -12,7 +12,8 @@
 
 struct overlay;
 
-/* "A /path", "C /path", "D /path", one a line, in order of names. 0 or −1. */
+/* "A /path", "C /path", "D /path", one a line, in order of names, which are written as by
+ * call_line. 0 or −1. */
 int overlay_diff(const struct overlay *overlay, FILE *out);
 
 #endif

@@ -440,6 +440,14 @@ def _(s):
     equal([line for line in r.err.splitlines() if "/srv/dir/" in line], ["A /srv/dir/a", "C /srv/dir/c"])
 
 
+@test("--diff writes names as they can be shown: none ends the line or steers the terminal", steps=STEPS)
+def _(s):
+    script = "cd /srv; printf x > \"$(printf 'a\\nA forged')\"; printf x > \"$(printf 'b\\033[2J')\"; printf x > \"$(printf 'c\\377')\"; printf x > 'd \N{LATIN SMALL LETTER E WITH ACUTE}'"
+    r = run(argv(s, "--diff", cmd=["/bin/sh", "-c", script]))
+    wanted = ["C /srv", r"A /srv/a\nA forged", r"A /srv/b\33[2J", r"A /srv/c\377", "A /srv/d \N{LATIN SMALL LETTER E WITH ACUTE}"]
+    equal([line for line in r.err.splitlines() if line[:2] in ("A ", "C ", "D ")], wanted)
+
+
 @test("--keep keeps the changes and says where", steps=STEPS)
 def _(s):
     r = run(argv(s, "--keep", cmd=["/bin/sh", "-c", "echo new > /etc/motd"]), env=here())
