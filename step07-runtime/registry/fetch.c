@@ -24,7 +24,8 @@ enum {
 	PATIENCE_S = 60,  /* of Retry-After: longer is told to the person instead */
 	CONNECT_S = 10,
 	SILENCE_S = 30,	   /* a connection on which nothing comes is broken */
-	ANSWER_MAX = 4096, /* bytes kept of an error's body */
+	ANSWER_MAX = 4096, /* bytes taken of an error's body */
+	ANSWER_MS = 5000,  /* and how long they may take to come */
 };
 
 /* One fetch under way. */
@@ -42,6 +43,7 @@ struct transfer {
 	bool done, authorized, taking; /* taking: the sink gets the body */
 	char answer[ANSWER_MAX + 1];   /* the body of an error */
 	size_t answered;
+	int64_t answer_due; /* milliseconds, monotonic: when there is enough of it */
 	char trouble[CURL_ERROR_SIZE];
 };
 
@@ -87,6 +89,20 @@ begin_taking(struct transfer *transfer)
 	return 0;
 }
 
+/* The body of a refusal or of a redirect, whose size no manifest has announced: a server that never
+ * comes to its end is not listened to for ever. Less than SIZE: libcurl stops. */
+static size_t
+take_answer(struct transfer *transfer, const char *data, size_t size)
+{
+	size_t room = ANSWER_MAX - transfer->answered, taken = size < room ? size : room;
+
+	if (!transfer->answered)
+		transfer->answer_due = now_ms() + ANSWER_MS;
+	memcpy(transfer->answer + transfer->answered, data, taken);
+	transfer->answered += taken;
+	return now_ms() < transfer->answer_due ? taken : 0;
+}
+
 static size_t
 on_body(char *data, size_t one, size_t size, void *context)
 {
@@ -94,13 +110,8 @@ on_body(char *data, size_t one, size_t size, void *context)
 	long status = status_of(transfer);
 
 	(void)one; /* is 1 */
-	if (status != 200 && status != 206) {
-		size_t room = ANSWER_MAX - transfer->answered;
-
-		memcpy(transfer->answer + transfer->answered, data, size < room ? size : room);
-		transfer->answered += size < room ? size : room;
-		return size;
-	}
+	if (status != 200 && status != 206)
+		return take_answer(transfer, data, size);
 	if (!transfer->taking && begin_taking(transfer) < 0)
 		return 0;
 	transfer->came += (int64_t)size;
@@ -313,18 +324,27 @@ again(struct transfer *transfer, long retry_after)
 }
 /* ANCHOR_END: again */
 
+/* RFC 9110 10.2.2: Location may be relative to the address that was asked. CURLINFO_REDIRECT_URL is
+ * there only when all of the body was taken. */
 static int
 follow(struct transfer *transfer)
 {
+	const char *location = header(transfer, "Location", 0);
 	char *target = NULL;
+	CURLU *url = curl_url();
 
-	curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &target);
-	if (!target || ++transfer->redirects > REDIRECTS)
+	if (url && location && ++transfer->redirects <= REDIRECTS &&
+	    !curl_url_set(url, CURLUPART_URL, transfer->url ? transfer->url : transfer->fetch->url,
+			  0) &&
+	    !curl_url_set(url, CURLUPART_URL, location, CURLU_URLENCODE))
+		curl_url_get(url, CURLUPART_URL, &target, 0);
+	curl_url_cleanup(url);
+	if (!target)
 		return fail(ELOOP, "GET %s: redirected %u times, or to nowhere",
 			    transfer->fetch->url, transfer->redirects);
 	free(transfer->url);
-	transfer->url = strdup(target);
-	return transfer->url ? 0 : fail(ENOMEM, "GET %s", transfer->fetch->url);
+	transfer->url = target;
+	return 0;
 }
 
 /* A 401: a token is got and the request made again, once for each token. Only the registry itself
@@ -456,6 +476,8 @@ judge(struct transfer *transfer, CURLcode code)
 
 	if (call_error()->number) /* the sink's */
 		return -1;
+	if (transfer->answered) /* the status is known, however the words to it ended */
+		code = CURLE_OK;
 	transfer->fetch->status = code == CURLE_OK ? status : 0;
 	if (code == CURLE_OK)
 		return judge_status(transfer, status);

@@ -142,7 +142,8 @@ class Registry:
     def fault(self, path, times=1, **what):
         """What happens to the next TIMES requests whose path has PATH: status, headers (of the
         answer), cut (bytes after which the connection breaks), body (sent instead), redirect (a
-        URL), hang (seconds before the answer)."""
+        URL), hang (seconds before the answer), stream (an iterator of the pieces of a body whose
+        length is not said)."""
         self.faults += [(path, what)] * times
 
     def take_fault(self, path):
@@ -162,6 +163,9 @@ class Registry:
             self.requests.append(request)
         fault = self.take_fault(request.path)
         time.sleep(fault.get("hang", 0))
+        if "stream" in fault:
+            location = {"Location": fault["redirect"]} if "redirect" in fault else {}
+            return self.send_stream(handler, fault["status"], fault["stream"], {**fault.get("headers", {}), **location})
         if "redirect" in fault:
             return self.send(handler, fault.get("status", 307), b"", {"Location": fault["redirect"]})
         if "status" in fault:
@@ -239,6 +243,15 @@ class Registry:
         if cut is not None:
             handler.wfile.flush()
             handler.close_connection = True
+
+
+    def send_stream(self, handler, status, pieces, headers):
+        handler.send_response(status)
+        for name, value in {"Connection": "close", **headers}.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        for piece in pieces:
+            handler.wfile.write(piece)
 
 
 def free_port():

@@ -488,6 +488,42 @@ def _():
         check(len(r.err) < 1000, "and not all of them")
 
 
+class Stream:
+    """A body of COUNT times PIECE, one each PAUSE seconds; .whole when somebody took all of it."""
+
+    def __init__(self, piece, count, pause=0.0):
+        self.piece, self.count, self.pause, self.whole = piece, count, pause, False
+
+    def __iter__(self):
+        for _ in range(self.count):
+            time.sleep(self.pause)
+            yield self.piece
+        self.whole = True
+
+
+@test("a refusal or a redirect whose body has no end is taken by its status, and the rest left")
+def _():
+    with Registry(auth="token") as registry:
+        small(registry)
+        refusals = ((404, "ENOENT", 1), (403, "EACCES", 1), (500, "EPROTO", 9))
+        for piece, count, pause in ((b"x" * 65536, 1000, 0), (b"x", 120, 0.5)):
+            for status, name, times in refusals if not pause else refusals[:1]:
+                streams = [Stream(piece, count, pause) for _ in range(times)]
+                for stream in streams:
+                    registry.fault("/manifests/", status=status, stream=stream)
+                refused(f"{registry.host}/app", name, str(status))
+                registry.faults.clear()
+                check(not any(stream.whole for stream in streams), f"all of the body of a {status} was taken")
+        asks, away = Stream(b"x" * 65536, 1000), Stream(b"x" * 65536, 1000)
+        challenge = f'Bearer realm="{registry.url}/token"'
+        name = registry.layers()[0]
+        registry.fault("/manifests/", status=401, stream=asks, headers={"WWW-Authenticate": challenge})
+        registry.fault(f"/app/blobs/{name}", status=302, stream=away, redirect=f"/v2/mirror/blobs/{name}")
+        pull(f"{registry.host}/app")
+        check(registry.paths("/v2/mirror/"), "the redirect was followed")
+        check(not asks.whole and not away.whole, "all of the body was taken")
+
+
 # ---- manifests that are none ---------------------------------------------------------------------
 
 
