@@ -379,7 +379,7 @@ keep_type(struct transfer *transfer)
 	const char *type = header(transfer, "Content-Type", 0);
 
 	snprintf(transfer->fetch->content_type, sizeof transfer->fetch->content_type, "%.*s",
-		 type ? (int)strcspn(type, "; \t") : 0, type ? type : "");
+		 type ? (int)strcspn(type, "; \t\r\n") : 0, type ? type : "");
 }
 
 /* The whole body has come, or what the server calls so. */

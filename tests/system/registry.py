@@ -561,6 +561,18 @@ def _():
         refused(f"{registry.host}/app")
 
 
+@test("refused: a manifest that is announced as nothing is said to be so, also by a header without a value")
+def _():
+    with Registry() as registry:
+        image = small(registry)
+        value = json.loads(registry.manifests["latest"][1])
+        for media in ("", " "):
+            registry.manifest("latest", value, media)
+            refused(f"{registry.host}/app", 'announced as ""')
+        registry.manifest("latest", value, MANIFEST + " ; charset=utf-8")
+        contains(pull(f"{registry.host}/app").out, image["digest"])
+
+
 @test("refused: a manifest above 4 MiB, said before all of it has come")
 def _():
     with Registry() as registry:
