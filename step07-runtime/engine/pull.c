@@ -32,7 +32,7 @@ fetch(const struct store *store, const char *reference, const char *platform, bo
 	char path[4096];
 	char *argv[] = { path, "--root", (char *)store->path, NULL, NULL, NULL, NULL, NULL, NULL };
 	int n = 3, status;
-	pid_t child;
+	pid_t parent = getpid(), child;
 
 	if (program_beside("boxstep-pull", path) < 0)
 		return -1;
@@ -46,6 +46,10 @@ fetch(const struct store *store, const char *reference, const char *platform, bo
 	argv[n] = (char *)reference;
 	child = fork();
 	if (child == 0) {
+		/* without its parent it would pull for nobody; a parent that has ended before the
+		 * call sends no signal any more, and is another by now */
+		if (spawn_die_with_parent() < 0 || getppid() != parent)
+			_exit(EXIT_OURS);
 		/* before a run, standard output is the command's alone */
 		if (to_stderr && dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
 			_exit(EXIT_OURS);

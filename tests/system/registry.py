@@ -130,6 +130,22 @@ def _():
     equal(run([alone + "/boxstep", "pull", "app"], env=env).status, 137)
 
 
+@test("boxstep-pull ends with the boxstep that started it, of a pull as of a run")
+def _():
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for words in (["pull"], ["run", "--rm", "--network", "none"]):
+            with Registry() as registry:
+                small(registry)
+                registry.fault("/manifests/", hang=60)
+                p = start([program("boxstep"), *words, f"{registry.host}/app"], env={"BOXSTEP_ROOT": store()})
+                wait_for(lambda: registry.paths("/manifests/"), "the question for the manifest")
+                child = int(read(f"/proc/{p.pid}/task/{p.pid}/children"))
+                p.send(number)
+                gone = lambda: not os.path.exists(f"/proc/{child}") or "State:\tZ" in read(f"/proc/{child}/status")
+                wait_for(gone, "the end of boxstep-pull")
+                equal(p.wait().status, 128 + number)
+
+
 @test("an image is pulled and unpacked by an ordinary user", needs="user")
 def _():
     with Registry() as registry:
