@@ -583,15 +583,27 @@ is_empty(int directory)
 	return count <= 2; /* . and .. */
 }
 
-/* Into a bind mount only when it is empty: what it has is what an earlier container left there. */
+/* `tmpcopyup`. Into a bind mount only when it is empty: what it has is what an earlier container
+ * left there. It was made before its place was known, so its mode comes now; a tmpfs is made with
+ * it. */
 static int
-copy_up_from(const struct mount_entry *entry, int target)
+copy_up(const struct mount_entry *entry, int target)
 {
-	int from = openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), done;
+	bool bind = mount_is_bind(entry);
+	struct stat covered;
+	int from, done;
 
-	if (from < 0)
-		return fail(errno, "opening what is to be copied from %s", entry->spec.target);
-	done = mount_is_bind(entry) && !is_empty(entry->tree) ? 0 : copyup(from, entry->tree);
+	if (!entry->flags.copy_up || (bind && !is_empty(entry->tree)))
+		return 0;
+	from = openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (from < 0 || fstat(from, &covered) < 0)
+		done = fail(errno, "opening what is to be copied from %s", entry->spec.target);
+	else
+		done = copyup(from, entry->tree);
+	/* EPERM: somebody else's */
+	if (done == 0 && bind && fchmodat(entry->tree, ".", covered.st_mode & 07777, 0) < 0 &&
+	    errno != EPERM)
+		done = fail(errno, "chmod of what covers %s", entry->spec.target);
 	close_fd(from);
 	return done;
 }
@@ -613,10 +625,10 @@ apply_entry(struct mount_entry *entry, struct place *place)
 		done = mount_classic(entry, root, target);
 		goto out;
 	}
-	if (mount_is_bind(entry) ? finish_bind(entry) < 0
-				 : (entry->tree = make_new(entry, mode)) < 0)
-		goto out;
-	if (entry->flags.copy_up && copy_up_from(entry, target) < 0)
+	/* a bind mount is filled before its restrictions come, `ro` among them */
+	if (mount_is_bind(entry)
+		    ? copy_up(entry, target) < 0 || finish_bind(entry) < 0
+		    : (entry->tree = make_new(entry, mode)) < 0 || copy_up(entry, target) < 0)
 		goto out;
 	done = detached_attach(entry->tree, target, entry->spec.target);
 	place->has_proc |= done == 0 && mount_is_on(entry, "/proc");
