@@ -218,7 +218,8 @@ mounts_array(const struct run_options *options, struct container *container,
 	struct mount_list list = { 0 };
 
 	if (mounts_add_defaults(&list, &usual) < 0 || mounts_add(&list, &cgroup) < 0 ||
-	    volumes_add(&list, &options->volume, &options->tmpfs, container, image) < 0) {
+	    volumes_add(&list, &options->volume, &options->tmpfs, options->user_kinds, container,
+			image) < 0) {
 		json_object_put(array);
 		array = NULL;
 	}

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step05-overlay/rights.h"
 #include "step07-runtime/engine/volume.h"
 
 /* The real path of what DIRFD is open on: mounts takes paths. */
@@ -27,6 +29,19 @@ path_of(int dirfd, const char *name, char path[PATH_MAX])
 		return fail(errno, "readlink(\"%s\")", link);
 	snprintf(path + n, 256, "/%s", name);
 	return 0;
+}
+
+/* How a directory of the store is mounted: it begins with what the image has there, when it is
+ * empty; and where root has made a user namespace its 0 is the host's, as in the layers (chapter
+ * 5). */
+static const char *
+kept_options(int kinds)
+{
+	bool inside, single;
+
+	rights_look(&inside, &single);
+	return (kinds & CLONE_NEWUSER) && geteuid() == 0 && !inside ? "rbind,idmap,tmpcopyup"
+								    : "rbind,tmpcopyup";
 }
 
 /* A named volume stands beside the containers: ROOT/volumes/NAME; it stays when they go. */
@@ -53,9 +68,9 @@ named_volume(const struct container *container, const char *name, char path[PATH
 }
 
 static int
-add_bind(struct mount_list *list, const char *word, const struct container *container)
+add_bind(struct mount_list *list, const char *word, int kinds, const struct container *container)
 {
-	char copy[PATH_MAX], source[PATH_MAX], options[PATH_MAX + 8], *target, *more;
+	char copy[PATH_MAX], source[PATH_MAX], options[PATH_MAX + 32], *target, *more;
 	struct mount_spec spec = {
 		.type = "bind", .source = source, .options = options, .strict = true
 	};
@@ -74,7 +89,8 @@ add_bind(struct mount_list *list, const char *word, const struct container *cont
 	else if (named_volume(container, copy, source) < 0)
 		return -1;
 	/* private is the default; said first, a slave would have nobody to follow */
-	snprintf(options, sizeof options, "rbind%s%s", more ? "," : "", more ? more : "");
+	snprintf(options, sizeof options, "%s%s%s", copy[0] == '/' ? "rbind" : kept_options(kinds),
+		 more ? "," : "", more ? more : "");
 	spec.target = target;
 	if (access(source, F_OK) < 0)
 		return fail(errno, "-v %s: source \"%s\"", word, source);
@@ -109,17 +125,15 @@ covered(const struct mount_list *list, const char *target)
 	return false;
 }
 
-/* VOLUME of the image: a directory of the container's own, which begins with what the image has
- * there. */
+/* VOLUME of the image: a directory of the container's own. */
 static int
-add_image_volume(struct mount_list *list, const char *target, size_t number,
+add_image_volume(struct mount_list *list, const char *target, size_t number, int kinds,
 		 const struct container *container)
 {
 	char name[32], source[PATH_MAX];
-	struct mount_spec spec = { .target = target,
-				   .type = "bind",
-				   .source = source,
-				   .options = "rbind,rprivate,tmpcopyup" };
+	struct mount_spec spec = {
+		.target = target, .type = "bind", .source = source, .options = kept_options(kinds)
+	};
 
 	snprintf(name, sizeof name, "volume%zu", number);
 	if (mkdirat(container->dir, name, 0755) < 0 && errno != EEXIST)
@@ -129,17 +143,17 @@ add_image_volume(struct mount_list *list, const char *target, size_t number,
 
 int
 volumes_add(struct mount_list *list, const struct text_list *volume, const struct text_list *tmpfs,
-	    struct container *container, const struct image *image)
+	    int kinds, struct container *container, const struct image *image)
 {
 	for (size_t i = 0; i < volume->count; i++)
-		if (add_bind(list, volume->item[i], container) < 0)
+		if (add_bind(list, volume->item[i], kinds, container) < 0)
 			return -1;
 	for (size_t i = 0; i < tmpfs->count; i++)
 		if (add_tmpfs(list, tmpfs->item[i]) < 0)
 			return -1;
 	for (size_t i = 0; image->config.volumes && image->config.volumes[i]; i++)
 		if (!covered(list, image->config.volumes[i]) &&
-		    add_image_volume(list, image->config.volumes[i], i, container) < 0)
+		    add_image_volume(list, image->config.volumes[i], i, kinds, container) < 0)
 			return -1;
 	return 0;
 }

@@ -12,10 +12,12 @@
 /*
  * Appends -v SRC:DST[:OPTIONS] (SRC absolute, or a name: a volume of the store, made when it is
  * missing), --tmpfs DST[:OPTIONS], and an empty volume in the container's own directory for each of
- * the image's VOLUMEs that none of these covers. EINVAL names the word.
+ * the image's VOLUMEs that none of these covers. A volume that is empty begins with what the image
+ * has there. KINDS has CLONE_NEWUSER when the container gets a user namespace. EINVAL names the
+ * word.
  */
 int volumes_add(struct mount_list *list, const struct text_list *volume,
-		const struct text_list *tmpfs, struct container *container,
+		const struct text_list *tmpfs, int kinds, struct container *container,
 		const struct image *image);
 
 #endif

@@ -224,6 +224,23 @@ def _():
     gone()
 
 
+@test("a named volume that is empty begins with what the image has there, owner and mode too; a used one is kept")
+def _():
+    volumes = STAGE + "/home/store/volumes"
+    try:
+        r = once("-v", "new:/srv", "-v", "owned:/data", "-v", "closed:/srv/dir:ro", "-v", "open:/tmp", "-v", "none:/none",
+                 cmd=["/bin/sh", "-c", "cat /srv/keep /srv/dir/c; stat -c '%u:%g %a' /srv /data /srv/dir /tmp /none; touch /srv/dir/x"])
+        equal(r.lines, ["kept", "c", "0:0 755", "1000:1000 755", "0:0 750", "0:0 1777", "0:0 755"])
+        contains(r.err, "Read-only")
+        equal(once("-v", "new:/srv", cmd=["/bin/sh", "-c", "rm /srv/keep; echo mine > /srv/own"]).status, 0)
+        equal(once("-v", "new:/srv", cmd=["ls", "/srv"]).lines, ["dir", "link", "own"])
+        equal(once("-v", "new:/data", cmd=["ls", "/data"]).lines, ["dir", "link", "own"])
+        equal(read(volumes + "/new/own"), "mine\n")
+    finally:
+        shutil.rmtree(volumes)
+    gone()
+
+
 @test("--tmpfs, --read-only, --shm-size")
 def _():
     r = once("--read-only", "--tmpfs", "/scratch:size=1m", "--shm-size", "2m", cmd=["/bin/sh", "-c", "echo x > /f; echo y > /scratch/f && cat /scratch/f; mount | grep -E ' /(scratch|dev/shm) '"])

@@ -78,6 +78,18 @@ def _():
     equal(r.out.strip(), os.readlink("/proc/self/ns/user"))
 
 
+@test("volumes of a container with ids of its own are filled and can be used, one that others use too", needs="user root")
+def _():
+    script = "cat /srv/keep; stat -c %u:%g /srv /data; touch /srv/new /data/new && stat -c %u /srv/new"
+    words = ["run", "--rm", "--network", "none", "-u", "0", "--entrypoint", "/bin/sh", "-v", "both:/srv"]
+    try:
+        for more in (["--userns", "auto"], [], ["--userns", "auto"]):
+            r = run([program("boxstep"), *words, *more, IMAGE_DIR + ":app", "-c", script])
+            equal((r.status, r.lines), (0, ["kept", "0:0", "1000:1000", "0"]))
+    finally:
+        shutil.rmtree(STAGE + "/home/store/volumes")
+
+
 @test("a user cannot see, signal or remove a container of root", needs="user root")
 def _():
     name = run([program("boxstep"), "run", "-d", "--name", "roots", "--network", "none", IMAGE, "/bin/sleep", "300"]).out.strip()
