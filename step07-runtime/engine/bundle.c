@@ -82,6 +82,18 @@ extra_environment(const struct run_options *options, struct text_list *extra)
 	return text_list_add(extra, NULL);
 }
 
+/* What the engine gives where neither the image nor the user has another value. */
+static void
+add_usual(struct json_object *list, char *const env[], const char *word)
+{
+	size_t name = strcspn(word, "=") + 1;
+
+	while (*env && strncmp(*env, word, name) != 0)
+		env++;
+	if (!*env)
+		json_object_array_add(list, json_object_new_string(word));
+}
+
 static int
 put_environment(struct json_object *process, const struct run_options *options,
 		const struct container *container, const struct image *image)
@@ -96,9 +108,9 @@ put_environment(struct json_object *process, const struct run_options *options,
 	list = text_array((const char *const *)env);
 	snprintf(hostname, sizeof hostname, "HOSTNAME=%.*s", options->hostname ? 64 : 12,
 		 options->hostname ? options->hostname : container->id);
-	json_object_array_add(list, json_object_new_string(hostname));
+	add_usual(list, env, hostname);
 	if (options->tty)
-		json_object_array_add(list, json_object_new_string("TERM=xterm"));
+		add_usual(list, env, "TERM=xterm");
 	put(process, "env", list);
 	free(env);
 	free(extra.item);

@@ -179,6 +179,13 @@ def _():
     absent(r.out, "GREETING=hello")
     equal(once("-w", "/made/here", cmd=["pwd"]).out, "/made/here\n")
     equal(once("--hostname", "box", cmd=["/bin/sh", "-c", "hostname; echo $HOSTNAME"]).out, "box\nbox\n")
+    with open(TMP + "/env", "w") as file:
+        file.write("HOSTNAME=mine\nTERM=dumb\n")
+    own = ["HOSTNAME=mine", "TERM=dumb"]
+    for words in (["-e", own[0], "-e", own[1]], ["--env-file", TMP + "/env"]):
+        r = once("-t", "--hostname", "box", *words, cmd=["env"])
+        equal([line for line in r.lines if line.startswith(("HOSTNAME=", "TERM="))], own)
+    contains(once("-t", cmd=["env"]).lines, "TERM=xterm")
 
 
 @test("what a service manager gives to run stays outside: NOTIFY_SOCKET, LISTEN_FDS and its descriptors")
