@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
 #include "step05-overlay/rights.h"
 #include "step07-runtime/engine/volume.h"
+#include "step07-runtime/security/labels.h"
 
 /* The real path of what DIRFD is open on: mounts takes paths. */
 static int
@@ -67,6 +69,27 @@ named_volume(const struct container *container, const char *name, char path[PATH
 	return call_error()->number ? -1 : 0;
 }
 
+/* Puts the words of MORE behind OPTIONS. `z` and `Z` ask that the source be labelled for SELinux:
+ * without SELinux they mean nothing, and with it a source without the label is denied inside. */
+static int
+add_options(char *options, char *more, const char *word)
+{
+	char *one;
+
+	while ((one = strsep(&more, ","))) {
+		if (strcasecmp(one, "z") != 0)
+			strcat(strcat(options, ","), one);
+		else if (labels_selinux_enabled()) {
+			fail(ENOTSUP, "-v %s: boxstep gives no SELinux label to what it mounts",
+			     word);
+			return call_hint("give it yourself, and leave out %s: chcon -R -t "
+					 "container_file_t SOURCE",
+					 one);
+		}
+	}
+	return 0;
+}
+
 static int
 add_bind(struct mount_list *list, const char *word, int kinds, const struct container *container)
 {
@@ -89,8 +112,9 @@ add_bind(struct mount_list *list, const char *word, int kinds, const struct cont
 	else if (named_volume(container, copy, source) < 0)
 		return -1;
 	/* private is the default; said first, a slave would have nobody to follow */
-	snprintf(options, sizeof options, "%s%s%s", copy[0] == '/' ? "rbind" : kept_options(kinds),
-		 more ? "," : "", more ? more : "");
+	strcpy(options, copy[0] == '/' ? "rbind" : kept_options(kinds));
+	if (add_options(options, more, word) < 0)
+		return -1;
 	spec.target = target;
 	if (access(source, F_OK) < 0)
 		return fail(errno, "-v %s: source \"%s\"", word, source);

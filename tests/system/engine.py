@@ -231,6 +231,24 @@ def _():
     gone()
 
 
+# In a mount namespace of its own, with a kernel that seems to have SELinux.
+SELINUX = """mount -t tmpfs tmpfs /sys/fs && mkdir /sys/fs/selinux && echo 0 > /sys/fs/selinux/enforce && exec "$@" """
+
+
+@test("-v with z or Z: left out without SELinux, and with it refused, because nothing would be labelled")
+def _():
+    os.makedirs(TMP + "/data")
+    for words in ("z", "Z", "ro,z", "Z,ro"):
+        r = once("-v", f"{TMP}/data:/data:{words}", cmd=["/bin/sh", "-c", "echo x > /data/x"])
+        equal((r.status, "Read-only" in r.err), (1, True) if "ro" in words else (0, False), words)
+        argv = [program("boxstep"), "run", "--rm", "--network", "none", "-v", f"{TMP}/data:/data:{words}", IMAGE, "true"]
+        r = run(["unshare", "-m", "sh", "-c", SELINUX, "sh", *argv])
+        equal((r.status, r.out), (125, ""))
+        contains(r.err, "SELinux label")
+        contains(r.err, "chcon")
+    gone()
+
+
 @test("a named volume that is empty begins with what the image has there, owner and mode too; a used one is kept")
 def _():
     volumes = STAGE + "/home/store/volumes"
