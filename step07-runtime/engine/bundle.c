@@ -45,22 +45,39 @@ text_array(const char *const *words)
 
 /* ---- process ---- */
 
-/* One NAME=VALUE a line. A directory can be opened, but not read. */
+/* One line of --env-file. It is no line of a shell: a name with a blank in it, as in `export X=1`,
+ * would be a variable that nothing asks for. */
+static int
+add_env_line(const char *line, const char *path, size_t number, struct text_list *extra)
+{
+	static const char blanks[] = " \t\r\v\f";
+	const char *from = line + strspn(line, blanks);
+	size_t name = strcspn(from, "=");
+	char *word;
+
+	if (!*from || *from == '#')
+		return 0;
+	if (name == 0 || strcspn(from, blanks) < name)
+		return fail(EINVAL, "--env-file %s, line %zu: \"%.*s\" is no name of a variable",
+			    path, number, name < 40 ? (int)name : 40, from);
+	word = strdup(from);
+	return word ? text_list_add(extra, word) : fail(ENOMEM, "memory for --env-file");
+}
+
+/* A directory can be opened, but not read. */
 static int
 read_env_file(const char *path, struct text_list *extra)
 {
 	FILE *file = fopen(path, "re");
-	char *line = NULL, *word;
-	size_t size = 0;
+	char *line = NULL;
+	size_t size = 0, number = 0;
 	int done = 0;
 
 	if (!file)
 		return fail(errno, "open(\"%s\") for --env-file", path);
 	while (done == 0 && getline(&line, &size, file) > 0) {
 		line[strcspn(line, "\n")] = '\0';
-		if (line[0] && line[0] != '#')
-			done = (word = strdup(line)) ? text_list_add(extra, word)
-						     : fail(ENOMEM, "memory for --env-file");
+		done = add_env_line(line, path, ++number, extra);
 	}
 	if (done == 0 && ferror(file))
 		done = fail(errno, "read of \"%s\" for --env-file", path);

@@ -28,6 +28,20 @@ def _():
     gone()
 
 
+@test("an --env-file is no shell script: a name with white space in it, or none, is refused with its line")
+def _():
+    for line, name in (("export X=1", "export X"), ("X =1", "X "), ("X\tY", "X"), ("=1", "")):
+        with open(TMP + "/env", "w") as file:
+            file.write(f"# export A=1\n\n  B=2 = 3\n{line}\n")
+        r = once("--env-file", TMP + "/env", cmd=["env"])
+        equal((r.status, r.out), (125, ""), line)
+        contains(r.err, f'{TMP}/env, line 4: "{name}')
+    with open(TMP + "/env", "w") as file:
+        file.write("# export A=1\n\n  B=2 = 3\n")
+    contains(once("--env-file", TMP + "/env", cmd=["env"]).lines, "B=2 = 3")
+    gone()
+
+
 @test("options of -v and --tmpfs are taken whole or refused: an `ro` at their end is not cut off")
 def _():
     os.makedirs(TMP + "/data")
