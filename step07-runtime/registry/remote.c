@@ -85,15 +85,16 @@ challenged(struct fetch_client *client, const char *header)
 		authorization = get_token(remote, &challenge, &credentials);
 	else if (challenge.scheme == AUTH_BASIC && *credentials.user)
 		authorization = auth_basic(&credentials);
-	else if (challenge.scheme == AUTH_BASIC)
+	else if (challenge.scheme == AUTH_BASIC) {
 		fail(EACCES, "%s wants a user and a password", remote->reference->domain);
-	else
+		call_hint("put them into ~/.docker/config.json (`docker login` and `podman login` "
+			  "do), or name a file by --authfile");
+	} else
 		fail(ENOTSUP, "%s wants a kind of login that boxstep does not know",
 		     remote->reference->domain);
 	explicit_bzero(&credentials, sizeof credentials);
 	if (!authorization)
-		return call_hint("put them into ~/.docker/config.json (`docker login` and `podman "
-				 "login` do), or name a file by --authfile");
+		return -1;
 	free(client->authorization);
 	client->authorization = authorization;
 	return 0;

@@ -285,6 +285,21 @@ def _():
             refused(f"{registry.host}/app", "ENOENT", "/nowhere", options=["--authfile", "/nowhere"])
 
 
+@test("refused: a login that boxstep does not know; where to put a password is said only if one is missing")
+def _():
+    with Registry(auth="basic", user="me", password="secret") as registry:
+        small(registry)
+        contains(refused(f"{registry.host}/app", "wants a user and a password").err, "--authfile")
+        registry.challenge = "Negotiate"
+        absent(refused(f"{registry.host}/app", "EOPNOTSUPP", "does not know").err, "config.json")
+    with Registry(auth="token", user="me", password="secret") as registry:
+        small(registry)
+        contains(refused(f"{registry.host}/app", "/token", "401").err, "config.json")
+        registry.user = None
+        registry.fault("/token", status=200, body=b"no token")
+        absent(refused(f"{registry.host}/app", "EPROTO").err, "config.json")
+
+
 @test("refused: credentials that a helper keeps, with the helper's name")
 def _():
     with Registry(auth="token", user="me", password="secret") as registry:
@@ -350,7 +365,7 @@ def _():
         small(registry)
         for realm in ("http://192.0.2.1/token", "file:///etc/passwd", "https://me:pw@192.0.2.1/"):
             registry.realm = realm
-            refused(f"{registry.host}/app", "EPROTO")
+            absent(refused(f"{registry.host}/app", "EPROTO").err, "config.json")
 
 
 @test("a layer that is cut off at a redirect's end is asked for at its beginning again")
