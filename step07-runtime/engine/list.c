@@ -66,7 +66,7 @@ span(time_t from)
 		      { 730 * 86400LL, 30 * 86400, "month" },
 		      { INT64_MAX, 365 * 86400, "year" } };
 
-	if (!from) /* of a damaged record */
+	if (from <= 0) /* of a damaged record */
 		return "an unknown time";
 	if (s < 1)
 		return "Less than a second";
@@ -82,6 +82,15 @@ span(time_t from)
 			break;
 		}
 	return text;
+}
+
+/* "3 weeks ago" for a column of its own; an image need not say when it was made. */
+static void
+print_age(const char *when, char *text, size_t size)
+{
+	time_t from = parse_time(when);
+
+	snprintf(text, size, from > 0 ? "%s ago" : "N/A", span(from));
 }
 
 /* ---- ps ---- */
@@ -153,7 +162,7 @@ add_row(struct columns *table, const struct container *c, const struct list_opti
 	snprintf(command, sizeof command, "\"%s\"", words);
 	print_status(c, status, sizeof status);
 	print_ports(c, ports, sizeof ports);
-	snprintf(created, sizeof created, "%s ago", span(parse_time(container_text(c, "created"))));
+	print_age(container_text(c, "created"), created, sizeof created);
 	return columns_add(table, (const char *[]){ id, container_text(c, "image"), command,
 						    created, status, ports, c->name });
 }
@@ -217,7 +226,7 @@ add_image(struct columns *table, const struct image_record *record, const char *
 		return printf("%s\n", id) < 0 ? -1 : 0;
 	if (name && reference_parse(name, &reference) == 0)
 		reference_familiar(&reference, repository);
-	snprintf(created, sizeof created, "%s ago", span(parse_time(record->created)));
+	print_age(record->created, created, sizeof created);
 	return columns_add(table, (const char *[]){ repository,
 						    reference.tag[0] ? reference.tag : "<none>", id,
 						    created, decimal_size(record->size) });

@@ -1184,6 +1184,18 @@ def _():
     gone()
 
 
+@test("ps of a record without its times says so in words")
+def _():
+    with Container(cmd=["true"]) as c:
+        c.wait()
+        path = f"{STAGE}/home/store/containers/{c.id}/container.json"
+        record = json.loads(read(path))
+        del record["created"], record["finishedAt"]
+        with open(path, "w") as file:
+            json.dump(record, file)
+        matches(ok("ps", "-a").out, r' "true" +N/A +Exited \(0\) an unknown time ago ')
+
+
 @test("rm -f of a container that cannot end says which process nobody waits for, and whose child it is")
 def _():
     subreaper()
