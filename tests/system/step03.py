@@ -190,6 +190,20 @@ def _(s):
     equal(read(image + "/etc/conf"), "as shipped")
 
 
+@test("what tmpcopyup copies keeps its holes: a file larger than the tmpfs fits into it, data and size as they were", steps=STEPS)
+def _(s):
+    image = make_rootfs()
+    with open(image + "/etc/sparse", "wb") as file:
+        file.truncate(256 << 20)
+        for offset in (0, 100 << 20):
+            file.seek(offset)
+            file.write(b"x" * 4096)
+    with open(image + "/etc/hole", "wb") as file:
+        file.truncate(1 << 30)
+    r = run(s.given("--rootfs", image, "--tmpfs", "/etc:tmpcopyup,size=1m", "--", "/bin/sh", "-c", "stat -c '%s %b' /etc/sparse /etc/hole; tr -d '\\0' </etc/sparse | wc -c"))
+    equal(r.lines, [f"{256 << 20} 16", f"{1 << 30} 0", "8192"], r.err)
+
+
 @test("an empty directory bound with tmpcopyup gets the mode of what it covers, and is filled also when it is read-only", steps=STEPS)
 def _(s):
     image = make_rootfs()
