@@ -1060,8 +1060,10 @@ def _():
 
 @test("Ctrl-C that PID 1 has no handler for: a hint at the second, the end at the third")
 def _():
-    p = start([program("boxstep"), "run", "--rm", "--network", "none", IMAGE, "/bin/sh", "-c", "echo on; exec sleep 300"])
+    p = start([program("boxstep"), "run", "--rm", "--name", "web", "--network", "none", IMAGE, "/bin/sh", "-c", "echo on; exec sleep 300"])
     p.read_until("on")
+    pid = json.loads(ok("inspect", "web").out)[0]["pid"]
+    wait_for(lambda: read(f"/proc/{pid}/comm") == "sleep\n", "the exec: a shell with -c does take it")
     wait_for(lambda: (p.send(signal.SIGINT), p.pump(0.1), "no handler for SIGINT" in p.err)[2], "the hint")
     wait_for(lambda: (p.send(signal.SIGINT) if p.alive() else None, p.pump(0.1), not p.alive())[2], "the end")
     r = p.wait()
