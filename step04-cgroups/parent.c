@@ -17,21 +17,28 @@
 
 /* ---- which one ---- */
 
-/* MOUNT/RELATIVE, where RELATIVE may begin with a slash but not climb out by "..". */
+/* MOUNT/RELATIVE, where each part of RELATIVE is the name of a directory: `..` would climb out, and
+ * `.` is no cgroup below but the one that is there already, at worst the root of them all. Without
+ * a part it is MOUNT, which serves as a parent and for nothing else. */
 static int
 join(const char *mount, const char *relative, char path[PATH_MAX])
 {
-	size_t length;
-	char around[PATH_MAX + 2];
+	size_t length = (size_t)snprintf(path, PATH_MAX, "%s", mount);
+	size_t part;
 
-	snprintf(around, sizeof around, "/%s/", relative);
-	if (strstr(around, "/../") || strlen(mount) + strlen(relative) + 2 > PATH_MAX)
-		return fail(EINVAL, "\"%s\" is no path of a cgroup", relative);
-	while (*relative == '/')
-		relative++;
-	length = (size_t)snprintf(path, PATH_MAX, "%s/%s", mount, relative);
-	while (length > 1 && path[length - 1] == '/')
-		path[--length] = '\0';
+	for (const char *at = relative; *at; at += part) {
+		at += strspn(at, "/");
+		part = strcspn(at, "/");
+		if ((part == 1 && at[0] == '.') || (part == 2 && strncmp(at, "..", 2) == 0) ||
+		    length + part + 2 > PATH_MAX) {
+			fail(EINVAL, "\"%s\" is no path of a cgroup", relative);
+			return call_hint("it is made of names, without . and .., and below 4096 "
+					 "bytes");
+		}
+		if (part)
+			length += (size_t)snprintf(path + length, PATH_MAX - length, "/%.*s",
+						   (int)part, at);
+	}
 	return 0;
 }
 

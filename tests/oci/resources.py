@@ -39,6 +39,16 @@ def refused(words, **resources):
     contains(r.err, words)
 
 
+@test("no cgroupsPath means the root of all cgroups: a container is never put there, nor its rules for devices", needs="vm")
+def _():  # where it would be put there, every process of the machine loses its devices: so in the VM alone
+    for path in (".", "./", "/.", "a/.", "./a", "//", "/"):
+        box = OCI("/bin/true")
+        box.linux.update(cgroupsPath=path, resources={"devices": [{"allow": False, "access": "rwm"}]})
+        r = box.run()
+        equal(r.status, 1, path)
+        matches(r.err, "is no path of a cgroup|is the root of all cgroups")
+
+
 @test("pids.limit: -1 is no limit, absence leaves it, and 0 is the first process alone; before 1.3 it says nothing, in an update too", needs=LIVE)
 def _():
     for version in ("1.2.1", "1.3.0"):

@@ -294,7 +294,7 @@ bad("swap below memory", lambda: Step4().argv("--memory", "64m", "--memory-swap"
     names="33554432")
 for value in ("cgroup.kill=1", "nosuch", "../x.y=1", "memory=1", "=1"):
     refused("--cgroup-conf", value, names=value.split("=")[0])
-for value in ("../x", "a/../../b"):
+for value in ("../x", "a/../../b", "./a", "a/."):
     refused("--cgroup-parent", value, names=value)
 refused("--memory", names="--memory")
 

@@ -5,6 +5,7 @@
  */
 #include "step01-unshare/call.h"
 #include "step04-cgroups/cgroup.h"
+#include "step04-cgroups/parent.h"
 #include "step04-cgroups/sweep.h"
 
 #include <errno.h>
@@ -199,6 +200,33 @@ a_name_in_use_and_an_unusable_one_are_refused(void **state)
 	cgroup_close(&other);
 }
 
+/* Only asked, so that no wrong answer can make or change anything. */
+static void
+no_path_leads_to_the_root_of_all_cgroups(void **state)
+{
+	static const char *const bad[] = { "",	  "/",	 "//",	  ".",	  "./", "/.",	"/./",
+					   "a/.", "./a", "a/./b", "/a/.", "..", "a/..", "a/../b" };
+	static const char *const good[] = { "a/b", "/a/b", "a/b/", "//a//b//" };
+	char mount[PATH_MAX], path[PATH_MAX], wanted[PATH_MAX + 8];
+	struct cgroup_options options = { 0 };
+
+	(void)state;
+	if (group.fd < 0 || geteuid() != 0)
+		skip();
+	assert_int_equal(hierarchy_find(mount), 0);
+	snprintf(wanted, sizeof wanted, "%s/a/b", mount);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		options.path = bad[i];
+		assert_int_equal(parent_choose(&options, mount, id, path), -1);
+		assert_int_equal(errno, EINVAL);
+	}
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+		options.path = good[i];
+		assert_int_equal(parent_choose(&options, mount, id, path), 0);
+		assert_string_equal(path, wanted);
+	}
+}
+
 static void
 removed_with_nested_ones_while_frozen(void **state)
 {
@@ -287,6 +315,7 @@ main(void)
 		WITH_GROUP(who_cannot_be_seen_is_not_signalled),
 		WITH_GROUP(found_by_path_and_by_process),
 		WITH_GROUP(a_name_in_use_and_an_unusable_one_are_refused),
+		WITH_GROUP(no_path_leads_to_the_root_of_all_cgroups),
 		WITH_GROUP(removed_with_nested_ones_while_frozen),
 		WITH_GROUP(swept_when_its_owner_is_gone_and_nobody_is_in_it),
 		cmocka_unit_test(a_run_id_names_this_process),
