@@ -356,7 +356,8 @@ first_child(int fd, char name[NAME_MAX + 1])
 	struct dirent *entry = NULL;
 
 	while (directory && (entry = readdir(directory)))
-		if (entry->d_type == DT_DIR && entry->d_name[0] != '.') {
+		if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 &&
+		    strcmp(entry->d_name, "..") != 0) { /* a name may begin with a dot */
 			snprintf(name, NAME_MAX + 1, "%s", entry->d_name);
 			break;
 		}

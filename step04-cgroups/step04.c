@@ -81,10 +81,11 @@ run(char **argv)
 	    /* offsets of a time namespace can be written only until somebody is in it */
 	    (!(ns.kinds & CLONE_NEWUSER) && ns_prepare_time(&ns) < 0) ||
 	    spawn_block_signals() < 0 || handshake_open(&shake) < 0 ||
-	    /* a cgroup outlives its maker: what killed runs have left goes first */
-	    limits_check(&account.limits) < 0 || attrs_check(&account.attrs) < 0 ||
-	    sweep_cgroups(&account.group, NULL, false) < 0 ||
-	    cgroup_create(&account.group, sweep_run_id(), limits_controllers(&account.limits),
+	    limits_check(&account.limits) < 0 || attrs_check(&account.attrs) < 0)
+		return -1;
+	/* a cgroup outlives its maker: what killed runs have left goes first, if it can */
+	sweep_cgroups(&account.group, NULL, false);
+	if (cgroup_create(&account.group, sweep_run_id(), limits_controllers(&account.limits),
 			  stats_controllers(&account.stats), &account.cgroup) < 0)
 		return -1;
 	oom_begin(&account.cgroup, &account.before);

@@ -44,23 +44,26 @@ gone(const char *id, bool (*owner_gone)(const char *id))
 	return !ticks || process_start_time((pid_t)pid) != ticks;
 }
 
-/* Gives 1 when the cgroup was removed, 0 when it is in use, −1 on error. */
-static int
+/* Was it removed? Not when it is in use; nor when it cannot be, which is no error of the container
+ * that is about to begin. */
+static bool
 sweep_one(const char *path, bool kill)
 {
+	struct call_error before = *call_error();
 	struct cgroup cgroup;
 	int result;
 
 	if (cgroup_try_open(path, &cgroup) < 0)
-		return 0; /* somebody else has swept it */
+		return false; /* somebody else has swept it */
 	/* a maker in another PID namespace looks gone from here, but it still holds the lock */
 	if (flock(cgroup.fd, LOCK_EX | LOCK_NB) < 0 || (cgroup_populated(&cgroup) != 0 && !kill)) {
 		cgroup_close(&cgroup);
-		return 0;
+		return false;
 	}
 	result = cgroup_remove(&cgroup);
 	cgroup_close(&cgroup);
-	return result < 0 ? -1 : 1;
+	*call_error() = before;
+	return result == 0;
 }
 
 int
@@ -76,17 +79,15 @@ sweep_cgroups(const struct cgroup_options *options, bool (*owner_gone)(const cha
 		return 0;
 	*strrchr(path, '/') = '\0';
 	directory = opendir(path);
-	while (directory && removed >= 0 && (entry = readdir(directory))) {
+	while (directory && (entry = readdir(directory))) {
 		char one[2 * PATH_MAX];
-		int result;
 
 		if (strncmp(entry->d_name, PARENT_PREFIX, prefix) != 0 ||
 		    strcmp(entry->d_name, PARENT_LEAF) == 0 ||
 		    !gone(entry->d_name + prefix, owner_gone))
 			continue;
 		snprintf(one, sizeof one, "%s/%s", path, entry->d_name);
-		result = sweep_one(one, kill);
-		removed = result < 0 ? -1 : removed + result;
+		removed += sweep_one(one, kill);
 	}
 	if (directory)
 		closedir(directory);

@@ -19,7 +19,7 @@ const char *sweep_run_id(void);
  * Removes the cgroups "boxstep-ID" in the parent (as cgroup_create chooses it) that nobody is in
  * and whose owner is gone: for run ids the process that the id names, for others what OWNER_GONE
  * says (NULL: its owner lives). With KILL, those whose owner is gone are emptied first.
- * Gives the number removed, or −1.
+ * One that cannot be removed stays, and is no error. Gives the number removed.
  */
 int sweep_cgroups(const struct cgroup_options *options, bool (*owner_gone)(const char *id),
 		  bool kill);

@@ -167,6 +167,28 @@ def _(s):
     check(not os.path.exists(group), "swept")
 
 
+@test("a nested cgroup whose name begins with a dot is removed like any other", steps=STEPS)
+def _(s):
+    with Group(f"test-dots-{os.getpid()}") as top:  # a parent of its own: what stays here blocks nobody
+        deep = HERE + "/.x/..y/z"
+        r = run(s.argv("--user", "--map-auto", "--cgroup-parent", top.name, cmd=["/bin/mkdir", "-p", deep]))
+        equal((r.status, r.err), (0, ""))
+        check(not any(name.startswith("boxstep-") for name in os.listdir(top.path)), os.listdir(top.path))
+
+
+@test("what cannot be swept is no error of the next run", steps=STEPS, needs="root cmd:strace")
+def _(s):
+    with Group(f"test-sweep-{os.getpid()}") as top:
+        dead = f"{top.path}/boxstep-run-4194304-1"
+        os.mkdir(dead)
+        argv = s.argv("--cgroup-parent", top.name, cmd=["/bin/echo", "works"])
+        r = run(["strace", "-qq", "-o", "/dev/null", "-P", dead, "-e", "inject=rmdir:error=EACCES", *argv])
+        equal((r.status, r.out, r.err), (0, "works\n", ""))
+        check(os.path.isdir(dead), "it could not be removed")
+        equal(run(argv).status, 0)
+        check(not os.path.exists(dead), "the next one can")
+
+
 @test("a run sweeps neither the cgroups of others nor those of living programs")
 def _():
     s = Step4()
