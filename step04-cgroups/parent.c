@@ -184,31 +184,43 @@ try_write(const struct cgroup *cgroup, const char *file, const char *value)
 	return call_try(n, "write(\"%s/%s\", \"%s\")", cgroup->path, file, value);
 }
 
+/* Moves whom LIST, an open cgroup.procs of FROM, names to TO. A process that has ended on the way
+ * is no error; one outside of our PID namespace reads as 0. */
+static int
+move_listed(FILE *list, const struct cgroup *from, const struct cgroup *to)
+{
+	char pid[16];
+
+	/* word by word: a number that a buffer had cut off would be somebody else's */
+	while (fscanf(list, "%15s", pid) == 1) {
+		if (strcmp(pid, "0") == 0)
+			return fail(EBUSY,
+				    "\"%s\" has processes that this PID namespace does not show",
+				    from->path);
+		if (try_write(to, "cgroup.procs", pid) < 0 && errno != ESRCH)
+			return fail(errno, "write(\"%s/cgroup.procs\", \"%s\")", to->path, pid);
+	}
+	return 0;
+}
+
 /* Moves every process of FROM to TO, again and again until none is left: they may fork meanwhile.
- * A process that has ended on the way is no error; one outside of our PID namespace reads as 0. */
+ */
 static int
 move_all(const struct cgroup *from, const struct cgroup *to)
 {
-	char text[65536];
+	char path[PATH_MAX + 16];
+	int result = 0;
 
-	for (int round = 0; round < 100 && has_processes(from); round++) {
-		char *rest = NULL;
+	snprintf(path, sizeof path, "%s/cgroup.procs", from->path);
+	for (int round = 0; round < 100 && result == 0 && has_processes(from); round++) {
+		FILE *list = fopen(path, "re");
 
-		if (cgroup_read(from, "cgroup.procs", text, sizeof text) < 0)
-			return fail(errno, "read(\"%s/cgroup.procs\")", from->path);
-		for (char *pid = strtok_r(text, "\n", &rest); pid;
-		     pid = strtok_r(NULL, "\n", &rest)) {
-			if (strcmp(pid, "0") == 0)
-				return fail(EBUSY,
-					    "\"%s\" has processes that this PID namespace "
-					    "does not show",
-					    from->path);
-			if (try_write(to, "cgroup.procs", pid) < 0 && errno != ESRCH)
-				return fail(errno, "write(\"%s/cgroup.procs\", \"%s\")", to->path,
-					    pid);
-		}
+		if (!list)
+			return fail(errno, "open(\"%s\")", path);
+		result = move_listed(list, from, to);
+		fclose(list);
 	}
-	return 0;
+	return result;
 }
 
 /* ANCHOR: leaf */

@@ -200,6 +200,56 @@ a_name_in_use_and_an_unusable_one_are_refused(void **state)
 	cgroup_close(&other);
 }
 
+/* What FIFO says until COUNT numbers of six digits are read; the FIFO is gone then, so that who
+ * writes on fails. Are they those that follow FIRST? */
+static int
+hears_each_number(const char *fifo, int first, int count)
+{
+	FILE *in = fopen(fifo, "r+"); /* keeps it open between two writers */
+	char text[16];
+	int right = 0;
+
+	for (int i = 0; in && i < count; i++)
+		right += fscanf(in, "%6s", text) == 1 && atoi(text) == first + i;
+	unlink(fifo);
+	return in && right == count ? 0 : 1;
+}
+
+/* The directories are none of the kernel's: the leaf's list has ten thousand numbers of six digits,
+ * more than 65536 bytes of them, and what is written to the parent's goes through a FIFO. */
+static void
+a_list_of_any_length_is_moved_number_by_number(void **state)
+{
+	enum { FIRST = 100000, COUNT = 10000 };
+	char top[] = "/tmp/test-leaf.XXXXXX", command[64], fifo[64], path[64];
+	FILE *file;
+	pid_t reader;
+	int status;
+
+	(void)state;
+	assert_non_null(mkdtemp(top));
+	snprintf(fifo, sizeof fifo, "%s/cgroup.procs", top);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	snprintf(path, sizeof path, "%s/cgroup.subtree_control", top);
+	assert_non_null(file = fopen(path, "w"));
+	fclose(file);
+	snprintf(path, sizeof path, "%s/" PARENT_LEAF, top);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof path, "%s/" PARENT_LEAF "/cgroup.procs", top);
+	assert_non_null(file = fopen(path, "w"));
+	for (int i = 0; i < COUNT; i++)
+		fprintf(file, "%d\n", FIRST + i);
+	fclose(file);
+	signal(SIGPIPE, SIG_IGN);
+	if ((reader = fork()) == 0)
+		_exit(hears_each_number(fifo, FIRST, COUNT));
+	assert_int_equal(parent_release_leaf(top), -1); /* the list does not get shorter */
+	assert_int_equal(waitpid(reader, &status, 0), reader);
+	assert_int_equal(status, 0);
+	snprintf(command, sizeof command, "rm -r '%s'", top);
+	assert_int_equal(system(command), 0);
+}
+
 /* Only asked, so that no wrong answer can make or change anything. */
 static void
 no_path_leads_to_the_root_of_all_cgroups(void **state)
@@ -315,6 +365,7 @@ main(void)
 		WITH_GROUP(who_cannot_be_seen_is_not_signalled),
 		WITH_GROUP(found_by_path_and_by_process),
 		WITH_GROUP(a_name_in_use_and_an_unusable_one_are_refused),
+		cmocka_unit_test(a_list_of_any_length_is_moved_number_by_number),
 		WITH_GROUP(no_path_leads_to_the_root_of_all_cgroups),
 		WITH_GROUP(removed_with_nested_ones_while_frozen),
 		WITH_GROUP(swept_when_its_owner_is_gone_and_nobody_is_in_it),
