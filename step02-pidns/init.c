@@ -11,6 +11,7 @@
 #include "step01-unshare/exec.h"
 #include "step02-pidns/handshake.h"
 #include "step02-pidns/init.h"
+#include "step02-pidns/spawn.h"
 
 /* Reaps all that have ended, orphans of others included. Leaves with the command's status when the
  * command is among them: _exit, because PID 1 cannot kill itself by a signal. */
@@ -31,7 +32,7 @@ init_run(char *const argv[], char *const envp[], unsigned keep, struct handshake
 {
 	sigset_t all;
 	siginfo_t info;
-	pid_t command;
+	pid_t command, init = getpid();
 
 	/* PID 1 gets no signal that it does not handle, but a blocked one is kept: it could still
 	 * be handled later. So all are blocked before the fork, and taken one by one. */
@@ -41,7 +42,10 @@ init_run(char *const argv[], char *const envp[], unsigned keep, struct handshake
 	if (command < 0)
 		return fail(errno, "fork for the command below the init");
 	if (command == 0) {
-		if (handshake_ask_who(shake) == 0)
+		/* only with a PID 1 everybody ends; in a namespace that is shared the command asks
+		 * for it, and looks whether it was too late */
+		if ((init == 1 || (spawn_die_with_parent() == 0 && getppid() == init)) &&
+		    handshake_ask_who(shake) == 0)
 			exec_command(argv, envp, keep);
 		handshake_fail(shake);
 	}

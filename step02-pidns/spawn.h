@@ -72,7 +72,8 @@ int spawn_reap(pid_t pid, int timeout);
 
 /*
  * Child: asks the kernel for SIGKILL when the parent ends, prctl(2) PR_SET_PDEATHSIG. Comes after
- * the last change of ids, which clears it. A parent that ended before is seen by handshake_ready.
+ * the last change of ids, which clears it, as the exec of a set-user-ID file does. A parent that
+ * ended before is seen by handshake_ready.
  */
 int spawn_die_with_parent(void);
 

@@ -142,6 +142,14 @@ contents_prepare(struct contents *contents, struct view *view, int kinds,
 }
 
 int
+contents_used_by(const struct contents *contents, pid_t pid)
+{
+	int scratch = contents->overlay.scratch_fd;
+
+	return scratch < 0 ? 0 : store_scratch_used_by(scratch, pid);
+}
+
+int
 contents_mount(const struct contents *contents, struct view *view)
 {
 	if (!contents->layered || view->tree >= 0)

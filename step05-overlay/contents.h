@@ -51,6 +51,9 @@ int contents_find(struct contents *contents, struct view *view, char **words, in
 int contents_prepare(struct contents *contents, struct view *view, int kinds,
 		     const struct idmap_options *maps);
 
+/* Parent, after clone3: what was made for the run stays while its first process PID lives. */
+int contents_used_by(const struct contents *contents, pid_t pid);
+
 /* Child, before view_enter: mounts the overlay, in the container's own mount namespace. */
 int contents_mount(const struct contents *contents, struct view *view);
 

@@ -760,6 +760,7 @@ remove_known(const struct overlay *overlay)
 		{ "work/work", AT_REMOVEDIR },
 		{ "work", AT_REMOVEDIR },
 		{ "upper", AT_REMOVEDIR },
+		{ "user", 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)

@@ -99,8 +99,8 @@ run(char **words)
 	/* end of file on the handshake is the exec: from here on the status is the command's */
 	if (made.pidfd >= 0 && idmap_write(&idmap, made.pid) == 0 &&
 	    cgroup_delegate_to_root_of(&account.cgroup, made.pid) == 0 &&
-	    handshake_go(&shake, made.pid) == 0 && handshake_wait_ready(&shake) == 0 &&
-	    handshake_wait_exec(&shake) == 0) {
+	    contents_used_by(&contents, made.pid) == 0 && handshake_go(&shake, made.pid) == 0 &&
+	    handshake_wait_ready(&shake) == 0 && handshake_wait_exec(&shake) == 0) {
 		spawn_announce(&made, &spawn, contents.argv[0]);
 		status = spawn_wait(&made, &info) < 0 ? -1 : spawn_status(&info);
 	}

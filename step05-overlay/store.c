@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
+#include "step04-cgroups/process.h"
 #include "step05-overlay/tree.h"
 
 enum { PARTIAL_KEPT = 7 * 24 * 3600 }; /* seconds */
@@ -90,8 +92,25 @@ store_release(struct store *store)
 
 /* ---- sweeping ---- */
 
-/* Removes NAME, unless somebody holds its lock, or it is not what was locked any more. Errors are
- * left to the next time: they are not what the caller came for. */
+/* The name of a link whose text is a process: its number, and the moment when it began. */
+#define USER "user"
+
+static bool
+in_use(int fd)
+{
+	char text[64];
+	ssize_t length = readlinkat(fd, USER, text, sizeof(text) - 1);
+	uint64_t began;
+	pid_t pid;
+
+	text[length > 0 ? length : 0] = '\0';
+	return sscanf(text, "%d-%" SCNu64, &pid, &began) == 2 && began &&
+	       process_start_time(pid) == began;
+}
+
+/* Removes NAME, unless somebody holds its lock, or it is not what was locked any more, or it is
+ * what a process lives in. Errors are left to the next time: they are not what the caller came for.
+ */
 static void
 sweep_one(int directory, const char *name, bool is_directory)
 {
@@ -99,7 +118,7 @@ sweep_one(int directory, const char *name, bool is_directory)
 			   LOCK_EX | LOCK_NB);
 	struct call_error before = *call_error();
 
-	if (fd >= 0)
+	if (fd >= 0 && !in_use(fd))
 		tree_remove(directory, name);
 	*call_error() = before;
 	close_fd(fd);
@@ -214,6 +233,17 @@ bad:
 	if (parent >= 0)
 		close(parent);
 	return fd;
+}
+
+int
+store_scratch_used_by(int scratch, pid_t pid)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "%d-%" PRIu64, pid, process_start_time(pid));
+	return symlinkat(text, scratch, USER) < 0
+		       ? fail(errno, "symlink(\"%s\", \"" USER "\")", text)
+		       : 0;
 }
 
 int

@@ -11,7 +11,7 @@
  *	      layer.json         diff id, bytes, entries
  *	  flat/HEX/              the same where owners cannot be kept: a single-id user namespace
  *	  aside/KIND-HEX/        a layer on its way in, renamed to KIND/HEX when whole
- *	  scratch/NAME/          upper, work and volumes of one run, gone with it
+ *	  scratch/NAME/          upper, work and volumes of one run, gone with it; a link `user`
  *	  kept/NAME/             what --keep has kept of a run
  *	  containers/ volumes/   the engine's, of step 7
  *	  pins/OWNER             the image of something that stands still (a stopped container)
@@ -28,6 +28,7 @@
 #define BOXSTEP_STORE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include "step01-unshare/options.h"
 
 struct store {
@@ -65,6 +66,10 @@ int store_lock_own(int dirfd, const char *name, bool directory, int operation);
 /* A fresh directory scratch/NAME (12 hex digits, filled in), mode 0700, locked; the next
  * store_open sweeps it when its descriptor is closed everywhere. */
 int store_scratch(const struct store *store, char name[16]);
+/* Says that process PID lives in the scratch directory SCRATCH: it is then not swept before that
+ * process has ended, even if nobody holds the lock. A command must not have the descriptor that
+ * holds it, so a container that outlives its program (spawn_die_with_parent) cannot hold it. */
+int store_scratch_used_by(int scratch, pid_t pid);
 int store_scratch_remove(const struct store *store, const char *name);
 
 #endif

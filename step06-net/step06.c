@@ -98,8 +98,8 @@ run(char **words)
 	    cgroup_delegate_to_root_of(&account.cgroup, made.pid) == 0 &&
 	    /* from outside, where both ends of the cable are in reach */
 	    network_attach(&network, made.pid, ns.hostname) == 0 &&
-	    handshake_go(&shake, made.pid) == 0 && handshake_wait_ready(&shake) == 0 &&
-	    handshake_wait_exec(&shake) == 0) {
+	    contents_used_by(&contents, made.pid) == 0 && handshake_go(&shake, made.pid) == 0 &&
+	    handshake_wait_ready(&shake) == 0 && handshake_wait_exec(&shake) == 0) {
 		spawn_announce(&made, &spawn, contents.argv[0]);
 		status = spawn_wait(&made, &info) < 0 ? -1 : spawn_status(&info);
 	}

@@ -73,7 +73,6 @@ run(char **words)
 	struct spawn made = { 0, -1 };
 	siginfo_t info;
 	int status;
-
 	/* ANCHOR: parent */
 	/* -d: a monitor goes on from here, and the caller is done once the command runs */
 	if (monitor_begin(&monitor, &status))
@@ -101,8 +100,9 @@ run(char **words)
 	if (made.pidfd >= 0 && idmap_write(&idmap, made.pid) == 0 &&
 	    cgroup_delegate_to_root_of(&account.cgroup, made.pid) == 0 &&
 	    network_attach(&network, made.pid, ns.hostname) == 0 &&
-	    handshake_go(&shake, made.pid) == 0 && handshake_wait_ready(&shake) == 0 &&
-	    handshake_wait_exec(&shake) == 0 && monitor_started(&monitor) == 0) {
+	    contents_used_by(&contents, made.pid) == 0 && handshake_go(&shake, made.pid) == 0 &&
+	    handshake_wait_ready(&shake) == 0 && handshake_wait_exec(&shake) == 0 &&
+	    monitor_started(&monitor) == 0) {
 		spawn_announce(&made, &spawn, contents.argv[0]);
 		status = monitor_wait(&monitor, &made, &info) < 0 ? -1 : spawn_status(&info);
 	}

@@ -1,6 +1,7 @@
 """Step 2: clone3, PID 1 and its number outside, /proc, the init, signals."""
 
 from harness import *
+from oci import reap, subreaper
 
 STEPS = for_steps(2, 7)
 
@@ -87,6 +88,24 @@ def _(s):
     for pid in everybody:
         wait_for(lambda: ended(pid), f"the end of {pid}")
     # what a killed program could not take away, the next one does
+    equal(run(s.argv(cmd=["/bin/true"])).status, 0)
+
+
+@test("in a PID namespace that is shared the command goes with the program too", steps=STEPS)
+def _(s):
+    subreaper()  # PID 1 does not end before every process of its namespace is reaped by its parent
+    other = start(s.argv("--no-init", cmd=[s.probe, "catch", "1"]))
+    other.read_until("ready")
+    for mode in ("host", f"container:{inner(other)}"):
+        p = start(s.argv("--pid", mode, cmd=[s.probe, "catch", "9"]))
+        p.read_until("ready")
+        everybody = descendants(p.pid)
+        check(len(everybody) >= 2, everybody)
+        p.send(signal.SIGKILL)
+        p.wait()
+        for pid in everybody:
+            wait_for(lambda: ended(pid), f"the end of {pid}, {mode}")
+            reap(pid)
     equal(run(s.argv(cmd=["/bin/true"])).status, 0)
 
 

@@ -189,6 +189,57 @@ def _(s):
         check(not os.path.exists(dead), "the next one can")
 
 
+def outliving(s, *options, image=None):
+    """A container whose program was killed with SIGKILL, and the host's number of its PID 1. The kernel takes no
+    notice of the program's end once the command has taken another user's rights (prctl(2))."""
+    probe = TMP + "/outlive"
+    shutil.copy(PROBE, probe)
+    os.chown(probe, USER_ID, USER_ID)
+    os.chmod(probe, 0o4755)
+    words = ["--no-init", "--bind", probe + ":/outlive", *options]
+    command = ["/outlive", "catch", "9"]
+    p = start(hidden(s.given(*words, image, *command)) if image else s.argv(*words, cmd=command, privileged=True))
+    p.read_until("ready")
+    first = int(read(f"/proc/{p.pid}/task/{p.pid}/children").split()[0])
+    p.send(signal.SIGKILL)
+    p.wait()
+    return first
+
+
+def lives(pid):
+    return os.path.exists(f"/proc/{pid}") and "State:\tZ" not in read(f"/proc/{pid}/status")
+
+
+@test("a container that outlives its program is ended by the next run, and its cgroup goes", steps=STEPS)
+def _(s):
+    with Group(f"test-outlive-{os.getpid()}") as top:
+        parent = ["--cgroup-parent", top.name]
+        first = outliving(s, *parent)
+        check(lives(first), "it goes on")
+        equal(run(s.argv(*parent, cmd=["/bin/true"])).status, 0)
+        wait_for(lambda: not lives(first), "its end")
+        check(not any(name.startswith("boxstep-") for name in os.listdir(top.path)), os.listdir(top.path))
+
+
+@test("one that outlives its program without a cgroup keeps its root", steps=for_steps(5, 7))
+def _(s):
+    scratch = os.environ.get("BOXSTEP_ROOT", STAGE + "/home/store") + "/scratch"
+    first = outliving(s, image=IMAGE)
+    try:
+        check(lives(first), "it goes on")
+        root = f"/proc/{first}/root"
+        with open(root + "/mine", "w") as file:
+            file.write("still here")
+        equal(run(hidden(s.given(IMAGE, "/bin/true"))).status, 0)
+        equal(read(root + "/mine"), "still here")
+        equal(len(os.listdir(scratch)), 1)
+    finally:
+        os.kill(first, signal.SIGKILL)
+    wait_for(lambda: not lives(first), "its end")
+    equal(run(hidden(s.given(IMAGE, "/bin/true"))).status, 0)
+    equal(os.listdir(scratch), [])
+
+
 @test("a run sweeps neither the cgroups of others nor those of living programs")
 def _():
     s = Step4()
