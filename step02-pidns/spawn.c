@@ -83,16 +83,22 @@ spawn_share_pidns(const struct spawn_options *options, int *kinds)
 
 /* ---- waiting ---- */
 
-/* All but the faults of this program itself and the stops of job control, which act here. */
+/* All but the faults of this program itself and the stops of job control, which act here; and but
+ * for those that the caller ignores, as nohup(1) does: these go on to reach nobody. */
 static void
 passed_on(sigset_t *set)
 {
 	static const int kept[] = { SIGSEGV, SIGBUS, SIGFPE,  SIGILL,  SIGTRAP,
 				    SIGABRT, SIGSYS, SIGTSTP, SIGTTIN, SIGTTOU };
 
+	struct sigaction now;
+
 	sigfillset(set);
 	for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
 		sigdelset(set, kept[i]);
+	for (int number = 1; number < NSIG; number++)
+		if (sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+			sigdelset(set, number);
 }
 
 int
@@ -130,17 +136,20 @@ int
 spawn_pass_on(const struct spawn *child, int signals)
 {
 	struct signalfd_siginfo info;
+	bool hangup;
 	int number;
 
 	if (read(signals, &info, sizeof info) != (ssize_t)sizeof info)
 		return fail(errno, "read from the signalfd");
-	/* SIGPIPE is about a write of this process, not of the command */
-	if (info.ssi_signo == SIGCHLD || info.ssi_signo == SIGPIPE)
-		return 0;
-	/* a terminal sends to all of its foreground process group */
-	if (info.ssi_code == SI_KERNEL && getpgid(child->pid) == getpgrp())
-		return 0;
 	number = (int)info.ssi_signo;
+	/* SIGPIPE is about a write of this process, not of the command */
+	if (number == SIGCHLD || number == SIGPIPE)
+		return 0;
+	/* a terminal sends to all of its foreground process group; but one that is gone only to the
+	 * leader of its session */
+	hangup = (number == SIGHUP || number == SIGCONT) && getsid(0) == getpid();
+	if (info.ssi_code == SI_KERNEL && getpgid(child->pid) == getpgrp() && !hangup)
+		return 0;
 	if (number == SIGTERM && stop_signal)
 		number = stop_signal;
 	/* ESRCH: it has ended meanwhile, and the pidfd says so next */

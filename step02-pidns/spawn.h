@@ -50,7 +50,8 @@ int spawn_pass_on(const struct spawn *child, int signals);
 /*
  * Waits until the child has ended, and passes every signal that reaches this process on to it.
  * What a terminal sends (Ctrl-C) is not passed on to a child in the same process group, which has
- * it already. Fills *INFO as waitid(2) does. Gives 0 or −1.
+ * it already; its hangup is, when this process leads the session. What the caller ignores stays
+ * ignored. Fills *INFO as waitid(2) does. Gives 0 or −1.
  */
 int spawn_wait(const struct spawn *child, siginfo_t *info);
 

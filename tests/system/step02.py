@@ -139,6 +139,27 @@ def _(s):
         equal(p.wait().status, 0)
 
 
+@test("a terminal that is gone ends the command of a program that leads its session", steps=STEPS)
+def _(s):
+    p = start(s.argv(cmd=["/bin/sh", "-c", "echo ready; exec sleep 100"]), pty=True)
+    p.read_until("ready")
+    p.close()  # a hangup: the kernel tells the leader of the session alone
+    equal(p.wait().status, 129)
+
+
+@test("a signal that the caller ignores is not passed on", steps=STEPS)
+def _(s):
+    p = start(["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *s.argv(cmd=[s.probe, "catch", "2"])])
+    p.read_until("ready")
+    p.send(signal.SIGHUP)
+    p.send(signal.SIGUSR1)
+    p.read_until("signal 10")
+    p.send(signal.SIGTERM)
+    r = p.wait()
+    equal(r.status, 0)
+    absent(r.lines, "signal 1")
+
+
 @test("a command that a signal ends gives 128 and its number", steps=STEPS)
 def _(s):
     p = start(s.argv(cmd=["/bin/sh", "-c", "echo ready; exec sleep 100"]))
