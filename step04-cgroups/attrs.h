@@ -87,8 +87,9 @@ int attrs_oom_score_adj(const struct attr_options *options, int proc, pid_t pid)
 void attrs_make_room(const struct attr_options *options, pid_t pid);
 
 /*
- * In the child, while it still has its capabilities: oom_score_adj, limits, scheduler, io priority,
- * memory policy, affinity, personality, umask. PROC as above.
+ * In the child, while it still has its capabilities, but after all that takes descriptors, memory
+ * or the umask, because a limit holds for this program at once: oom_score_adj, limits, scheduler,
+ * io priority, memory policy, affinity, personality, umask. PROC as above.
  */
 int attrs_apply(const struct attr_options *options, int proc);
 

@@ -58,9 +58,9 @@ child(char **argv, struct handshake *shake)
 	    /* in a user namespace the right to a time namespace begins here */
 	    ((ns.kinds & CLONE_NEWUSER) && ns_enter_time(&ns) < 0) ||
 	    /* it was born in its cgroup: a cgroup2 mount shows that one as the root */
-	    attrs_apply(&account.attrs, -1) < 0 || sysctl_set(&sysctl, ns.kinds) < 0 ||
-	    view_enter(&view) < 0 || ns_set_hostname(&ns) < 0 || spawn_die_with_parent() < 0 ||
-	    handshake_ready(shake) < 0)
+	    sysctl_set(&sysctl, ns.kinds) < 0 || view_enter(&view) < 0 ||
+	    ns_set_hostname(&ns) < 0 || attrs_apply(&account.attrs, -1) < 0 ||
+	    spawn_die_with_parent() < 0 || handshake_ready(shake) < 0)
 		handshake_fail(shake);
 	init_or_exec(spawn.no_init, argv, environ, 0, shake);
 }

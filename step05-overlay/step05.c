@@ -60,10 +60,10 @@ child(struct handshake *shake)
 	    /* in a user namespace the right to a time namespace begins here */
 	    ((ns.kinds & CLONE_NEWUSER) && ns_enter_time(&ns) < 0) ||
 	    /* here, so that it ends with this mount namespace, whatever happens to the parent */
-	    contents_mount(&contents, &view) < 0 || attrs_apply(&account.attrs, -1) < 0 ||
-	    sysctl_set(&sysctl, ns.kinds) < 0 || view_enter(&view) < 0 ||
+	    contents_mount(&contents, &view) < 0 || sysctl_set(&sysctl, ns.kinds) < 0 ||
+	    view_enter(&view) < 0 || ns_set_hostname(&ns) < 0 ||
 	    /* names mean what the image's own files say, and those are in sight now */
-	    ns_set_hostname(&ns) < 0 || contents_settle(&contents) < 0 ||
+	    contents_settle(&contents) < 0 || attrs_apply(&account.attrs, -1) < 0 ||
 	    contents_become(&contents) < 0 || spawn_die_with_parent() < 0 ||
 	    handshake_ready(shake) < 0)
 		handshake_fail(shake);

@@ -61,9 +61,10 @@ child(struct handshake *shake)
 	    ((ns.kinds & CLONE_NEWUSER) && ns_enter_time(&ns) < 0) ||
 	    /* a network namespace begins with its lo down */
 	    network_in_child(&network) < 0 || contents_mount(&contents, &view) < 0 ||
-	    attrs_apply(&account.attrs, -1) < 0 || sysctl_set(&sysctl, ns.kinds) < 0 ||
-	    view_enter(&view) < 0 || ns_set_hostname(&ns) < 0 || contents_settle(&contents) < 0 ||
-	    contents_become(&contents) < 0 || spawn_die_with_parent() < 0 || handshake_ready(shake))
+	    sysctl_set(&sysctl, ns.kinds) < 0 || view_enter(&view) < 0 ||
+	    ns_set_hostname(&ns) < 0 || contents_settle(&contents) < 0 ||
+	    attrs_apply(&account.attrs, -1) < 0 || contents_become(&contents) < 0 ||
+	    spawn_die_with_parent() < 0 || handshake_ready(shake))
 		handshake_fail(shake);
 	init_or_exec(spawn.no_init, contents.argv, contents.env, 0, shake);
 }

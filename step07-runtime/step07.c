@@ -19,8 +19,8 @@ static struct view view;       /* what the container sees, see step03.c */
 static struct account account; /* what it may use, see step04.c */
 static struct contents contents;
 static struct network network;
-static struct wall wall = { .attrs = &account.attrs }; /* what it may do */
-static struct monitor monitor;			       /* what it says */
+static struct wall wall;       /* what it may do */
+static struct monitor monitor; /* what it says */
 
 static const struct option_table tables[] = { WALL_TABLES(wall),
 					      { "log", monitor_options, &monitor.options },
@@ -55,6 +55,7 @@ child(struct handshake *shake)
 	    network_in_child(&network) < 0 || contents_mount(&contents, &view) < 0 ||
 	    wall_begin(&wall) < 0 || view_enter(&view) < 0 || ns_set_hostname(&ns) < 0 ||
 	    contents_settle(&contents) < 0 || monitor_in_child(&monitor) < 0 ||
+	    attrs_apply(&account.attrs, -1) < 0 ||
 	    /* the bounding set while there is CAP_SETPCAP, the ids while there is CAP_SETUID */
 	    caps_drop_bounding(&wall.caps) < 0 || seccomp_install_early(&wall.filter) < 0 ||
 	    wall_become(&wall, &contents.user) < 0 || caps_set(&wall.caps) < 0 ||
@@ -86,10 +87,9 @@ run(char **words)
 	    cgroup_mount_add(&view.list, ns.kinds) < 0 ||
 	    spawn_share_pidns(&spawn, &ns.kinds) < 0 ||
 	    contents_prepare(&contents, &view, ns.kinds, &idmap) < 0 ||
-	    view_prepare(&view, ns.kinds, &idmap) < 0 ||
+	    view_prepare(&view, ns.kinds, &idmap) < 0 || spawn_block_signals() < 0 ||
 	    (!(ns.kinds & CLONE_NEWUSER) && ns_prepare_time(&ns) < 0) ||
-	    spawn_block_signals() < 0 || handshake_open(&shake) < 0 ||
-	    account_open(&account, NULL) < 0)
+	    handshake_open(&shake) < 0 || account_open(&account, NULL) < 0)
 		return monitor_end(&monitor,
 				   network_close(&network, contents_close(&contents, -1)));
 	/* a device node is worth what the cgroup lets it be; without rules CAP_MKNOD goes */

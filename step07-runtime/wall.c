@@ -27,10 +27,7 @@ wall_prepare(struct wall *wall, struct view *view, int kinds)
 	if (wall->filter.notify) /* without a listener such a call would only look missing */
 		return fail(ENOTSUP, "--seccomp %s: SCMP_ACT_NOTIFY, which needs a supervisor",
 			    wall->calls.profile);
-	return sysctl_check(&wall->sysctl, kinds) < 0 || labels_check(&wall->labels) < 0 ||
-			       attrs_check(wall->attrs) < 0
-		       ? -1
-		       : 0;
+	return sysctl_check(&wall->sysctl, kinds) < 0 || labels_check(&wall->labels) < 0 ? -1 : 0;
 }
 
 int
@@ -53,8 +50,7 @@ wall_begin(const struct wall *wall)
 
 	if (proc < 0)
 		return -1;
-	if (sysctl_apply(&wall->sysctl, proc) == 0 && attrs_apply(wall->attrs, proc) == 0 &&
-	    labels_enter(&wall->labels, proc) == 0)
+	if (sysctl_apply(&wall->sysctl, proc) == 0 && labels_enter(&wall->labels, proc) == 0)
 		done = 0;
 	close(proc);
 	return done;

@@ -10,7 +10,6 @@
 #include "step01-unshare/sysctl.h"
 #include "step03-mounts/view.h"
 #include "step04-cgroups/cgroup.h"
-#include "step04-cgroups/attrs.h"
 #include "step05-overlay/user.h"
 #include "step07-runtime/seal.h"
 #include "step07-runtime/security/caps.h"
@@ -22,7 +21,6 @@ struct wall {
 	struct seccomp_options calls;
 	struct label_options labels;
 	struct sysctl_options sysctl;
-	const struct attr_options *attrs; /* of step 4 */
 	struct cap_sets caps;
 	struct seccomp filter;
 };
@@ -47,9 +45,8 @@ int wall_prepare(struct wall *wall, struct view *view, int kinds);
  */
 int wall_devices(struct wall *wall, const struct cgroup *cgroup, int kinds);
 
-/* Child, before view_enter: kernel settings of its namespaces and attributes of the process,
- * through the host's /proc, which is checked; from then on no other process may look into this one.
- */
+/* Child, before view_enter: kernel settings of its namespaces and the labels, through the host's
+ * /proc, which is checked. */
 int wall_begin(const struct wall *wall);
 
 /* Child: becomes USER and keeps the permitted set until caps_set; for another than root that leaves

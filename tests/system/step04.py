@@ -101,6 +101,14 @@ def _(s):
     equal(r.lines, ["0027", "321"])
 
 
+@test("a small limit is the command's: what the program itself needs is opened before", steps=STEPS)
+def _(s):
+    for options in ([], ["--user", "--map-auto"]):
+        r = run(s.argv(*options, "--ulimit", "nofile=4", cmd=[s.probe, "limits"]))
+        equal((r.status, r.err), (0, ""))
+        contains(r.out, "limit nofile 4 4\n")
+
+
 @test("root inside cannot write it: it is mounted read-only", steps=STEPS)
 def _(s):
     r = run(s.argv(cmd=[s.probe, "mkdir", HERE + "/x", "write", HERE + "/cgroup.freeze", "1"]))
