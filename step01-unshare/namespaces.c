@@ -8,12 +8,14 @@
 #include <inttypes.h>
 #include <linux/nsfs.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -512,8 +514,15 @@ ns_fork_into(void)
 
 	if (child < 0)
 		return fail(errno, "fork for the first process in the joined namespace");
+	/* whoever ends this program means the command, which must not go on alone, prctl(2) */
 	if (child == 0)
-		return 0;
+		return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0
+			       ? fail(errno, "prctl(PR_SET_PDEATHSIG, SIGKILL)")
+			       : 0;
+	/* the keys of a terminal reach the command too, and what they do is its affair, system(3)
+	 */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return fail(errno, "waitpid(%d)", child);

@@ -84,7 +84,8 @@ int ns_different_kinds(pid_t pid);
 
 /*
  * A joined PID namespace takes effect for children only: forks, and gives 0 in the child, the first
- * process inside. The parent waits and leaves with the child's status (128+n by signal).
+ * process inside. The parent waits and leaves with the child's status (128+n by signal); when it is
+ * killed, so is the child.
  */
 int ns_fork_into(void);
 

@@ -1,6 +1,7 @@
 """Step 1: namespaces created, joined and shown; id maps; exec and why it fails; --explain."""
 
 from harness import *
+from oci import reap, subreaper
 
 KINDS = {
     "user": "user",
@@ -190,6 +191,35 @@ def _():
         equal(made[kind], link, kind)
     equal(made["mnt"], HOST_NS["mnt"])
     contains(r.out, "joined")
+
+
+@test("a command in a PID namespace that was joined ends with the program, and Ctrl-C is the command's")
+def _():
+    subreaper()  # PID 1 does not end before every process of its namespace is reaped by its parent
+    p = start([step(2), "--no-init", "--", PROBE, "catch", "1"])
+    p.read_until("ready")
+    inner = read(f"/proc/{p.pid}/task/{p.pid}/children").split()[0]
+    join = [step(1), "--join", inner, "--pid", "--mount", "--", PROBE, "catch"]
+    joined = start([*join, "9"])
+    joined.read_until("ready")
+    command = read(f"/proc/{joined.pid}/task/{joined.pid}/children").split()[0]
+    joined.send(signal.SIGTERM)
+    equal(joined.wait().status, 143)
+    wait_for(lambda: not read_or_nothing(f"/proc/{command}/cmdline"), "the end of the command")
+    reap(int(command))
+    joined = start([*join, "1"], pty=True)
+    joined.read_until("ready")
+    joined.write("\x03")
+    r = joined.wait()
+    equal(r.status, 0)
+    contains(r.out, "signal 2")
+
+
+def read_or_nothing(path):
+    try:
+        return read(path)
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 @test("--join holds the process before it looks at what stands under its number, and asks whether it is there after", needs="root cmd:strace")
