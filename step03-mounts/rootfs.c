@@ -143,6 +143,23 @@ pivot(void)
 }
 /* ANCHOR_END: pivot */
 
+/* What would end a word of mountinfo, as a blank of a path, is three octal digits behind a
+ * backslash there, proc(5). */
+static void
+undo_octal(char *text)
+{
+	char *to = text;
+	unsigned byte;
+
+	for (; *text; text++)
+		if (sscanf(text, "\\%3o", &byte) == 1) {
+			*to++ = (char)byte;
+			text += 3;
+		} else
+			*to++ = *text;
+	*to = '\0';
+}
+
 /* Reads the next mount of mountinfo; false at its end. */
 static bool
 next_mount(FILE *mountinfo, int *id, int *parent, char point[4096])
@@ -150,8 +167,10 @@ next_mount(FILE *mountinfo, int *id, int *parent, char point[4096])
 	char line[8192];
 
 	while (fgets(line, sizeof line, mountinfo))
-		if (sscanf(line, "%d %d %*s %*s %4095s", id, parent, point) == 3)
+		if (sscanf(line, "%d %d %*s %*s %4095s", id, parent, point) == 3) {
+			undo_octal(point);
 			return true;
+		}
 	return false;
 }
 

@@ -58,6 +58,22 @@ def _(s):
     contains(r.out, "entry bin")
 
 
+# a host of its own in $1, where a mount with a blank in its path lies on / itself
+BLANK = """mount -t tmpfs host "$1" && cd "$1" || exit
+for d in bin dev lib lib64 proc sys usr var; do [ ! -d /$d ] || { mkdir $d && mount --rbind /$d $d; }; done
+mkdir old "a b" && mount -t tmpfs none "a b" && pivot_root . old && cd / && umount -l old && shift && exec "$@\""""
+
+
+@test("without pivot_root a mount of the host with a blank in its path is detached too", steps=STEPS)
+def _(s):
+    os.mkdir(TMP + "/host")
+    told = TMP + "/told.json"
+    words = s.given("--explain=json", "--explain-to", told, "--no-pivot", "--rootfs", ROOTFS, "--", "/bin/true")
+    equal(run(["unshare", "--mount", "sh", "-c", BLANK, "sh", TMP + "/host", *words]).status, 0)
+    results = [e["result"] for e in map(json.loads, read(told).splitlines()) if e["call"] == 'umount2("/a b", MNT_DETACH)']
+    equal(results[:1], [0])
+
+
 @test("a chroot out of a root without pivot finds no /proc or /sys of the host", steps=STEPS)
 def _(s):
     # who may chroot leaves a chroot: mkdir x; chroot x; cd ../../..; chroot .
