@@ -30,7 +30,7 @@ read_link(int type, struct nl_view payload, void *context)
 	memcpy(&info, payload.bytes, sizeof info);
 	payload.bytes += sizeof info;
 	payload.length -= sizeof info;
-	*link = (struct link){ .index = info.ifi_index };
+	*link = (struct link){ .index = info.ifi_index, .up = info.ifi_flags & IFF_UP };
 	nl_find(payload, IFLA_IFNAME, &value);
 	nl_text(value, link->name, sizeof link->name);
 	nl_find(payload, IFLA_IFALIAS, &value);
@@ -317,7 +317,7 @@ link_add_veth(int rtnl, const struct link_veth *veth)
 /* ANCHOR_END: veth */
 
 int
-link_move(int rtnl, int index, int netns, const char *name)
+link_move(int rtnl, int index, int netns, const char *name, int there)
 {
 	const struct ifinfomsg info = { .ifi_index = index };
 	_Alignas(struct nlmsghdr) uint8_t bytes[NL_ROOM];
@@ -326,8 +326,24 @@ link_move(int rtnl, int index, int netns, const char *name)
 	nl_start(&message, bytes, sizeof bytes);
 	nl_message(&message, RTM_NEWLINK, NLM_F_ACK, &info, sizeof info);
 	nl_put_u32(&message, IFLA_NET_NS_FD, (uint32_t)netns);
+	nl_put_u32(&message, IFLA_NEW_IFINDEX, (uint32_t)there);
 	nl_put_text(&message, IFLA_IFNAME, name);
 	return nl_change(rtnl, &message, "RTM_NEWLINK", name);
+}
+
+int
+link_restore(int rtnl, const struct link *link)
+{
+	const struct ifinfomsg info = { .ifi_index = link->index,
+					.ifi_flags = link->up ? IFF_UP : 0,
+					.ifi_change = IFF_UP };
+	_Alignas(struct nlmsghdr) uint8_t bytes[NL_ROOM];
+	struct nl_buffer message;
+
+	nl_start(&message, bytes, sizeof bytes);
+	nl_message(&message, RTM_NEWLINK, NLM_F_ACK, &info, sizeof info);
+	nl_put_u32(&message, IFLA_MASTER, (uint32_t)link->master);
+	return nl_change(rtnl, &message, "RTM_NEWLINK", link->name);
 }
 
 int

@@ -7,6 +7,7 @@
 #ifndef BOXSTEP_LINK_H
 #define BOXSTEP_LINK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,6 +19,7 @@
 
 struct link { /* what the kernel says of an interface */
 	int index, master;
+	bool up;
 	uint32_t mtu, group;
 	char name[LINK_NAME], kind[16]; /* "veth", "bridge", "" for hardware */
 	char alias[256];
@@ -33,8 +35,12 @@ typedef int link_match(const struct link *link, void *context);
 int link_search(int rtnl, link_match *match, void *context, struct link *link);
 
 /* Moves interface INDEX into the network namespace of descriptor NETNS, as NAME (with %d at its
- * end: the kernel chooses a number). It arrives down and without addresses. */
-int link_move(int rtnl, int index, int netns, const char *name);
+ * end: the kernel chooses a number) and with index THERE (since 5.13; EBUSY: it is taken). It
+ * arrives down and without addresses. The kernel moves first and renames then: after EEXIST it may
+ * be on either side. */
+int link_move(int rtnl, int index, int netns, const char *name, int there);
+/* Makes LINK's interface again what it was before a move: a port of its bridge, and up. */
+int link_restore(int rtnl, const struct link *link);
 
 /* lo of the caller's network namespace is born down; takes it up. 0 or −1. */
 int link_lo_up(void);

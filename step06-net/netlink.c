@@ -223,14 +223,19 @@ nl_text(struct nl_view value, char *text, size_t size)
 
 /* ---- talking ---- */
 
+/* With the kernel named as the receiver the sender's rights count; without, those of who made the
+ * socket count too, which may be a process in a user namespace that has passed it on. */
 static long
 post(int fd, const struct nl_buffer *buffer)
 {
+	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+
 	if (buffer->full) {
 		errno = EMSGSIZE;
 		return -1;
 	}
-	return send(fd, buffer->bytes, buffer->length, 0);
+	return sendto(fd, buffer->bytes, buffer->length, 0, (const struct sockaddr *)&kernel,
+		      sizeof kernel);
 }
 
 /* One datagram of the kernel (port 0: nobody else is believed); its size, 0 when none waits. */

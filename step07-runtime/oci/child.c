@@ -148,10 +148,7 @@ build_world(struct launch *launch, int proc)
 	if ((config->ns.kinds & CLONE_NEWUSER) &&
 	    (child_dumpable(true) < 0 || ns_enter_time(&config->ns) < 0))
 		return -1;
-	return netdev_raise(&config->netdevs) < 0 || names(config) < 0 ||
-			       build_root(launch, proc) < 0
-		       ? -1
-		       : 0;
+	return names(config) < 0 || build_root(launch, proc) < 0 ? -1 : 0;
 }
 
 /* ---- what it may do ---- */

@@ -301,13 +301,9 @@ launch_entered(struct launch *launch)
 static int
 raise_lo(struct launch *launch)
 {
-	int done = launch_entered(launch);
-
-	if (done == 0 && launch->rtnl >= 0)
-		done = link_up(launch->rtnl, "lo");
-	close_fd(launch->rtnl);
-	launch->rtnl = -1;
-	return done;
+	if (launch_entered(launch) < 0)
+		return -1;
+	return launch->rtnl < 0 ? 0 : link_up(launch->rtnl, "lo");
 }
 
 int
@@ -366,18 +362,22 @@ work_beside(struct launch *launch)
 {
 	const struct oci_config *config = launch->config;
 
-	return launch_filter(config, &config->process, &launch->seccomp, &launch->shake) < 0
-		       ? -1
-		       : raise_lo(launch);
+	if (launch_filter(config, &config->process, &launch->seccomp, &launch->shake) < 0 ||
+	    (call_mode == CALL_SILENT && raise_lo(launch) < 0))
+		return -1;
+	close_fd(launch->rtnl); /* it would keep the namespace */
+	launch->rtnl = -1;
+	return 0;
 }
 
 int
 launch_ready(struct launch *launch)
 {
-	const struct oci_config *config = launch->config;
+	struct oci_config *config = launch->config;
 
 	if (config->netdevs.count &&
-	    (launch_entered(launch) < 0 || netdev_move(&config->netdevs, launch->child.pid) < 0))
+	    (launch_entered(launch) < 0 ||
+	     netdev_move(&config->netdevs, launch->rtnl, launch->child.pid) < 0))
 		return -1;
 	if (handshake_go(&launch->shake, launch->child.pid) < 0 || work_beside(launch) < 0 ||
 	    (config->hooks && run_hooks(launch) < 0) ||
@@ -389,9 +389,11 @@ launch_ready(struct launch *launch)
 int
 launch_start(struct launch *launch)
 {
-	if (!launch->straight && handshake_go(&launch->shake, launch->child.pid) < 0)
+	if ((!launch->straight && handshake_go(&launch->shake, launch->child.pid) < 0) ||
+	    (launch->gate < 0 && handshake_wait_exec(&launch->shake) < 0))
 		return -1;
-	return launch->gate >= 0 ? 0 : handshake_wait_exec(&launch->shake);
+	netdev_free(&launch->config->netdevs); /* they are the container's from now on */
+	return 0;
 }
 
 void
@@ -401,6 +403,7 @@ launch_abort(struct launch *launch)
 
 	handshake_close(&launch->shake);
 	spawn_end(&launch->child);
+	netdev_give_back(&launch->config->netdevs);
 	cgroup_remove(&launch->cgroup);
 	launch_close(launch);
 	errno = number;

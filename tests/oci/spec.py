@@ -471,6 +471,15 @@ def ip(*words):
     return run(["ip", *words])
 
 
+def seen(name):
+    """What ip tells of an interface and of the routes over it, without counters and what IPv6 makes by itself."""
+    (link,) = json.loads(ip("-j", "-d", "address", "show", "dev", name).out)
+    addresses = sorted((a for a in link["addr_info"] if a["scope"] != "link"), key=str)
+    routes = [ip(family, "route", "show", "dev", name).out for family in ("-4", "-6")]
+    facts = {key: link.get(key) for key in ("ifindex", "ifname", "address", "mtu", "master", "txqlen")}
+    return facts | {"up": "UP" in link["flags"]}, [{k: v for k, v in a.items() if k != "nodad"} for a in addresses], routes
+
+
 @test("an interface of the host moves into the container, with its addresses and another name", needs="root")
 def _():
     with OCI("/bin/sleep", "60") as box:
@@ -508,14 +517,115 @@ def _():
             check({"eth0", "eth1", "eth2"} <= set(names), f"{sorted(names)}")
             equal([n for n in names if "192.0.2.9" in json.dumps(names[n])], ["eth2"])
             box.delete()
+            ip("address", "add", "192.0.2.10/32", "dev", "three0")
+            before = seen("three0")
             box.linux["netDevices"] = {"three0": {"name": "eth0"}}
             r = box.create()
             equal(r.status, 1)
             contains(box.out, "EEXIST")
-            check("three0" in ip("link").out, "it stays on the host")
+            equal(seen("three0"), before, "it stays on the host")
         finally:
             for name in ("one0", "two0", "three0"):
                 ip("link", "delete", "peer-" + name)
+
+
+@test("two interfaces of one hardware address each come with their own addresses, whatever number the kernel gives", needs="root")
+def _():
+    with OCI("/bin/sleep", "60") as box:
+        names = ("same0", "same1")
+        for number, name in enumerate(names):
+            ip("link", "add", name, "address", "02:00:00:00:00:07", "type", "veth", "peer", "name", "end-" + name)
+            ip("address", "add", f"192.0.2.{7 + number}/32", "dev", name)
+        try:
+            box.linux["netDevices"] = {name: {"name": "eth%d"} for name in names}
+            box.created()
+            inside = json.loads(run(["nsenter", "-t", str(box.pid), "-n", "ip", "-j", "address"]).out)
+            have = {link["ifname"]: (["UP" in link["flags"]] + [a["local"] for a in link["addr_info"] if a["family"] == "inet"]) for link in inside}
+            equal({name: have[name] for name in ("eth0", "eth1")}, {"eth0": [True, "192.0.2.7"], "eth1": [True, "192.0.2.8"]})
+        finally:
+            for name in names:
+                ip("link", "delete", "end-" + name)
+
+
+@test("an address moves with all that belongs to it: the other end, broadcast, label, metric, noprefixroute, lifetime", needs="root")
+def _():
+    with OCI("/bin/sleep", "60") as box:
+        ip("link", "add", "whole0", "type", "veth", "peer", "name", "stays0")
+        for words in (
+            "10.9.1.1 peer 10.9.1.2/32 label whole0:p2p",
+            "10.9.2.1/24 broadcast 10.9.2.77 metric 7",
+            "10.9.3.1/24 label whole0 noprefixroute",
+            "fd09::1/64 metric 9 noprefixroute preferred_lft 0",
+        ):
+            ip("address", "add", *words.split(), "dev", "whole0")
+        ip("address", "add", "10.9.4.1/24", "dev", "whole0", "valid_lft", "1000", "preferred_lft", "1000")
+        ip("address", "add", "10.9.5.1/24", "scope", "link", "dev", "whole0")
+        try:
+            box.linux["netDevices"] = {"whole0": {"name": "in0"}}
+            box.created()
+            (inside,) = json.loads(run(["nsenter", "-t", str(box.pid), "-n", "ip", "-j", "address", "show", "dev", "in0"]).out)
+            have = {a["local"]: a for a in inside["addr_info"] if a["scope"] == "global"}
+            equal(sorted(have), ["10.9.1.1", "10.9.2.1", "10.9.3.1", "fd09::1"])
+            facts = {local: {k: a.get(k) for k in ("address", "prefixlen", "broadcast", "label", "metric", "noprefixroute", "deprecated")} for local, a in have.items()}
+            none = dict.fromkeys(("address", "prefixlen", "broadcast", "label", "metric", "noprefixroute", "deprecated"))
+            equal(facts["10.9.1.1"], none | {"address": "10.9.1.2", "prefixlen": 32, "label": "in0:p2p"})
+            equal(facts["10.9.2.1"], none | {"prefixlen": 24, "broadcast": "10.9.2.77", "label": "in0", "metric": 7})
+            equal(facts["10.9.3.1"], none | {"prefixlen": 24, "label": "in0", "noprefixroute": True})
+            equal(facts["fd09::1"], none | {"prefixlen": 64, "metric": 9, "noprefixroute": True, "deprecated": True})
+        finally:
+            ip("link", "delete", "stays0")
+
+
+def lacks_command(box):
+    box.config["process"]["args"] = ["/no/such/command"]
+
+
+def fails_hook(box):
+    box.config["hooks"] = {"createRuntime": [{"path": "/bin/false"}]}
+
+
+def takes_lo(box):
+    box.linux["netDevices"]["back0"]["name"] = "lo"
+
+
+def takes_twice(box):
+    box.linux["netDevices"]["other0"] = {"name": "in0"}
+
+
+def own_user_namespace(box):
+    box.namespace("user")
+    box.linux["uidMappings"] = box.linux["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    lacks_command(box)
+
+
+for spoil in (lacks_command, fails_hook, takes_lo, takes_twice, own_user_namespace):
+    for verb in ("create", "run"):
+        @test(f"a {verb} that fails gives an interface back as it was: {spoil.__name__.replace('_', ' ')}", needs="root")
+        def _(spoil=spoil, verb=verb):
+            box = OCI("/bin/true")
+            ip("link", "add", "bridge0", "type", "bridge")
+            ip("link", "add", "back0", "type", "veth", "peer", "name", "stays0")
+            ip("link", "add", "other0", "type", "veth", "peer", "name", "stays1")
+            try:
+                ip("link", "set", "stays0", "up")
+                ip("link", "set", "back0", "up")
+                ip("link", "set", "other0", "master", "bridge0", "up")
+                ip("address", "add", "10.9.1.1/24", "broadcast", "10.9.1.9", "label", "back0:one", "dev", "back0")
+                ip("address", "add", "10.9.2.1/24", "dev", "back0", "scope", "link")
+                ip("address", "add", "fd09::1/64", "nodad", "dev", "back0")
+                ip("route", "add", "10.9.9.0/24", "via", "10.9.1.7", "dev", "back0", "metric", "7")
+                ip("route", "add", "10.9.8.0/24", "via", "10.9.7.1", "onlink", "dev", "back0")
+                ip("route", "add", "10.9.7.1", "dev", "back0")
+                ip("route", "add", "fd0a::/64", "via", "fd09::7", "dev", "back0")
+                before = seen("back0"), seen("other0")
+                box.linux["netDevices"] = {"back0": {"name": "in0"}}
+                spoil(box)
+                r = box.create() if verb == "create" else box.run()
+                check(r.status != 0, f"{verb} has failed")
+                equal((seen("back0"), seen("other0")), before)
+            finally:
+                for name in ("stays0", "stays1", "bridge0"):
+                    ip("link", "delete", name)
 
 
 for wrong, words in (
