@@ -3,6 +3,7 @@
  * Follows ip(7), ipv6(7), tcp(7), bind(2). Explained in book/06-net.md.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,28 +239,29 @@ hold_entry(struct port *port, bool both)
 	return -1;
 }
 
-/* A range takes more descriptors than the usual soft limit has. */
+/* Gives the socket a number of at least LEAST, if there is one. */
 static void
-raise_descriptors(size_t count)
+renumber(struct port *port, int least)
 {
-	struct rlimit limit;
+	int fd = port->fd < 0 ? -1 : fcntl(port->fd, F_DUPFD_CLOEXEC, least);
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < count + 64 &&
-	    limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	if (fd < 0)
+		return;
+	close(port->fd);
+	port->fd = fd;
 }
 
-int
-ports_hold(struct port_list *list)
+static int
+hold_all(struct port_list *list, int least)
 {
 	size_t kept = 0;
 
-	raise_descriptors(list->count);
 	for (size_t i = 0; i < list->count; i++) {
 		bool both = i + 1 < list->count && list->item[i + 1].second;
-		if (hold_entry(&list->item[i], both) < 0) {
+		int done = hold_entry(&list->item[i], both);
+		for (size_t j = 0; done == 0 && least && j <= both; j++)
+			renumber(&list->item[i + j], least);
+		if (done < 0) {
 			int number = errno;
 			for (size_t j = 0; j < i; j++)
 				release(&list->item[j]);
@@ -273,6 +275,28 @@ ports_hold(struct port_list *list)
 			list->item[kept++] = list->item[i];
 	list->count = kept;
 	return 0;
+}
+
+/* A range takes more descriptors than the usual soft limit has. The limit is asked when a number is
+ * given out, and not again: so the sockets have numbers above it, those below are left for all that
+ * follows, and the container inherits what the caller had. */
+int
+ports_hold(struct port_list *list)
+{
+	struct rlimit usual = { 0 }, most;
+	bool many = getrlimit(RLIMIT_NOFILE, &usual) == 0 && usual.rlim_cur < list->count + 64 &&
+		    usual.rlim_cur < usual.rlim_max;
+	int done, number;
+
+	most = (struct rlimit){ usual.rlim_max, usual.rlim_max };
+	if (many)
+		setrlimit(RLIMIT_NOFILE, &most);
+	done = hold_all(list, many ? (int)usual.rlim_cur : 0);
+	number = errno;
+	if (many)
+		setrlimit(RLIMIT_NOFILE, &usual);
+	errno = number;
+	return done;
 }
 
 void

@@ -268,6 +268,17 @@ def _(s):
     equal(every_port, ["box"] * 3)
 
 
+@test("many published ports raise no limit of the container's", needs=NEEDS, steps=STEPS)
+def _(s):
+    show = "ulimit -Sn; ulimit -Hn; probe listen tcp :: 7000 many"
+    few = ["sh", "-c", 'ulimit -Hn 20000; ulimit -Sn 200; exec "$@"', "sh"]
+    box = start([*few, *s.argv("--network=bridge", "-p", "7000-7199:7000-7199", cmd=["/bin/sh", "-c", show])])
+    box.read_until("listen = 0")
+    equal(box.out.split()[:2], ["200", "20000"], box.err)
+    for address in ("127.0.0.1", "::1"):
+        equal(ask("tcp", address, 7000), "many", address)
+
+
 @test("a port published on 127.0.0.1 or [::1] is reached from there only", needs=NEEDS, steps=STEPS)
 def _(s):
     there = outside()
