@@ -20,7 +20,7 @@
 #include "step01-unshare/idmap.h"
 #include "step06-net/relay.h"
 
-enum { CONNECTIONS = 1024, BUFFER = 16384, IDLE = 120, NOBODY = 65534 }; /* IDLE: seconds, UDP */
+enum { CONNECTIONS = 1024, BUFFER = 16384, IDLE = 120000, NOBODY = 65534 }; /* IDLE: ms, UDP */
 
 struct flow {		    /* one direction */
 	size_t start, end;  /* of what is read and not yet written */
@@ -34,22 +34,23 @@ struct connection {
 	struct flow in, out;
 	struct sockaddr_storage from; /* UDP: who the client is */
 	socklen_t from_size;
-	time_t used;
+	int64_t used; /* by a clock of ns, by which even those of one burst have an order */
 };
 struct table {
 	const struct relay *relay;
 	const struct port_list *ports;
 	struct connection *item[CONNECTIONS];
-	size_t count;
+	size_t count, most;
+	bool full; /* there was no descriptor for who came: they wait in the listener's queue */
 };
 
-static time_t
+static int64_t
 now(void)
 {
 	struct timespec time;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-	return time.tv_sec;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
 }
 
 /* ---- towards the container ---- */
@@ -114,7 +115,7 @@ make(struct table *table, const struct port *port, int client)
 			close(client);
 		return NULL;
 	}
-	if (table->count == CONNECTIONS) {
+	if (table->count == table->most) {
 		for (size_t i = 1; i < table->count; i++)
 			if (table->item[i]->used < table->item[oldest]->used)
 				oldest = i;
@@ -137,6 +138,8 @@ accept_tcp(struct table *table, const struct port *port)
 
 	if (client >= 0)
 		make(table, port, client);
+	else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+		table->full = true;
 }
 
 /* Moves what can be moved without waiting. −1 when the connection broke. */
@@ -278,7 +281,7 @@ wish(const struct connection *c, struct pollfd *client, struct pollfd *server)
 static void
 serve(struct table *table, const struct pollfd *polled)
 {
-	time_t limit = now() - IDLE;
+	int64_t limit = now() - IDLE * INT64_C(1000000);
 
 	for (size_t i = table->count; i-- > 0;) {
 		struct connection *c = table->item[i];
@@ -293,20 +296,45 @@ serve(struct table *table, const struct pollfd *polled)
 	}
 }
 
+/* Waits. A listener that cannot be served would be told of again at once, without end: so it is
+ * left out once, until something else happens, or for a second. */
+static int
+wait_for_any(struct table *table, struct pollfd *polled)
+{
+	const struct port_list *ports = table->ports;
+	struct pollfd *held = polled + 2 * table->count;
+	int limit = table->full ? 1000 : IDLE;
+
+	for (size_t i = 0; i < table->count; i++)
+		wish(table->item[i], &polled[2 * i], &polled[2 * i + 1]);
+	for (size_t i = 0; i < ports->count; i++) {
+		bool left_out = table->full && ports->item[i].protocol == IPPROTO_TCP;
+		held[i] = (struct pollfd){ .fd = left_out ? -1 : ports->item[i].fd,
+					   .events = POLLIN };
+	}
+	table->full = false;
+	return poll(polled, 2 * table->count + ports->count, limit);
+}
+
 static void __attribute__((noreturn)) run(const struct relay *relay, const struct port_list *ports)
 {
 	static struct table table;
 	struct pollfd *polled = calloc(2 * CONNECTIONS + ports->count, sizeof *polled);
+	struct rlimit limit;
 
 	table.relay = relay;
 	table.ports = ports;
+	table.most = CONNECTIONS;
+	/* two descriptors each, beside the standard ones and that of who comes; a flow of UDP has
+	 * one, but poll(2) takes no more entries than there may be descriptors */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    limit.rlim_cur < 2 * CONNECTIONS + ports->count + 4)
+		table.most = limit.rlim_cur < ports->count + 6
+				     ? 1
+				     : (limit.rlim_cur - ports->count - 4) / 2;
 	while (polled) {
-		struct pollfd *held = polled + 2 * table.count;
-		for (size_t i = 0; i < table.count; i++)
-			wish(table.item[i], &polled[2 * i], &polled[2 * i + 1]);
-		for (size_t i = 0; i < ports->count; i++)
-			held[i] = (struct pollfd){ .fd = ports->item[i].fd, .events = POLLIN };
-		if (poll(polled, 2 * table.count + ports->count, IDLE * 1000) < 0 && errno != EINTR)
+		const struct pollfd *held = polled + 2 * table.count;
+		if (wait_for_any(&table, polled) < 0 && errno != EINTR)
 			break;
 		serve(&table, polled);
 		for (size_t i = 0; i < ports->count; i++)

@@ -1,5 +1,7 @@
 """Step 6: the network. Every packet of these tests stays in namespaces that the tests made."""
 
+import socket
+
 from harness import *
 
 STEPS = for_steps(6, 7)
@@ -266,6 +268,66 @@ def _(s):
     equal([len(tcp), len(set(tcp)), len(udp)], [2, 1, 1])
     every_port = [ask("tcp", "127.0.0.1", tcp[0]), ask("tcp", "::1", tcp[0]), ask("udp", "127.0.0.1", udp[0])]
     equal(every_port, ["box"] * 3)
+
+
+def relayed(s, limit):
+    """A container with a relay that may have LIMIT descriptors, and the pid of the relay."""
+    few = ["sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh"]
+    script = "probe listen tcp :: 80 box & probe listen udp :: 80 box & wait"
+    box = start([*few, *s.argv("--network=bridge", "-p", "8080:80", "-p", "8080:80/udp", cmd=["/bin/sh", "-c", script])])
+    box.read_until("listen = 0")
+    wait_for(lambda: "answer" in run([PROBE, "connect", "tcp", "::1", "8080", "x", "connect", "udp", "::1", "8080", "x"]).out, "servers")
+    (pid,) = (p for p in children(box.pid) if read(f"/proc/{p}/comm") == "boxstep-relay\n")
+    return box, pid
+
+
+def ticks(pid):
+    return sum(map(int, read(f"/proc/{pid}/stat").rpartition(")")[2].split()[11:13]))
+
+
+@test("a relay without a descriptor for who comes sleeps until there is one", needs=NEEDS, steps=STEPS)
+def _(s):
+    box, relay = relayed(s, 1000)
+    count = len(os.listdir(f"/proc/{relay}/fd"))
+    first = socket.create_connection(("::1", 8080))
+    wait_for(lambda: len(os.listdir(f"/proc/{relay}/fd")) == count + 2, "a connection")
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    equal(run([*nobody, "prlimit", "--pid", str(relay), f"--nofile={count + 2}:{count + 2}"]).status, 0)
+    second = socket.create_connection(("::1", 8080))
+    before = ticks(relay)
+    time.sleep(1)
+    check(ticks(relay) - before < 50, f"{ticks(relay) - before} hundredths of a second used in one")
+    first.close()
+    second.sendall(b"ping")
+    equal(second.recv(100), b"box")
+    second.close()
+    check(box.alive(), box.err)
+
+
+@test("a relay with few descriptors drops the connection unused for longest", needs=NEEDS, steps=STEPS)
+def _(s):
+    box, relay = relayed(s, 40)
+    clients = [socket.create_connection(("::1", 8080)) for _ in range(30)]
+    clients[-1].sendall(b"ping")
+    equal(clients[0].recv(100), b"")
+    for client in clients[:-1]:  # the server serves one at a time
+        client.close()
+    equal(clients[-1].recv(100), b"box")
+    clients[-1].close()
+    check(os.path.exists(f"/proc/{relay}") and box.alive(), box.err)
+
+
+@test("more flows of UDP than poll takes do not end the relay", needs=NEEDS, steps=STEPS)
+def _(s):
+    box, relay = relayed(s, 40)
+    flows = [socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) for _ in range(40)]
+    for flow in flows:
+        flow.settimeout(10)
+        flow.sendto(b"ping", ("::1", 8080))
+        equal(flow.recv(100), b"box")
+    for flow in flows:
+        flow.close()
+    check(os.path.exists(f"/proc/{relay}") and box.alive(), box.err)
 
 
 @test("many published ports raise no limit of the container's", needs=NEEDS, steps=STEPS)
