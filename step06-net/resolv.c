@@ -18,7 +18,8 @@ enum { FILE_MAX = 65536 };
 
 const char *const resolv_files[] = { "resolv.conf", "hosts", "hostname", NULL };
 
-/* A file of the host, in memory of malloc; an empty one when it cannot be read. */
+/* A file of the host, in memory of malloc: whole lines, since half an address is another address;
+ * an empty one when it cannot be read. */
 static char *
 read_file(const char *path)
 {
@@ -31,6 +32,9 @@ read_file(const char *path)
 		used += (size_t)n;
 	if (fd >= 0)
 		close(fd);
+	if (used == FILE_MAX) /* there may be more of the last one */
+		while (used > 0 && text[used - 1] != '\n')
+			used--;
 	if (text)
 		text[used] = '\0';
 	return text;
@@ -50,6 +54,16 @@ write_file(int dir, const char *name, const char *text, size_t length)
 	if (n < 0 || (size_t)n != length)
 		return fail(number, "writing %s for the container", name);
 	return 0;
+}
+
+/* A word of resolv.conf or hosts: a blank or a line end in it would begin another. */
+static bool
+is_word(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (!isgraph((unsigned char)text[i]) || text[i] == '#')
+			return false;
+	return length > 0 && length < 256;
 }
 
 /* ---- resolv.conf ---- */
@@ -135,13 +149,17 @@ static void
 put_resolv(FILE *out, const struct resolv_options *options, const struct resolv_facts *facts)
 {
 	char *host = host_resolv(facts), *rest = host, *line;
+	struct address server;
 
 	if (options->dns.count == 0 && facts->own_lo && host && !any_server(host, facts))
 		fputs("# The host's resolver listens on its own 127.0.0.1, which is not this "
 		      "container's: --dns ADDRESS\n",
 		      out);
-	for (size_t i = 0; i < options->dns.count; i++)
-		fprintf(out, "nameserver %s\n", options->dns.item[i]);
+	for (size_t i = 0; i < options->dns.count; i++) {
+		const char *given = options->dns.item[i]; /* perhaps with brackets */
+		if (address_parse(given, strlen(given), &server) == 0)
+			fprintf(out, "nameserver %s\n", address_text(&server));
+	}
 	if (options->search.count != 1 || strcmp(options->search.item[0], ".") != 0)
 		put_list(out, "search", &options->search);
 	put_list(out, "options", &options->option);
@@ -173,7 +191,7 @@ put_hosts(FILE *out, const struct resolv_options *options, const struct resolv_f
 	char *host = facts->own_lo ? NULL : read_file("/etc/hosts");
 
 	if (host && *host)
-		fputs(host, out);
+		fprintf(out, "%s%s", host, host[strlen(host) - 1] == '\n' ? "" : "\n");
 	else
 		fputs("127.0.0.1\tlocalhost\n"
 		      "::1\tlocalhost ip6-localhost ip6-loopback\n"
@@ -199,6 +217,9 @@ resolv_write(int dir, const struct resolv_options *options, const struct resolv_
 	char name[65] = "", *text = NULL;
 	size_t length = 0;
 
+	if (facts->hostname && *facts->hostname &&
+	    !is_word(facts->hostname, strlen(facts->hostname)))
+		return fail(EINVAL, "--hostname \"%.80s\": not one word", facts->hostname);
 	if (!facts->hostname)
 		gethostname(name, sizeof name - 1);
 	else
@@ -233,16 +254,6 @@ set_dns(const struct option_row *row, const char *value, void *into)
 	if (address_parse(value, strlen(value), &address) < 0)
 		return fail(EINVAL, "--%s %s: not an IPv4 or IPv6 address", row->name, value);
 	return option_list(row, value, into);
-}
-
-/* A word of resolv.conf or hosts: a blank or a line end in it would begin another. */
-static bool
-is_word(const char *text, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		if (!isgraph((unsigned char)text[i]) || text[i] == '#')
-			return false;
-	return length > 0 && length < 256;
 }
 
 static int

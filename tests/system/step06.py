@@ -633,13 +633,30 @@ def _(s):
     contains(r.out, "nameserver 127.0.0.53")
 
 
+@test("of a resolv.conf that is too long whole lines are taken", needs=NEEDS, steps=STEPS)
+def _(s):
+    text = "nameserver 192.0.2.53\n" + "#" * (65536 - 21 - 1 - 20 - 1) + "\n" + "nameserver 192.0.2.123\n"
+    equal(text[:65536][-20:], "nameserver 192.0.2.1")
+    r = run(with_resolver(text, s.argv("--network=bridge", cmd=["/bin/cat", "/etc/resolv.conf"])))
+    equal([line for line in r.lines if not line.startswith("#")], ["nameserver 192.0.2.53"])
+
+
+@test("a line added to the host's own hosts is a line, though that has no end of line", needs=NEEDS, steps=STEPS)
+def _(s):
+    with open(TMP + "/hosts", "w") as file:
+        file.write("127.0.0.1 localhost")
+    mounted = ["unshare", "-m", "sh", "-c", f'mount --bind {TMP}/hosts /etc/hosts && exec "$@"', "-"]
+    r = run([*mounted, *s.argv("--network=host", "--add-host", "db:192.0.2.9", cmd=["/bin/cat", "/etc/hosts"])])
+    equal(r.lines, ["127.0.0.1 localhost", "192.0.2.9\tdb"])
+
+
 @test("--dns, --add-host and --hostname stand in the container's files", needs=NEEDS, steps=STEPS)
 def _(s):
-    options = "--network=bridge --dns 192.0.2.7 --dns fd00::7 --dns-search corp.example --add-host db:192.0.2.9 --add-host six=[fd00::9] --add-host gate:host-gateway --hostname box".split()
+    options = "--network=bridge --dns 192.0.2.7 --dns fd00::7 --dns [2001:db8::1] --dns-search corp.example --add-host db:192.0.2.9 --add-host six=[fd00::9] --add-host gate:host-gateway --hostname box".split()
     r = run(s.argv(*options, cmd=["/bin/sh", "-c", "cat /etc/resolv.conf /etc/hosts /etc/hostname; hostname; ip -o -4 address show dev eth0"]))
     equal(r.status, 0)
     own = re.search(r"inet ([0-9.]+)/", r.out)[1]
-    for line in ("nameserver 192.0.2.7", "nameserver fd00::7", "search corp.example", "192.0.2.9\tdb", "fd00::9\tsix", own + "\tbox", "127.0.0.1\tlocalhost"):
+    for line in ("nameserver 192.0.2.7", "nameserver fd00::7", "nameserver 2001:db8::1", "search corp.example", "192.0.2.9\tdb", "fd00::9\tsix", own + "\tbox", "127.0.0.1\tlocalhost"):
         check(line in r.lines, f"{line!r} in {r.out}")
     matches(r.out, r"^10\.\d+\.\d+\.1\tgate$")
     equal(r.lines.count("box"), 2)
@@ -698,6 +715,7 @@ for what, options in {
     "a host without address": ["--add-host", "db"],
     "a host with a line end in its name": ["--add-host", "a\nb:192.0.2.1"],
     "a search domain with a blank": ["--dns-search", "a b"],
+    "a host name that would be a line of hosts": ["--hostname", "a\n192.0.2.6 bank.example"],
 }.items():
     value = options[-1].split("\n")[0].split(" ")[0]
     bad(what, lambda options=options: [step(6), "--rootfs", ROOTFS, *options, "--", "/bin/true"], call=options[-2], names=value)
