@@ -102,28 +102,30 @@ add_nat(int nfnl, const struct bridge *bridge)
 }
 
 static int
-make(int rtnl, int nfnl, struct bridge *bridge)
+make(int rtnl, int nfnl, int dir, struct bridge *bridge)
 {
 	const uint8_t *host = bridge->v4.bytes;
 	const uint8_t mac[6] = { 0x02, 0x62, host[0], host[1], host[2], host[3] };
-	char plan[256];
 	struct link link;
+	int number;
 
-	if (forwarding_plan(rtnl, plan, sizeof plan) < 0 ||
-	    link_add_bridge(rtnl, bridge->name, mac) < 0)
+	/* what is to be put back is written down before anything is changed */
+	if (forwarding_plan(rtnl, dir) < 0 || link_add_bridge(rtnl, bridge->name, mac) < 0) {
+		number = errno;
+		forwarding_restore(dir);
+		errno = number;
 		return -1;
+	}
 	if (link_get(rtnl, bridge->name, 0, &link) == 0)
 		bridge->index = link.index;
-	/* what is to be put back is written down before anything is changed */
-	if (link_set_alias(rtnl, bridge->name, plan) < 0 ||
-	    link_add_address(rtnl, bridge->name, &bridge->v4, bridge->prefix4) < 0 ||
+	if (link_add_address(rtnl, bridge->name, &bridge->v4, bridge->prefix4) < 0 ||
 	    (bridge->v6.family &&
 	     link_add_address(rtnl, bridge->name, &bridge->v6, bridge->prefix6) < 0) ||
 	    /* the table with its guard comes before what it guards against */
 	    add_nat(nfnl, bridge) < 0 || set_own_switches(bridge->name) < 0 ||
-	    forwarding_set(plan) < 0) {
-		int number = errno;
-		bridge_remove(rtnl, nfnl, bridge->name);
+	    forwarding_set(dir) < 0) {
+		number = errno;
+		bridge_remove(rtnl, nfnl, dir, bridge->name);
 		errno = number;
 		return -1;
 	}
@@ -146,7 +148,7 @@ take_address(const struct address *address, unsigned prefix, void *context)
 }
 
 int
-bridge_ensure(int rtnl, int nfnl, const char *name, struct bridge *bridge)
+bridge_ensure(int rtnl, int nfnl, int dir, const char *name, struct bridge *bridge)
 {
 	struct link link;
 
@@ -154,7 +156,7 @@ bridge_ensure(int rtnl, int nfnl, const char *name, struct bridge *bridge)
 	snprintf(bridge->name, sizeof bridge->name, "%s", name);
 	look_around(rtnl, bridge);
 	if (link_get(rtnl, name, 0, &link) < 0)
-		return choose_network(rtnl, bridge) < 0 ? -1 : make(rtnl, nfnl, bridge);
+		return choose_network(rtnl, bridge) < 0 ? -1 : make(rtnl, nfnl, dir, bridge);
 	if (link.group != LINK_GROUP || strcmp(link.kind, "bridge") != 0)
 		return fail(EEXIST, "an interface %s that boxstep did not make", name);
 	bridge->index = link.index;
@@ -167,15 +169,14 @@ bridge_ensure(int rtnl, int nfnl, const char *name, struct bridge *bridge)
 }
 
 int
-bridge_remove(int rtnl, int nfnl, const char *name)
+bridge_remove(int rtnl, int nfnl, int dir, const char *name)
 {
 	struct link link;
-	int result = 0;
+	/* the reverse of make: what guards goes after what it guarded against */
+	int result = forwarding_restore(dir);
 
 	if (link_get(rtnl, name, 0, &link) < 0 || link.group != LINK_GROUP)
-		return 0;
-	/* the reverse of make: what guards goes after what it guarded against */
-	result |= forwarding_restore(link.alias);
+		return result;
 	result |= link_remove_group(rtnl, LINK_GROUP);
 	result |= nat_remove(nfnl, name);
 	return result ? -1 : 0;

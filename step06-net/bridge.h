@@ -30,12 +30,13 @@ struct bridge {
  * Finds the bridge NAME, or makes it: the first of 64 private networks (10.212.0.0/22 … and
  * fd62:6f78:7374::/64 …) to which the host has no route, addresses, nat_add, the switches. What is
  * there but not ours (by its group): EEXIST. RTNL and NFNL are sockets of the host's namespace.
- * The caller holds the lease book. On failure nothing new is left.
+ * The caller holds the lease book, whose directory DIR is: what is to be put back is noted there.
+ * On failure nothing new is left.
  */
-int bridge_ensure(int rtnl, int nfnl, const char *name, struct bridge *bridge);
+int bridge_ensure(int rtnl, int nfnl, int dir, const char *name, struct bridge *bridge);
 
-/* Removes the bridge with what hangs on it, and the table, and puts the switches back; nothing is
- * done when it is gone or not ours. Gives 0 or −1, and goes on after a failure. */
-int bridge_remove(int rtnl, int nfnl, const char *name);
+/* Puts the switches back, and removes the bridge with what hangs on it, and the table; one that is
+ * gone or not ours is left. Gives 0 or −1, and goes on after a failure. */
+int bridge_remove(int rtnl, int nfnl, int dir, const char *name);
 
 #endif

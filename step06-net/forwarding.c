@@ -1,5 +1,5 @@
 /*
- * forwarding.c: /proc/sys/net, read, planned, written, put back.
+ * forwarding.c: /proc/sys/net, read, noted, written, put back.
  * Follows Linux's ip-sysctl.rst. Explained in book/06-net.md.
  */
 #include <dirent.h>
@@ -50,56 +50,50 @@ switch_set(const char *path, int value)
 	return 0;
 }
 
-/* ---- planning ---- */
+/* ---- the note ---- */
 
-struct plan {
-	char *text;
-	size_t size;
-};
+#define NOTE ".switches" /* no container's id begins with a dot */
 
-static int
-note(const struct plan *plan, const char *path, int value)
+static FILE *
+open_note(int dir, int flags)
 {
-	size_t used = strlen(plan->text);
-	int more = snprintf(plan->text + used, plan->size - used, "%s%s=%d", used ? " " : "", path,
-			    value);
+	int fd = openat(dir, NOTE, flags | O_CLOEXEC | O_NOFOLLOW, 0644);
+	FILE *note = fd < 0 ? NULL : fdopen(fd, flags == O_RDONLY ? "r" : "w");
 
-	if (more < 0 || (size_t)more >= plan->size - used)
-		return fail(E2BIG, "remembering %s for the time after", path);
-	return 0;
+	if (!note)
+		close_fd(fd);
+	return note;
 }
 
 /* Writing the switch for all interfaces changes each of them: those that forwarded before, alone,
  * are noted, to be set again afterwards. */
-static int
-note_interfaces(const struct plan *plan, const char *conf)
+static void
+note_interfaces(FILE *note, const char *conf)
 {
 	char path[512];
 	const struct dirent *entry;
 	DIR *dir;
-	int result = 0;
 
 	snprintf(path, sizeof path, "/proc/sys/%s", conf);
 	dir = opendir(path);
-	while (dir && result == 0 && (entry = readdir(dir))) {
+	while (dir && (entry = readdir(dir))) {
 		snprintf(path, sizeof path, "%s/%.64s/forwarding", conf, entry->d_name);
 		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "all") != 0 &&
 		    switch_get(path) == 1)
-			result = note(plan, path, 1);
+			fprintf(note, "%s=1\n", path);
 	}
 	if (dir)
 		closedir(dir);
-	return result;
 }
 
 /* A default route that a router announced: whoever forwards stops listening to routers. */
 static int
 note_learned(const struct route *route, void *context)
 {
-	const struct plan *plan = context;
+	FILE *note = context;
 	struct link link;
 	char path[64];
-	int rtnl, result = 0;
+	int rtnl;
 
 	if (route->prefix != 0 || route->protocol != RTPROT_RA)
 		return 0;
@@ -108,43 +102,48 @@ note_learned(const struct route *route, void *context)
 		return -1;
 	if (link_get(rtnl, NULL, route->out, &link) == 0) {
 		snprintf(path, sizeof path, "net/ipv6/conf/%s/accept_ra", link.name);
-		if (switch_get(path) == 1 && !strstr(plan->text, path))
-			result = note(plan, path, 1);
+		if (switch_get(path) == 1)
+			fprintf(note, "%s=1\n", path);
 	}
 	close(rtnl);
-	return result;
+	return 0;
 }
 
 int
-forwarding_plan(int rtnl, char *text, size_t size)
+forwarding_plan(int rtnl, int dir)
 {
-	struct plan plan = { text, size };
+	FILE *note;
+	int done = 0;
 
-	text[0] = '\0';
-	if (switch_get(FORWARD4) == 0 &&
-	    (note(&plan, FORWARD4, 0) < 0 || note_interfaces(&plan, "net/ipv4/conf") < 0))
+	/* there was a bridge, and somebody has deleted it */
+	if (forwarding_restore(dir) < 0)
 		return -1;
-	if (switch_get(FORWARD6) != 0)
-		return 0;
-	if (note(&plan, FORWARD6, 0) < 0 || note_interfaces(&plan, "net/ipv6/conf") < 0 ||
-	    link_routes(rtnl, AF_INET6, note_learned, &plan) < 0)
-		return -1;
-	return 0;
+	if (!(note = open_note(dir, O_WRONLY | O_CREAT | O_EXCL)))
+		return fail(errno, "making %s, for the switches that are to be put back", NOTE);
+	if (switch_get(FORWARD4) == 0) {
+		fprintf(note, "%s=0\n", FORWARD4);
+		note_interfaces(note, "net/ipv4/conf");
+	}
+	if (switch_get(FORWARD6) == 0) {
+		fprintf(note, "%s=0\n", FORWARD6);
+		note_interfaces(note, "net/ipv6/conf");
+		done = link_routes(rtnl, AF_INET6, note_learned, note);
+	}
+	if (fflush(note) != 0)
+		done = fail(errno, "writing %s", NOTE);
+	fclose(note);
+	return done;
 }
 
 /* ---- doing ---- */
 
-/* The next PATH=VALUE of *REST (one of ours, below net/); false at the end. */
+/* The next PATH=VALUE of NOTE (one of ours, below net/); false at the end. */
 static bool
-next_switch(const char **rest, char path[128], int *value)
+next_switch(FILE *note, char path[128], int *value)
 {
-	int used = 0;
-
-	while (sscanf(*rest, " %127[^= ]=%d%n", path, value, &used) == 2 && used > 0) {
-		*rest += used;
+	while (fscanf(note, "%127[^=\n]=%d\n", path, value) == 2)
 		if (strncmp(path, "net/ipv", 7) == 0 && !strstr(path, ".."))
 			return true;
-	}
 	return false;
 }
 
@@ -155,34 +154,42 @@ is_accept_ra(const char *path)
 }
 
 int
-forwarding_set(const char *plan)
+forwarding_set(int dir)
 {
-	const char *rest = plan;
+	FILE *note = open_note(dir, O_RDONLY);
 	char path[128];
-	int value;
+	int value, done = 0;
 
+	if (!note)
+		return fail(errno, "reading %s", NOTE);
 	/* first what keeps the learned routes alive, then what would end them */
-	while (next_switch(&rest, path, &value))
-		if (is_accept_ra(path) && switch_set(path, 2) < 0)
-			return -1;
-	rest = plan;
-	while (next_switch(&rest, path, &value))
-		if (!is_accept_ra(path) && switch_set(path, 1) < 0)
-			return -1;
-	return 0;
+	while (done == 0 && next_switch(note, path, &value))
+		if (is_accept_ra(path))
+			done = switch_set(path, 2);
+	rewind(note);
+	while (done == 0 && next_switch(note, path, &value))
+		if (!is_accept_ra(path))
+			done = switch_set(path, 1);
+	fclose(note);
+	return done;
 }
 
 int
-forwarding_restore(const char *plan)
+forwarding_restore(int dir)
 {
+	FILE *note = open_note(dir, O_RDONLY);
 	char path[128];
 	int value, result = 0;
 
-	while (next_switch(&plan, path, &value)) {
+	if (!note)
+		return errno == ENOENT ? 0 : fail(errno, "reading %s", NOTE);
+	while (next_switch(note, path, &value)) {
 		int ours = is_accept_ra(path) ? 2 : 1;
 		/* an interface that forwarded alone was switched off with all of them just now */
 		if ((value == 1 && ours == 1) || switch_get(path) == ours)
 			result |= switch_set(path, value);
 	}
+	fclose(note);
+	unlinkat(dir, NOTE, 0);
 	return result;
 }

@@ -5,7 +5,8 @@
  * whose process is gone belongs to nobody, and whoever comes next clears it away. The directories
  * are STATE/INODE/ID, with the inode of the caller's network namespace (the addresses, like the
  * bridge, are that namespace's) and the container's id. Beside its `lease` there is room for the
- * files that resolv writes. Follows flock(2), proc_pid_stat(5). Explained in book/06-net.md.
+ * files that resolv writes, and beside the directories, by a name with a dot, for the note of
+ * forwarding. Follows flock(2), proc_pid_stat(5). Explained in book/06-net.md.
  */
 #ifndef BOXSTEP_LEASE_H
 #define BOXSTEP_LEASE_H

@@ -33,8 +33,6 @@ read_link(int type, struct nl_view payload, void *context)
 	*link = (struct link){ .index = info.ifi_index, .up = info.ifi_flags & IFF_UP };
 	nl_find(payload, IFLA_IFNAME, &value);
 	nl_text(value, link->name, sizeof link->name);
-	nl_find(payload, IFLA_IFALIAS, &value);
-	nl_text(value, link->alias, sizeof link->alias);
 	nl_find(payload, IFLA_MTU, &value);
 	link->mtu = (uint32_t)nl_number(value, 0);
 	nl_find(payload, IFLA_GROUP, &value);

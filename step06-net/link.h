@@ -22,7 +22,6 @@ struct link { /* what the kernel says of an interface */
 	bool up;
 	uint32_t mtu, group;
 	char name[LINK_NAME], kind[16]; /* "veth", "bridge", "" for hardware */
-	char alias[256];
 	uint8_t mac[6];
 };
 

@@ -143,7 +143,8 @@ sweep_book(struct lease_book *book, const struct lease *leaving)
 	else if (result == 0 && leaving) /* its cable goes with the bridge */
 		result = nat_unpublish(sweep.sockets.nfnl, BRIDGE_NAME, leaving->id);
 	if (result == 0 && sweep.alive == 0)
-		result = bridge_remove(sweep.sockets.rtnl, sweep.sockets.nfnl, BRIDGE_NAME);
+		result = bridge_remove(sweep.sockets.rtnl, sweep.sockets.nfnl, book->dir,
+				       BRIDGE_NAME);
 	sockets_close(&sweep.sockets);
 	return result;
 }
@@ -354,11 +355,12 @@ number_addresses(struct network *network, const struct bridge *bridge)
 
 /* ANCHOR: attach */
 static int
-attach(struct network *network, const struct sockets *sockets, pid_t pid, int netns)
+attach(struct network *network, const struct sockets *sockets, const struct lease_book *book,
+       pid_t pid, int netns)
 {
 	struct bridge bridge;
 
-	if (bridge_ensure(sockets->rtnl, sockets->nfnl, BRIDGE_NAME, &bridge) < 0)
+	if (bridge_ensure(sockets->rtnl, sockets->nfnl, book->dir, BRIDGE_NAME, &bridge) < 0)
 		return -1;
 	number_addresses(network, &bridge);
 	stage("network",
@@ -393,7 +395,7 @@ connect_bridge(struct network *network, pid_t pid)
 		fail(errno, "opening %s", network->state);
 	} else {
 		if (sockets_open(&sockets) == 0)
-			result = attach(network, &sockets, pid, netns);
+			result = attach(network, &sockets, &book, pid, netns);
 		sockets_close(&sockets);
 		lease_book_close(&book);
 	}

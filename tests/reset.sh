@@ -60,15 +60,20 @@ awk '/ - cgroup2 / { print $5 }' /proc/self/mountinfo | sort -u |
         done
     done
 
+# What stood in the host's switches before there was a bridge (step06-net/forwarding.h).
+switches="${BOXSTEP_NET:-/run/boxstep/net}/$(stat -L -c %i /proc/self/ns/net)/.switches"
+if [ "$(id -u)" = 0 ] && [ -f "$switches" ]; then
+    say "switches of $switches"
+    grep '^net/ipv[46]/.*=[0-9]$' "$switches" | while IFS='=' read -r switch was; do
+        echo "$was" >"/proc/sys/$switch"
+    done
+    rm -f "$switches"
+fi
+
 # Interfaces carry a group number, rules are one table a bridge.
 if command -v ip >/dev/null; then
     ip -o link show group 6451064 2>/dev/null | sed 's/^[0-9]*: \([^:@]*\).*/\1/' | while read -r link; do
         say "interface $link"
-        # A bridge's alias says what stood in the host's switches before (step06-net/forwarding.h). It is asked of
-        # `ip`: the /sys that is mounted may be another network namespace's.
-        ip -o link show dev "$link" | sed -n 's/.*\\ *alias //p' | tr ' ' '\n' | grep '^net/ipv[46]/.*=[0-9]$' | while IFS='=' read -r switch was; do
-            echo "$was" >"/proc/sys/$switch"
-        done
         ip link del "$link" 2>/dev/null || true
     done
 fi

@@ -100,6 +100,14 @@ def ns_of(pid):
         return ns_of("self")
 
 
+def ended(pid):
+    """A zombie has ended too."""
+    try:
+        return read(f"/proc/{pid}/stat").rpartition(")")[2].split()[0] in "ZX"
+    except FileNotFoundError:
+        return True
+
+
 def children(pid):
     found = []
     for task in os.listdir(f"/proc/{pid}/task"):
@@ -581,6 +589,56 @@ def _(s):
     equal([read(accept).strip(), read("/proc/sys/net/ipv4/ip_forward").strip()], ["1", "1"])
     with open("/proc/sys/net/ipv4/ip_forward", "w") as file:
         file.write("0")
+
+
+def switches():
+    """The forwarding of every interface but ours, and of the default for new ones."""
+    found = {}
+    for family in ("ipv4", "ipv6"):
+        conf = f"/proc/sys/net/{family}/conf"
+        found |= {f"{family} {name}": read(f"{conf}/{name}/forwarding").strip() for name in os.listdir(conf) if not name.startswith((BRIDGE, "bx"))}
+    return found
+
+
+def forwarding_alone(count):
+    for i in range(count):
+        ip(f"link add alone{i} type veth peer name end-of-alone{i}")
+        for family in ("ipv4", "ipv6"):
+            with open(f"/proc/sys/net/{family}/conf/alone{i}/forwarding", "w") as file:
+                file.write("1")
+    return switches()
+
+
+def delete_alone(count):
+    for i in range(count):
+        ip(f"link del alone{i}")
+
+
+@test("interfaces that forwarded alone do so again afterwards, however many they are", needs=NEEDS, steps=STEPS)
+def _(s):
+    before = forwarding_alone(20)
+    equal((before["ipv4 all"], before["ipv4 end-of-alone0"], before["ipv6 alone19"]), ("0", "0", "1"))
+    box = Container(s)
+    equal(switches()["ipv4 end-of-alone0"], "1")
+    box.stop()
+    equal(switches(), before)
+    delete_alone(20)
+
+
+@test("the switches are put back after a run that was killed, and when somebody has deleted its bridge", needs=NEEDS, steps=STEPS)
+def _(s):
+    before = forwarding_alone(2)
+    for network, delete in (("none", False), ("bridge", True)):
+        box = Container(s)
+        box.process.send(signal.SIGKILL)
+        box.process.wait()
+        wait_for(lambda box=box: ended(box.pid), "the end of the container")
+        if delete:
+            ip("link del " + BRIDGE)
+        equal(switches()["ipv4 all"], "1")
+        equal(run(s.argv("--network=" + network, cmd=["/bin/true"])).status, 0)
+        equal(switches(), before)
+    delete_alone(2)
 
 
 @test("an image gets a network like any other root", needs=NEEDS, steps=STEPS)
