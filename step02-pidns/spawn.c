@@ -83,22 +83,16 @@ spawn_share_pidns(const struct spawn_options *options, int *kinds)
 
 /* ---- waiting ---- */
 
-/* All but the faults of this program itself and the stops of job control, which act here; and but
- * for those that the caller ignores, as nohup(1) does: these go on to reach nobody. */
+/* All but the faults of this program itself and the stops of job control, which act here. */
 static void
 passed_on(sigset_t *set)
 {
 	static const int kept[] = { SIGSEGV, SIGBUS, SIGFPE,  SIGILL,  SIGTRAP,
 				    SIGABRT, SIGSYS, SIGTSTP, SIGTTIN, SIGTTOU };
 
-	struct sigaction now;
-
 	sigfillset(set);
 	for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
 		sigdelset(set, kept[i]);
-	for (int number = 1; number < NSIG; number++)
-		if (sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
-			sigdelset(set, number);
 }
 
 int
@@ -132,6 +126,14 @@ spawn_stop_signal(int number)
 	stop_signal = number;
 }
 
+bool
+spawn_ignores(int number)
+{
+	struct sigaction now;
+
+	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 int
 spawn_pass_on(const struct spawn *child, int signals)
 {
@@ -143,7 +145,7 @@ spawn_pass_on(const struct spawn *child, int signals)
 		return fail(errno, "read from the signalfd");
 	number = (int)info.ssi_signo;
 	/* SIGPIPE is about a write of this process, not of the command */
-	if (number == SIGCHLD || number == SIGPIPE)
+	if (number == SIGCHLD || number == SIGPIPE || spawn_ignores(number))
 		return 0;
 	/* a terminal sends to all of its foreground process group; but one that is gone only to the
 	 * leader of its session */

@@ -47,6 +47,10 @@ int spawn_block_signals(void);
 int spawn_signals(void);
 int spawn_pass_on(const struct spawn *child, int signals);
 
+/* Was signal NUMBER ignored when this program began, as under nohup(1)? While it is blocked it
+ * comes all the same, signal(7): whoever reads it asks here. */
+bool spawn_ignores(int number);
+
 /*
  * Waits until the child has ended, and passes every signal that reaches this process on to it.
  * What a terminal sends (Ctrl-C) is not passed on to a child in the same process group, which has

@@ -394,6 +394,7 @@ monitor_flush(struct monitor *monitor)
 		if (events[CLIENT].revents)
 			hear_client(monitor);
 		if (events[SIGNALS].revents && read(signals, &signal, sizeof signal) > 0 &&
+		    !spawn_ignores((int)signal.ssi_signo) &&
 		    (signal.ssi_signo == SIGINT || signal.ssi_signo == SIGTERM ||
 		     signal.ssi_signo == SIGHUP || signal.ssi_signo == SIGQUIT))
 			break;
