@@ -600,9 +600,9 @@ copy_up(const struct mount_entry *entry, int target)
 		done = fail(errno, "opening what is to be copied from %s", entry->spec.target);
 	else
 		done = copyup(from, entry->tree);
-	/* EPERM: somebody else's */
+	/* somebody else's, or a disk that is read-only: it stays as it is */
 	if (done == 0 && bind && fchmodat(entry->tree, ".", covered.st_mode & 07777, 0) < 0 &&
-	    errno != EPERM)
+	    errno != EPERM && errno != EROFS && errno != EOVERFLOW)
 		done = fail(errno, "chmod of what covers %s", entry->spec.target);
 	close_fd(from);
 	return done;

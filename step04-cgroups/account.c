@@ -15,7 +15,7 @@ account_open(struct account *a, const char *id)
 	a->cgroup.fd = -1;
 	if (limits_check(&a->limits) < 0 || attrs_check(&a->attrs) < 0)
 		return -1;
-	sweep_cgroups(&a->group, NULL, true);
+	sweep_cgroups(&a->group, NULL, false);
 	if (cgroup_create(&a->group, id ? id : sweep_run_id(), limits_controllers(&a->limits),
 			  stats_controllers(&a->stats), &a->cgroup) < 0)
 		return -1;

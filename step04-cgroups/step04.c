@@ -84,7 +84,7 @@ run(char **argv)
 	    limits_check(&account.limits) < 0 || attrs_check(&account.attrs) < 0)
 		return -1;
 	/* a cgroup outlives its maker: what killed runs have left goes first, if it can */
-	sweep_cgroups(&account.group, NULL, true);
+	sweep_cgroups(&account.group, NULL, false);
 	if (cgroup_create(&account.group, sweep_run_id(), limits_controllers(&account.limits),
 			  stats_controllers(&account.stats), &account.cgroup) < 0)
 		return -1;

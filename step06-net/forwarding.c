@@ -5,10 +5,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
@@ -53,6 +55,21 @@ switch_set(const char *path, int value)
 /* ---- the note ---- */
 
 #define NOTE ".switches" /* no container's id begins with a dot */
+
+/* The kernel's number of this network namespace, which no other will ever have: that of its file in
+ * /proc, by which DIR is named, is given again. 0: a kernel before 5.14. */
+static uint64_t
+namespace_cookie(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t size = sizeof cookie;
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) < 0)
+		cookie = 0;
+	close_fd(fd);
+	return cookie;
+}
 
 static FILE *
 open_note(int dir, int flags)
@@ -120,6 +137,7 @@ forwarding_plan(int rtnl, int dir)
 		return -1;
 	if (!(note = open_note(dir, O_WRONLY | O_CREAT | O_EXCL)))
 		return fail(errno, "making %s, for the switches that are to be put back", NOTE);
+	fprintf(note, "namespace %" PRIx64 "\n", namespace_cookie());
 	if (switch_get(FORWARD4) == 0) {
 		fprintf(note, "%s=0\n", FORWARD4);
 		note_interfaces(note, "net/ipv4/conf");
@@ -136,6 +154,17 @@ forwarding_plan(int rtnl, int dir)
 }
 
 /* ---- doing ---- */
+
+/* From its beginning. False: it is of a namespace that is gone, and says nothing of this one. */
+static bool
+first_switch(FILE *note)
+{
+	uint64_t cookie;
+
+	rewind(note);
+	return fscanf(note, "namespace %" SCNx64 "\n", &cookie) == 1 &&
+	       cookie == namespace_cookie();
+}
 
 /* The next PATH=VALUE of NOTE (one of ours, below net/); false at the end. */
 static bool
@@ -163,10 +192,11 @@ forwarding_set(int dir)
 	if (!note)
 		return fail(errno, "reading %s", NOTE);
 	/* first what keeps the learned routes alive, then what would end them */
+	first_switch(note);
 	while (done == 0 && next_switch(note, path, &value))
 		if (is_accept_ra(path))
 			done = switch_set(path, 2);
-	rewind(note);
+	first_switch(note);
 	while (done == 0 && next_switch(note, path, &value))
 		if (!is_accept_ra(path))
 			done = switch_set(path, 1);
@@ -183,7 +213,7 @@ forwarding_restore(int dir)
 
 	if (!note)
 		return errno == ENOENT ? 0 : fail(errno, "reading %s", NOTE);
-	while (next_switch(note, path, &value)) {
+	for (bool own = first_switch(note); own && next_switch(note, path, &value);) {
 		int ours = is_accept_ra(path) ? 2 : 1;
 		/* an interface that forwarded alone was switched off with all of them just now */
 		if ((value == 1 && ours == 1) || switch_get(path) == ours)

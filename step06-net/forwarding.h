@@ -11,7 +11,8 @@
 
 /*
  * Notes in directory DIR the switches that are not as a bridge needs them, with their present
- * values, a line each: "net/ipv4/ip_forward=0", "net/ipv6/conf/eth0/accept_ra=1". The last is for a
+ * values, a line each: "net/ipv4/ip_forward=0", "net/ipv6/conf/eth0/accept_ra=1", after one that
+ * says of which network namespace. The last is for a
  * host that learned its IPv6 route from router advertisements, which a router ignores unless
  * accept_ra is 2. A note that is there is followed first. 0 or −1.
  */

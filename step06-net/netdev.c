@@ -175,12 +175,16 @@ say_address(int rtnl, const struct netdev_told *told, const struct netdev *item,
 	nl_message(&message, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &info,
 		   sizeof info);
 	while ((type = nl_next(&rest, &value)) >= 0) {
+		/* at once, and not what the kernel was still finding out, which goes with no NODAD
+		 */
+		const uint32_t still = IFA_F_TENTATIVE | IFA_F_OPTIMISTIC | IFA_F_DADFAILED;
 		uint32_t flags = info.ifa_family == AF_INET6 ? IFA_F_NODAD : 0;
 		if (type == IFA_LABEL) {
 			nl_text(value, label, sizeof label);
 			put_label(&message, label, item->link.name, now->name);
-		} else if (type == IFA_FLAGS) /* at once: it was nobody else's until now */
-			nl_put_u32(&message, type, flags | (uint32_t)nl_number(value, 0));
+		} else if (type == IFA_FLAGS) /* it was nobody else's until now */
+			nl_put_u32(&message, type,
+				   flags | ((uint32_t)nl_number(value, 0) & ~still));
 		else
 			nl_put(&message, type, value.bytes, value.length);
 	}
@@ -192,7 +196,12 @@ say_route(int rtnl, const struct netdev_told *told, const char *name)
 {
 	_Alignas(struct nlmsghdr) uint8_t bytes[NL_ROOM];
 	struct nl_buffer message;
+	struct rtmsg route;
 
+	/* how it stood, as by a cable that was out, is for the kernel to say, which refuses it */
+	memcpy(&route, told->bytes, sizeof route);
+	route.rtm_flags &= ~(unsigned)(RTNH_F_DEAD | RTNH_F_LINKDOWN);
+	memcpy(told->bytes, &route, sizeof route);
 	nl_start(&message, bytes, sizeof bytes);
 	nl_message(&message, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, told->bytes,
 		   told->length);

@@ -72,13 +72,16 @@ write_line(struct log *log, enum log_stream stream)
 int
 log_write(struct log *log, enum log_stream stream, const char *bytes, size_t count)
 {
+	int done = 0;
+
 	for (size_t i = 0; i < count && log->fd >= 0; i++) {
 		log->part[stream].text[log->part[stream].used++] = bytes[i];
+		/* a line that finds no room is lost alone: the next may be shorter */
 		if ((bytes[i] == '\n' || log->part[stream].used == LOG_LINE) &&
 		    write_line(log, stream) < 0)
-			return -1;
+			done = -1;
 	}
-	return 0;
+	return done;
 }
 
 void

@@ -83,6 +83,8 @@ stop(int *fd)
 	*fd = -1;
 }
 
+enum { OUT, ERR, IN, CLIENT, SIGNALS, END, TO_OUT, TO_ERR, TO_IN, EVENTS };
+
 #define PART 16384	/* bytes of one read */
 #define MOST (2U << 20) /* so many are kept of one stream after the end: more than a pipe holds */
 
@@ -106,6 +108,8 @@ deliver(struct owed *owed, int *to)
 			return false;
 		if (n < 0 && errno != EINTR) {
 			owed->error = errno;
+			if (owed->own)
+				close(*to);
 			*to = -1;
 		} else if (n > 0) {
 			owed->at += (size_t)n;
@@ -150,6 +154,7 @@ carry_output(struct monitor *monitor, int stream)
 		stop(&monitor->from[stream]);
 		return;
 	}
+	monitor->left[stream] -= (int)n;
 	owe(monitor->owed + stream, monitor->to + stream, bytes, (size_t)n);
 	/* a full disk costs lines of the log, not the container, and may have room again later */
 	if (monitor->log &&
@@ -182,6 +187,9 @@ leave_client(struct monitor *monitor)
 {
 	monitor->control = -1; /* the caller's descriptor: a number used again would lie */
 	monitor->input = -1;
+	monitor->owed[IN].count = 0;
+	if (monitor->input_to != monitor->from[0])
+		stop(&monitor->input_to); /* a pipe, whose reader waits for more */
 	for (int i = 0; i < 2; i++) {
 		if (monitor->owed[i].own)
 			stop(monitor->to + i);
@@ -206,10 +214,8 @@ hear_client(struct monitor *monitor)
 }
 
 static int
-fail_lost(const struct monitor *monitor)
+fail_lost(const struct monitor *monitor, int stream)
 {
-	int stream = monitor->owed[0].error ? 0 : 1;
-
 	return fail(monitor->owed[stream].error, "write to standard %s",
 		    stream == 0 ? "output" : "error");
 }
@@ -224,7 +230,7 @@ tell_lost(struct monitor *monitor)
 	if (!monitor->owed[0].error && !monitor->owed[1].error)
 		return;
 	if (monitor->control >= 0) {
-		fail_lost(monitor);
+		fail_lost(monitor, monitor->owed[0].error ? 0 : 1);
 		call_hint("the container goes on: boxstep ps, logs, stop");
 		monitor_report(monitor->control);
 		monitor->owed[0].error = monitor->owed[1].error = 0;
@@ -295,8 +301,6 @@ follow_window(const struct monitor *monitor)
 
 /* ---- the loop ---- */
 
-enum { OUT, ERR, IN, CLIENT, SIGNALS, END, TO_OUT, TO_ERR, TO_IN, EVENTS };
-
 /* What the loop waits for: of a stream either more of it, or that its reader can take what there
  * is. After the end nobody is held up, and all is read. */
 static int
@@ -317,6 +321,23 @@ watch(const struct monitor *m, int signals, int pidfd, struct pollfd events[EVEN
 			(struct pollfd){ m->owed[i].count ? readers[i] : -1, POLLOUT, 0 };
 	}
 	return poll(events, EVENTS, grace);
+}
+
+/* What the command itself has written is carried, however long that takes. */
+static void
+look_at_rest(struct monitor *monitor)
+{
+	for (int i = 0; i < 2; i++)
+		if (monitor->from[i] < 0 ||
+		    ioctl(monitor->from[i], FIONREAD, &monitor->left[i]) < 0)
+			monitor->left[i] = 0;
+}
+
+static bool
+all_read(const struct monitor *monitor)
+{
+	return (monitor->from[0] < 0 || monitor->left[0] <= 0) &&
+	       (monitor->from[1] < 0 || monitor->left[1] <= 0);
 }
 
 /* Milliseconds, at least 0, of the GRACE that began at END. */
@@ -369,9 +390,10 @@ monitor_wait(struct monitor *monitor, const struct spawn *child, siginfo_t *info
 			 * care and holds them open is not waited for, whatever it writes */
 			ended = 1;
 			clock_gettime(CLOCK_MONOTONIC, &end);
+			look_at_rest(monitor);
 		}
-		if (ended &&
-		    (ready == 0 || grace == 0 || (monitor->from[0] < 0 && monitor->from[1] < 0)))
+		if (ended && (ready == 0 || (grace == 0 && all_read(monitor)) ||
+			      (monitor->from[0] < 0 && monitor->from[1] < 0)))
 			break;
 	}
 	/* ANCHOR_END: loop */
@@ -406,7 +428,7 @@ monitor_flush(struct monitor *monitor)
 			stop(monitor->to + i);
 		free(monitor->owed[i].bytes);
 		if (i != IN && monitor->owed[i].error && monitor->owed[i].error != EPIPE)
-			done = fail_lost(monitor);
+			done = fail_lost(monitor, i);
 	}
 	memset(monitor->owed, 0, sizeof monitor->owed);
 	return done;

@@ -41,6 +41,7 @@ struct monitor {
 	int window;  /* the caller's terminal, whose size the pty follows; −1: none */
 	/* of monitor_wait itself: */
 	struct owed owed[3]; /* to TO[0], TO[1] and INPUT_TO */
+	int left[2];	     /* bytes that were in the pipes at the end, and are not read yet */
 	int dropped;	     /* how often PID 1 has dropped a SIGINT of the client */
 	int log_error;	     /* errno of the last line that the log could not take; 0: it has all */
 };

@@ -226,7 +226,7 @@ record_end(const struct supervise *s, const struct running *r, const siginfo_t *
 		if (!s->options->detach)
 			fprintf(stderr, "boxstep: %s\n", text);
 	}
-	if (r->monitor.log_error) {
+	if (r->monitor.log_error && !container_text(c, "error")[0]) {
 		snprintf(text, sizeof text, "lines of the log are missing: %s",
 			 strerror(r->monitor.log_error));
 		json_put_text(c->json, "error", text);

@@ -598,7 +598,12 @@ def own_user_namespace(box):
     lacks_command(box)
 
 
-for spoil in (lacks_command, fails_hook, takes_lo, takes_twice, own_user_namespace):
+def lacks_carrier(box):
+    ip("link", "set", "stays0", "down")
+    lacks_command(box)
+
+
+for spoil in (lacks_command, fails_hook, takes_lo, takes_twice, own_user_namespace, lacks_carrier):
     for verb in ("create", "run"):
         @test(f"a {verb} that fails gives an interface back as it was: {spoil.__name__.replace('_', ' ')}", needs="root")
         def _(spoil=spoil, verb=verb):
@@ -617,9 +622,9 @@ for spoil in (lacks_command, fails_hook, takes_lo, takes_twice, own_user_namespa
                 ip("route", "add", "10.9.8.0/24", "via", "10.9.7.1", "onlink", "dev", "back0")
                 ip("route", "add", "10.9.7.1", "dev", "back0")
                 ip("route", "add", "fd0a::/64", "via", "fd09::7", "dev", "back0")
-                before = seen("back0"), seen("other0")
                 box.linux["netDevices"] = {"back0": {"name": "in0"}}
                 spoil(box)
+                before = seen("back0"), seen("other0")
                 r = box.create() if verb == "create" else box.run()
                 check(r.status != 0, f"{verb} has failed")
                 equal((seen("back0"), seen("other0")), before)

@@ -331,6 +331,17 @@ def _():
         equal(r.lines, ["word", "141"])
 
 
+@test("what a command wrote before its end comes into the log, however slow that is", needs="root cmd:strace")
+def _():
+    log = f"{TMP}/log.json"
+    open(log, "w").close()
+    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", log, "-e", "trace=write", "-e", "inject=write:delay_enter=250000"]
+    script = "head -c 65536 /dev/zero | tr '\\0' x"
+    r = run([*slow, *SEVEN.argv("--log", log, cmd=["/bin/sh", "-c", script])])
+    equal((r.status, len(r.out)), (0, 65536))
+    equal(sum(len(json.loads(line)["log"]) for line in read(log).splitlines()), 65536)
+
+
 # ---- told ----------------------------------------------------------------------------------------
 
 

@@ -218,14 +218,17 @@ def lives(pid):
     return os.path.exists(f"/proc/{pid}") and "State:\tZ" not in read(f"/proc/{pid}/status")
 
 
-@test("a container that outlives its program is ended by the next run, and its cgroup goes", steps=STEPS)
+@test("a container that outlives its program is let live by the next run, and its cgroup goes when it has ended", steps=STEPS)
 def _(s):
     with Group(f"test-outlive-{os.getpid()}") as top:
         parent = ["--cgroup-parent", top.name]
         first = outliving(s, *parent)
         check(lives(first), "it goes on")
         equal(run(s.argv(*parent, cmd=["/bin/true"])).status, 0)
+        check(lives(first), "still")
+        os.kill(first, signal.SIGKILL)
         wait_for(lambda: not lives(first), "its end")
+        equal(run(s.argv(*parent, cmd=["/bin/true"])).status, 0)
         check(not any(name.startswith("boxstep-") for name in os.listdir(top.path)), os.listdir(top.path))
 
 

@@ -213,12 +213,12 @@ a_line_that_does_not_fit_is_not_there_by_half(void **unused)
 	small = usual;
 	small.rlim_cur = (rlim_t)lseek(sink.fd, 0, SEEK_END) + 20;
 	setrlimit(RLIMIT_FSIZE, &small);
-	assert_int_equal(log_write(&sink, LOG_STDOUT, "second\n", 7), -1);
+	assert_int_equal(log_write(&sink, LOG_STDOUT, "second\nno third, but a fou", 26), -1);
 	assert_true(call_error()->number != 0);
 	setrlimit(RLIMIT_FSIZE, &usual);
 	call_forget();
-	say(LOG_STDOUT, "third\n");
-	assert_string_equal(printed(fd, -1, false), "first\nthird\n");
+	say(LOG_STDOUT, "rth\n");
+	assert_string_equal(printed(fd, -1, false), "first\nno third, but a fourth\n");
 	close(fd);
 }
 
