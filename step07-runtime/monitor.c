@@ -154,7 +154,8 @@ carry_output(struct monitor *monitor, int stream)
 		stop(&monitor->from[stream]);
 		return;
 	}
-	monitor->left[stream] -= (int)n;
+	if (monitor->left[stream] > 0) /* from the end on: what comes before has no bound */
+		monitor->left[stream] -= (int)n;
 	owe(monitor->owed + stream, monitor->to + stream, bytes, (size_t)n);
 	/* a full disk costs lines of the log, not the container, and may have room again later */
 	if (monitor->log &&
