@@ -723,7 +723,7 @@ def _():
     gone()
 
 
-@test("output that finds no room is an error of run and of exec, whether the command goes on or has ended")
+@test("output that finds no room is an error of run and of exec -t, of exec without a terminal the command's own")
 def _():
     words = f"{program('boxstep')} run --rm --network none {IMAGE}"
     for command, goes_on in ("echo hi", False), ("sh -c 'echo hi; sleep 300'", True):
@@ -731,7 +731,14 @@ def _():
         equal(r.status, 125)
         contains(r.err, "write to standard output: ENOSPC")
         if goes_on:
-            ok("rm", "-f", ok("ps", "-q").out.strip())
+            (name,) = ok("ps", "-q").out.split()
+            r = run(["sh", "-c", f"{program('boxstep')} exec -t {name} echo hi >/dev/full"])
+            equal(r.status, 125)
+            contains(r.err, "write to standard output: ENOSPC")
+            r = run(["sh", "-c", f"{program('boxstep')} exec {name} echo hi >/dev/full"])
+            equal(r.status, 1)
+            contains(r.err, "echo: write error")
+            ok("rm", "-f", name)
         wait_for(lambda: ok("ps", "-aq").out == "", "the end")  # --rm, which that client did not wait for
 
 
