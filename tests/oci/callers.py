@@ -11,7 +11,8 @@ import harness
 
 LIMIT = 30  # seconds for one command or one thing to happen; SLOW times as long in the VM
 # Eats more memory than there is when it is told to: who looks for that has come by then.
-EATER = ["sh", "-c", "until test -e /go; do sleep 0.1; done; exec dd if=/dev/zero of=/dev/null bs=128M count=1"]
+EAT = "dd if=/dev/zero of=/dev/null bs=128M count=1"
+EATER = ["sh", "-c", f"until test -e /go; do sleep 0.1; done; exec {EAT}"]
 OWN = "unshare --mount --net --propagation private".split()
 
 
