@@ -73,7 +73,7 @@ copy_below(int from, int to, const char *name, dev_t device, int depth)
 	int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), out = -1;
 	int done = -1;
 
-	if (in >= 0 && mkdirat(to, name, 0700) == 0)
+	if (in >= 0 && (mkdirat(to, name, 0700) == 0 || errno == EEXIST))
 		out = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (out >= 0)
 		done = copy_directory(in, out, device, depth + 1);
@@ -106,6 +106,8 @@ copy_entry(int from, int to, const char *name, dev_t device, int depth)
 		return errno == ENOENT ? 0 : -1; /* removed meanwhile */
 	if (status.st_dev != device)
 		return 0; /* another mount: it is covered with the rest */
+	if (!S_ISDIR(status.st_mode) && unlinkat(to, name, 0) < 0 && errno != ENOENT)
+		return -1; /* a half of it, from a copy that was interrupted */
 	if (S_ISREG(status.st_mode))
 		done = copy_file(from, to, name);
 	else if (S_ISLNK(status.st_mode))

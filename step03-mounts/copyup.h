@@ -10,6 +10,7 @@
 /*
  * Copies what is in the directory FROM (open for reading) into the directory TO: files,
  * directories, links and FIFOs, with mode, owner and times; no link is followed, no mount entered.
+ * What an earlier copy that was interrupted has left in TO is made anew.
  * TO itself gets FROM's owner, unless it is somebody else's than root's: so it was asked for.
  * Owners that cannot be set stay the caller's. 0, or −1 with the error recorded (ENOSPC: the tmpfs
  * is full).

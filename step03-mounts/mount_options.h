@@ -21,7 +21,7 @@ struct mount_bits { /* for mount_setattr(2): MOUNT_ATTR_… */
 struct mount_flags {
 	bool bind, recursive;	 /* bind, rbind */
 	bool remount;		 /* change what is mounted there already */
-	bool copy_up;		 /* tmpcopyup: the new tmpfs begins with what it covers */
+	bool copy_up;		 /* tmpcopyup: it begins with what it covers */
 	bool idmap, idmap_all;	 /* idmap, ridmap */
 	char *maps;		 /* what follows "idmap=", for mount_ids.h; NULL: nothing */
 	struct mount_bits one;	 /* ro nosuid nodev noexec nosymfollow, the atime family … */

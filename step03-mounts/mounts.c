@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -583,28 +584,68 @@ is_empty(int directory)
 	return count <= 2; /* . and .. */
 }
 
-/* `tmpcopyup`. Into a bind mount only when it is empty: what it has is what an earlier container
- * left there. It was made before its place was known, so its mode comes now; a tmpfs is made with
- * it. */
+enum {
+	FILLING = S_ISVTX
+}; /* the mode of a directory from the first file to the last: nobody's own */
+
+/* Into a bind mount is copied only while it is empty: what it has is what an earlier container left
+ * there. Or what a copy left that was killed, or whose disk was full: its mode tells. */
+static bool
+is_to_fill(int directory)
+{
+	struct stat status;
+
+	return is_empty(directory) ||
+	       (fstat(directory, &status) == 0 && (status.st_mode & 07777) == FILLING);
+}
+
+/* Of two at once the second waits, and then has nothing to do: a lock, which a kill gives back. No
+ * lock on a directory is NFS's, there they are two all the same. */
+static int
+open_to_fill(const struct mount_entry *entry)
+{
+	int fd = openat(entry->tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && is_to_fill(fd)) {
+		while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
+			;
+		if (is_to_fill(fd))
+			return fd;
+	}
+	close_fd(fd);
+	return -1;
+}
+
+static int
+set_mode(const struct mount_entry *entry, mode_t mode)
+{
+	/* somebody else's, or a disk that is read-only: it stays as it is */
+	if (fchmodat(entry->tree, ".", mode & 07777, 0) < 0 && errno != EPERM && errno != EROFS &&
+	    errno != EOVERFLOW)
+		return fail(errno, "chmod of what covers %s", entry->spec.target);
+	return 0;
+}
+
+/* `tmpcopyup`. What is bound was made before its place was known, so its mode comes now, when it
+ * has everything; a tmpfs is made with it. */
 static int
 copy_up(const struct mount_entry *entry, int target)
 {
 	bool bind = mount_is_bind(entry);
 	struct stat covered;
-	int from, done;
+	int from, lock = -1, done;
 
-	if (!entry->flags.copy_up || (bind && !is_empty(entry->tree)))
+	if (!entry->flags.copy_up || (bind && (lock = open_to_fill(entry)) < 0))
 		return 0;
 	from = openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (from < 0 || fstat(from, &covered) < 0)
 		done = fail(errno, "opening what is to be copied from %s", entry->spec.target);
-	else
+	else if (!bind)
 		done = copyup(from, entry->tree);
-	/* somebody else's, or a disk that is read-only: it stays as it is */
-	if (done == 0 && bind && fchmodat(entry->tree, ".", covered.st_mode & 07777, 0) < 0 &&
-	    errno != EPERM && errno != EROFS && errno != EOVERFLOW)
-		done = fail(errno, "chmod of what covers %s", entry->spec.target);
+	else if ((done = set_mode(entry, FILLING)) == 0 && (done = copyup(from, entry->tree)) == 0)
+		done = set_mode(entry, covered.st_mode);
 	close_fd(from);
+	close_fd(lock);
 	return done;
 }
 

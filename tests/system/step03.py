@@ -1,5 +1,7 @@
 """Step 3: a root of its own, mounts by descriptor, devices, hidden paths."""
 
+import fcntl
+
 from harness import *
 from roots import *
 
@@ -232,6 +234,56 @@ def _(s):
     contains(r.out, "as shipped")
     contains(r.out, "EROFS")
     equal(os.stat(TMP + "/volume").st_mode & 0o7777, 0o1770)
+
+
+def with_files(count):
+    """A root with COUNT files of a page in /kept, a directory and a link."""
+    image = make_rootfs()
+    os.makedirs(image + "/kept/below")
+    for i in range(count):
+        with open(f"{image}/kept/{i:03}", "w") as file:
+            file.write("x" * 4096)
+    os.symlink("000", image + "/kept/link")
+    os.chmod(image + "/kept", 0o1770)
+    return image
+
+
+@test("a directory that was not filled to the end, for want of room, is filled by the next try; then it is kept", needs="root", steps=STEPS)
+def _(s):
+    image, volume = with_files(40), TMP + "/disk/volume"
+    os.makedirs(TMP + "/disk")
+    say = ["--", "/bin/sh", "-c", "cat /kept/[0-9]* | wc -c; ls /kept | wc -l; rm /kept/000"]
+    argv = s.given("--rootfs", image, "--bind", volume + ":/kept:tmpcopyup", *say)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "none", TMP + "/disk"], check=True)
+    try:
+        os.makedirs(volume)
+        r = run(argv)
+        equal((r.status, r.out), (125, ""))
+        contains(r.err, "ENOSPC")
+        equal(os.stat(volume).st_mode & 0o7777, 0o1000)
+        check(0 < len(os.listdir(volume)) < 42, "some of the files are there")
+        subprocess.run(["mount", "-o", "remount,size=1m", TMP + "/disk"], check=True)
+        equal(run(argv).lines, ["163840", "42"])
+        equal(os.stat(volume).st_mode & 0o7777, 0o1770)
+        equal(run(argv).lines, ["159744", "41"])
+    finally:
+        subprocess.run(["umount", TMP + "/disk"], check=True)
+
+
+@test("containers that begin at once with the same empty directory fill it one after the other: none sees a part", steps=STEPS)
+def _(s):
+    image, volume = with_files(100), TMP + "/volume"
+    os.makedirs(volume)
+    look = ["--", "/bin/sh", "-c", "cat /kept/[0-9]* | wc -c; ls /kept | wc -l"]
+    argv = s.given("--rootfs", image, "--bind", volume + ":/kept:tmpcopyup", *look)
+    lock, inode = os.open(volume, os.O_RDONLY), os.stat(volume).st_ino
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    runs = [start(argv) for _ in range(4)]
+    waiting = rf"-> FLOCK .*:{inode} "  # proc_locks(5)
+    wait_for(lambda: len(re.findall(waiting, read("/proc/locks"))) == 4, "four that wait")
+    os.close(lock)
+    for r in [p.wait() for p in runs]:
+        equal((r.status, r.lines), (0, ["409600", "102"]), r.err)
 
 
 @test("a read-only tmpfs is so at the end, with the mount points that were made in it", steps=STEPS)

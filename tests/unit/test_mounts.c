@@ -226,9 +226,18 @@ a_directory_is_copied_with_modes_links_and_times(void **state)
 	assert_true(S_ISLNK(after.st_mode));
 	assert_int_equal(fstatat(to, "fifo", &after, 0), 0);
 	assert_true(S_ISFIFO(after.st_mode));
-	/* what is there already stays, and is an error */
+	/* what an interrupted copy left is made anew; a directory is not taken away for a file */
+	shell("cd %s/to/deep && rm -r er && truncate -s 2 file && chmod 600 .", base);
+	assert_int_equal(copyup(from, to), 0);
+	assert_int_equal(fstatat(to, "deep/file", &after, 0), 0);
+	assert_int_equal(after.st_mode, before.st_mode);
+	assert_int_equal(after.st_size, 5);
+	assert_int_equal(fstatat(to, "deep/er", &after, 0), 0);
+	assert_int_equal(fstatat(to, "deep", &after, 0), 0);
+	assert_int_equal(after.st_mode, S_IFDIR | 0700);
+	shell("cd %s/to/deep && rm file && mkdir file", base);
 	assert_int_equal(copyup(from, to), -1);
-	assert_int_equal(call_error()->number, EEXIST);
+	assert_int_equal(call_error()->number, EISDIR);
 	close(from);
 	close(to);
 }
