@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
@@ -585,8 +586,9 @@ is_empty(int directory)
 }
 
 enum {
-	FILLING = S_ISVTX
-}; /* the mode of a directory from the first file to the last: nobody's own */
+	FILLING = S_ISVTX, /* the mode of a directory from the first file to the last */
+	PATIENCE = 10	   /* seconds for who fills it */
+};
 
 /* Into a bind mount is copied only while it is empty: what it has is what an earlier container left
  * there. Or what a copy left that was killed, or whose disk was full: its mode tells. */
@@ -599,21 +601,29 @@ is_to_fill(int directory)
 	       (fstat(directory, &status) == 0 && (status.st_mode & 07777) == FILLING);
 }
 
-/* Of two at once the second waits, and then has nothing to do: a lock, which a kill gives back. No
- * lock on a directory is NFS's, there they are two all the same. */
+/*
+ * Of two at once the second waits, and then has nothing to do. A kill gives the lock back; but what
+ * has the directory in a container can hold it too, so nobody waits for ever. NFS has no lock on a
+ * directory: there they are two all the same. 1: *LOCK is to be filled.
+ */
 static int
-open_to_fill(const struct mount_entry *entry)
+lock_to_fill(const struct mount_entry *entry, int *lock)
 {
-	int fd = openat(entry->tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct timespec while_waiting = { .tv_nsec = 50 * 1000 * 1000 };
+	int waits = PATIENCE * 20, fd;
 
-	if (fd >= 0 && is_to_fill(fd)) {
-		while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
-			;
-		if (is_to_fill(fd))
-			return fd;
+	*lock = fd = openat(entry->tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || !is_to_fill(fd))
+		return 0;
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+		if (waits-- == 0)
+			return fail(EBUSY,
+				    "what covers %s: another container has been filling it for "
+				    "%d seconds",
+				    entry->spec.target, PATIENCE);
+		nanosleep(&while_waiting, NULL);
 	}
-	close_fd(fd);
-	return -1;
+	return is_to_fill(fd);
 }
 
 static int
@@ -629,22 +639,33 @@ set_mode(const struct mount_entry *entry, mode_t mode)
 /* `tmpcopyup`. What is bound was made before its place was known, so its mode comes now, when it
  * has everything; a tmpfs is made with it. */
 static int
-copy_up(const struct mount_entry *entry, int target)
+copy_covered(const struct mount_entry *entry, int target)
 {
-	bool bind = mount_is_bind(entry);
 	struct stat covered;
-	int from, lock = -1, done;
+	int from, done;
 
-	if (!entry->flags.copy_up || (bind && (lock = open_to_fill(entry)) < 0))
-		return 0;
 	from = openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (from < 0 || fstat(from, &covered) < 0)
 		done = fail(errno, "opening what is to be copied from %s", entry->spec.target);
-	else if (!bind)
+	else if (!mount_is_bind(entry))
 		done = copyup(from, entry->tree);
 	else if ((done = set_mode(entry, FILLING)) == 0 && (done = copyup(from, entry->tree)) == 0)
 		done = set_mode(entry, covered.st_mode);
 	close_fd(from);
+	return done;
+}
+
+static int
+copy_up(const struct mount_entry *entry, int target)
+{
+	int lock = -1, done = 1;
+
+	if (!entry->flags.copy_up)
+		return 0;
+	if (mount_is_bind(entry))
+		done = lock_to_fill(entry, &lock);
+	if (done == 1)
+		done = copy_covered(entry, target);
 	close_fd(lock);
 	return done;
 }

@@ -46,7 +46,8 @@ int mounts_take_root(struct mount_list *list, struct rootfs_options *options, in
  * and /dev that are links in the image (ELOOP); anything but a procfs on /proc, or but a file
  * inside it (EPERM). In a user namespace that may not mount sysfs or mqueue (or procfs when it
  * shares the host's PIDs) the host's is bound, recursively. A bind with tmpcopyup is filled when it
- * is empty, or when its mode is 01000: a filling that did not come to its end. Two at once wait.
+ * is empty, or when its mode is 01000: a filling that did not come to its end. Of two at once the
+ * second waits ten seconds (EBUSY).
  */
 int mounts_apply(struct mount_list *list, int root);
 
