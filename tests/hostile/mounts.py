@@ -81,6 +81,7 @@ def _():
         lambda p: os.symlink("/evil", p),
         lambda p: open(p, "w").close(),
         lambda p: os.mknod(p, 0o20666, os.makedev(1, 5)),
+        lambda p: os.mknod(p, 0o60666, os.makedev(1, 3)),  # the number of null, but of a disk
         lambda p: os.symlink("/proc/self/exe", p),
     ):
         make(TMP + "/dev/null")

@@ -377,7 +377,8 @@ def _():
     for no_new_privs, agent in ((True, None), (False, None), (True, Supervisor())):
         with OCI(*shell("umask; exec sleep 60"), noNewPrivileges=no_new_privs) as box:
             box.mount("/tmp").config["hooks"] = {"startContainer": [look]}
-            box.linux["seccomp"] = supervised(agent.path, "umask") if agent else {
+            killable = ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]  # which the kernel takes with a listener only
+            box.linux["seccomp"] = supervised(agent.path, "umask", flags=killable) if agent else {
                 "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO"}]}
             box.created().ok("start")
             equal(read(f"/proc/{box.pid}/root/tmp/held"), "Seccomp:\t2\n")

@@ -152,8 +152,10 @@ def _():
     check(ask(["--cap-add", "syslog"], ("syslog", "10,0,0"))[0] != "EPERM", "syslog")
 
 
-@test("--privileged has no wall: all capabilities, no filter, new privileges")
+@test("--privileged has no wall: all capabilities, no filter, new privileges, nothing of /proc and /sys covered or read-only")
 def _():
+    mounts = [line.split() for line in wall("--privileged", cmd=["/bin/cat", "/proc/self/mountinfo"]).lines]
+    equal([(words[4], words[5].split(",")[0]) for words in mounts if re.match("/(proc|sys)(?!/fs/cgroup)(/|$)", words[4])], [("/proc", "rw"), ("/sys", "rw")])
     found = sets(wall("--privileged"))
     equal(found["effective"], available())
     equal(found["bounding"], available())

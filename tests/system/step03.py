@@ -424,6 +424,21 @@ def _(s):
     contains(r.lines[0], "device 1:3")
 
 
+MASKED = """/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug
+    /proc/scsi /proc/timer_list /proc/timer_stats /sys/firmware /sys/devices/virtual/powercap""".split()
+READ_ONLY = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger".split()
+
+
+@test("of the default lists each path that this kernel has is empty, or a mount that cannot be written", steps=STEPS)
+def _(s):
+    show = "for p in " + " ".join(MASKED) + "; do [ -d $p ] && ls -A $p || cat $p; done 2>/dev/null"
+    equal(run(s.argv(cmd=["/bin/sh", "-c", show + "; true"])).out, "")
+    flags = {line.split()[4]: line.split()[5].split(",") for line in run(s.argv(cmd=["/bin/cat", "/proc/self/mountinfo"])).lines}
+    for path in filter(os.path.exists, MASKED + READ_ONLY):
+        contains(flags, path)
+        check(path in MASKED or "ro" in flags[path], f"{path}: {flags[path]}")
+
+
 @test("/proc/sys, /proc/sysrq-trigger and /sys cannot be written", steps=STEPS)
 def _(s):
     r = run(s.argv(cmd=[s.probe, "write", "/proc/sys/kernel/hostname", "x", "mkdir", "/sys/fs/x", "write", "/proc/sysrq-trigger", "h"]))

@@ -115,9 +115,13 @@ a_mount_point_is_made_with_its_parents_inside_the_root_only(void **state)
 static void
 links_are_followed_with_the_root_as_their_slash(void **state)
 {
+	char outside[80], inside[128];
 	int root = open_root(), fd;
 
 	(void)state;
+	snprintf(outside, sizeof outside, "%s/outside/file", base);
+	snprintf(inside, sizeof inside, "root%s", outside);
+	link_in_root(outside, "away");
 	link_in_root("/a", "absolute");
 	link_in_root("../../../outside", "up");
 	link_in_root("/run/lock/dir", "dangling");
@@ -127,6 +131,9 @@ links_are_followed_with_the_root_as_their_slash(void **state)
 	close(fd);
 	fd = inside_make(root, "/up/made", S_IFDIR | 0755);
 	assert_true(fd >= 0 && exists("root/outside/made") && !exists("outside/made"));
+	close(fd);
+	fd = inside_make(root, "/away", S_IFREG | 0644); /* where the host has a directory for it */
+	assert_true(fd >= 0 && exists(inside) && !exists("outside/file"));
 	close(fd);
 	fd = inside_make(root, "/chain/end", S_IFDIR | 0755);
 	assert_true(fd >= 0 && exists("root/run/lock/dir/more/end"));
@@ -194,6 +201,27 @@ the_parent_of_a_name_is_opened_and_the_name_given(void **state)
 		assert_int_equal(inside_parent(root, bad[i], &name), -1);
 		assert_int_equal(call_error()->number, EINVAL);
 		call_forget();
+	}
+	close(root);
+}
+
+/* None may be there after an exec: whoever has one is out of the container (CVE-2024-21626). */
+static void
+every_descriptor_of_a_root_closes_itself_at_exec(void **state)
+{
+	const char *name;
+	int root = open_root();
+	const int fds[] = { inside_open(root, "/a", O_RDONLY),
+			    inside_open_no_links(root, "/a", O_PATH),
+			    inside_make(root, "/a", S_IFDIR | 0755),
+			    inside_make(root, "/new", S_IFDIR | 0755),
+			    inside_make_no_links(root, "/new2", S_IFREG | 0644),
+			    inside_parent(root, "/new/file", &name) };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+		assert_int_equal(fcntl(fds[i], F_GETFD), FD_CLOEXEC);
+		close(fds[i]);
 	}
 	close(root);
 }
@@ -272,7 +300,7 @@ in_namespace(void (*body)(int root, struct rootfs_options *options))
 		snprintf(path, sizeof path, "%s/root", base);
 		want(unshare(CLONE_NEWNS | CLONE_NEWIPC) == 0);
 		root = rootfs_attach(&options, ROOTFS_IN_CHILD);
-		want(root >= 0);
+		want(root >= 0 && fcntl(root, F_GETFD) == FD_CLOEXEC);
 		body(root, &options);
 		_exit(0);
 	}
@@ -431,6 +459,7 @@ terminal_body(int root, struct rootfs_options *options)
 	want(mounts_apply(&list, root) == 0);
 	mounts_free(&list);
 	want(devices_pty(root, &master, &terminal) == 0);
+	want(fcntl(master, F_GETFD) == FD_CLOEXEC && fcntl(terminal, F_GETFD) == FD_CLOEXEC);
 	want(write(terminal, "x", 1) == 1 && read(master, &letter, 1) == 1 && letter == 'x');
 	want(devices_console(root, terminal) == 0);
 	/* a descriptor that is no terminal would be bound over /dev/console by the host's rights */
@@ -498,6 +527,7 @@ main(void)
 		in_base(what_cannot_be_a_mount_point_is_refused),
 		in_base(magic_links_and_links_at_all_are_refused_where_told),
 		in_base(the_parent_of_a_name_is_opened_and_the_name_given),
+		in_base(every_descriptor_of_a_root_closes_itself_at_exec),
 		in_base(a_directory_is_copied_with_modes_links_and_times),
 		in_base(a_list_of_mounts_and_devices_is_in_place_after_the_pivot),
 		in_base(what_cannot_be_mounted_or_made_is_an_error_with_its_number),

@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -679,6 +681,61 @@ default_profile_says_what_the_engines_say(void **state)
 	seccomp_free(&seccomp);
 }
 
+/* A call comes with any one of its capabilities, and with no other. */
+static void
+what_needs_a_right_comes_with_that_right_alone(void **state)
+{
+#define BIT(name) UINT64_C(1) << CAP_##name
+	static const struct {
+		unsigned call;
+		uint64_t caps;
+	} rights[] = {
+		{ SYS_ID_mount, BIT(SYS_ADMIN) },
+		{ SYS_ID_setns, BIT(SYS_ADMIN) },
+		{ SYS_ID_unshare, BIT(SYS_ADMIN) },
+		{ SYS_ID_clone3, BIT(SYS_ADMIN) },
+		{ SYS_ID_syslog, BIT(SYS_ADMIN) | BIT(SYSLOG) },
+		{ SYS_ID_bpf, BIT(SYS_ADMIN) | BIT(BPF) },
+		{ SYS_ID_perf_event_open, BIT(SYS_ADMIN) | BIT(PERFMON) },
+		{ SYS_ID_open_by_handle_at, BIT(DAC_READ_SEARCH) },
+		{ SYS_ID_reboot, BIT(SYS_BOOT) },
+		{ SYS_ID_chroot, BIT(SYS_CHROOT) },
+		{ SYS_ID_init_module, BIT(SYS_MODULE) },
+		{ SYS_ID_acct, BIT(SYS_PACCT) },
+		{ SYS_ID_pidfd_getfd, BIT(SYS_PTRACE) },
+		{ SYS_ID_iopl, BIT(SYS_RAWIO) },
+		{ SYS_ID_settimeofday, BIT(SYS_TIME) },
+		{ SYS_ID_vhangup, BIT(SYS_TTY_CONFIG) },
+		{ SYS_ID_mbind, BIT(SYS_NICE) },
+		{ SYS_ID_keyctl, 0 },
+		{ SYS_ID_io_uring_setup, 0 },
+	};
+	/* the namespaces of clone(2), each a flag */
+	static const uint32_t flags[] = { 0x00020000, 0x02000000, 0x04000000, 0x08000000,
+					  0x10000000, 0x20000000, 0x40000000 };
+
+	(void)state;
+	for (unsigned cap = 0; cap < CAPS_NAMED; cap++) {
+		struct profile profile;
+		assert_int_equal(profile_default(UINT64_C(1) << cap, &profile), 0);
+		struct filter *f = filter_compile(&profile);
+		assert_non_null(f);
+		for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++) {
+			uint32_t number = native(rights[i].call);
+			bool allowed = answer_of(f, number, 0) == SECCOMP_RET_ALLOW;
+			if ((int)number >= 0 && allowed != (rights[i].caps >> cap & 1))
+				fail_msg("%s with %s", call_names[rights[i].call], cap_name(cap));
+		}
+		for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+			assert_int_equal(answer_of(f, native(SYS_ID_clone), flags[i] | SIGCHLD),
+					 cap == CAP_SYS_ADMIN ? SECCOMP_RET_ALLOW
+							      : SECCOMP_RET_ERRNO | EPERM);
+		free(f);
+		profile_free(&profile);
+	}
+#undef BIT
+}
+
 static void
 privileged_is_unconfined_unless_asked_for(void **state)
 {
@@ -843,7 +900,16 @@ a_listener_needs_a_path(void **state)
 	assert_int_equal(
 		parse(RULE("{\"names\":[\"mkdir\"],\"action\":\"SCMP_ACT_NOTIFY\"}"), &profile), 0);
 	assert_int_equal(seccomp_prepare_profile(&profile, true, &seccomp), -1);
+	assert_int_equal(errno, EINVAL);
 	call_forget();
+	profile_free(&profile);
+	/* nobody is ever asked about a call that is not in the table */
+	assert_int_equal(
+		parse(RULE("{\"names\":[\"no_such\"],\"action\":\"SCMP_ACT_NOTIFY\"}"), &profile),
+		0);
+	assert_int_equal(seccomp_prepare_profile(&profile, true, &seccomp), 0);
+	assert_false(seccomp.notify);
+	seccomp_free(&seccomp);
 	profile_free(&profile);
 }
 
@@ -882,6 +948,7 @@ main(void)
 		cmocka_unit_test(default_profile_equals_libseccomps),
 		cmocka_unit_test(default_profile_survives_json),
 		cmocka_unit_test(default_profile_says_what_the_engines_say),
+		cmocka_unit_test(what_needs_a_right_comes_with_that_right_alone),
 		cmocka_unit_test(privileged_is_unconfined_unless_asked_for),
 		cmocka_unit_test(conditions_of_the_engines_are_decided),
 		cmocka_unit_test(everything_of_the_specification_is_read),

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
@@ -219,13 +220,16 @@ an_ordinary_user_keeps_them_until_exec(void **state)
 static void
 ambient(void)
 {
-	uint64_t bind = UINT64_C(1) << 10;
-	struct cap_sets sets = { .bounding = bind,
-				 .permitted = bind,
-				 .effective = bind,
-				 .inheritable = bind,
+	uint64_t bind = UINT64_C(1) << 10, two = bind | 1u << CAP_CHOWN;
+	struct cap_sets sets = { .bounding = two,
+				 .permitted = two,
+				 .effective = two,
+				 .inheritable = two,
 				 .ambient = bind };
+	struct cap_sets callers = { CAPS_ALL, CAPS_ALL, CAPS_ALL, two, 1u << CAP_CHOWN };
 
+	caps_restrict(&callers, caps_available(CAPS_ALL, false));
+	expect(caps_set(&callers) == 0); /* it has an ambient one, which does not go on */
 	expect(caps_drop_bounding(&sets) == 0);
 	expect(caps_become_user(1000, 1000, (gid_t[]){ 7, 9 }, 2) == 0);
 	expect(getgroups(0, NULL) == 2);
@@ -332,6 +336,33 @@ sets_lose_what_is_not_to_be_had(void **state)
 	assert_int_equal(sets.inheritable, 2);
 	assert_string_equal(caps_text(3), "CAP_CHOWN|CAP_DAC_OVERRIDE");
 	assert_string_equal(caps_text(0), "0");
+}
+
+/* What of three capabilities, each of which is missing in another set, can be handed on. */
+static void
+lacking(void)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2];
+	uint64_t unbound = 1u << CAP_MKNOD, unpermitted = 1u << CAP_AUDIT_WRITE,
+		 ineffective = 1u << CAP_KILL, three = unbound | unpermitted | ineffective;
+
+	expect(caps_available(three, false) == three);
+	expect(prctl(PR_CAPBSET_DROP, CAP_MKNOD, 0, 0, 0) == 0);
+	expect(syscall(SYS_capget, &header, data) == 0);
+	data[0].permitted &= ~(uint32_t)unpermitted;
+	data[0].effective &= ~(uint32_t)(unpermitted | ineffective);
+	expect(syscall(SYS_capset, &header, data) == 0);
+	expect(caps_available(three, false) == ineffective);
+	expect(caps_available(three, true) == three);
+}
+
+static void
+what_the_caller_has_not_to_give_is_not_available(void **state)
+{
+	(void)state;
+	need_root();
+	assert_int_equal(in_child(lacking), 0);
 }
 
 static void
@@ -543,12 +574,32 @@ a_supervisor_answers_calls(void **state)
 	rmdir(path);
 }
 
+/* It has been there, but has gone before it could take the listener. */
+static void
+supervisor_gone(void)
+{
+	struct profile profile;
+	struct seccomp seccomp;
+	int ends[2];
+
+	expect(profile_parse(notify_text, strlen(notify_text), "test", 0, &profile) == 0);
+	expect(seccomp_prepare_profile(&profile, true, &seccomp) == 0);
+	expect(seccomp_no_new_privs(&seccomp) == 0);
+	expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+	close(ends[1]);
+	seccomp.supervisor = ends[0];
+	seccomp.state = strdup("{}");
+	expect(seccomp_install_last(&seccomp) == -1);
+	expect(call_error()->number == EPIPE);
+}
+
 static void
 no_supervisor_is_an_error(void **state)
 {
 	char long_path[200];
 
 	(void)state;
+	assert_int_equal(in_child(supervisor_gone), 0);
 	assert_int_equal(unix_connect("/nowhere/socket", SOCK_STREAM, "listenerPath"), -1);
 	assert_int_equal(errno, ENOENT);
 	call_forget();
@@ -562,17 +613,25 @@ no_supervisor_is_an_error(void **state)
 static void
 unprivileged_early(void)
 {
+	const struct cap_sets fewer = { 0 };
 	struct seccomp seccomp;
 
 	expect(setuid(1000) == 0);
+	expect(caps_drop_bounding(&fewer) == -1 && errno == EPERM);
+	expect(strstr(call_error()->hint, "CAP_SETPCAP"));
+	call_forget();
 	expect(seccomp_prepare(&(struct seccomp_options){ .new_privileges = true }, 0, false,
 			       &seccomp) == 0);
 	expect(seccomp_install_early(&seccomp) == -1 && errno == EACCES);
 	expect(strstr(call_error()->hint, "CAP_SYS_ADMIN"));
+	/* nor does whoever waits for a listener, to carry it, wait for ever */
+	seccomp.notify = true;
+	seccomp.state = strdup("{}");
+	expect(seccomp_install_early(&seccomp) == -1 && errno == EACCES);
 }
 
 static void
-a_filter_without_no_new_privs_needs_cap_sys_admin(void **state)
+putting_up_the_wall_needs_capabilities_and_says_which(void **state)
 {
 	(void)state;
 	need_root();
@@ -723,12 +782,22 @@ labels_are_written_where_the_modules_look(void **state)
 	assert_int_equal(labels_enter(&options, proc), 0);
 	file_is(folder, parts[3], "exec box");
 	file_is(folder, parts[4], "a:b:c");
-	options.apparmor = "unconfined";
 	options.selinux = "";
+	for (int i = 0; i < 2; i++) {
+		options.apparmor = i ? "unconfined" : "";
+		assert_int_equal(labels_check(&options), 0);
+		assert_int_equal(labels_enter(&options, proc), 0);
+		file_is(folder, parts[3], "exec box");
+		file_is(folder, parts[4], "a:b:c");
+	}
+	/* before 5.8 there was one file for whichever module is on */
+	assert_int_equal(unlinkat(proc, parts[3], 0), 0);
+	options.apparmor = "old";
 	assert_int_equal(labels_enter(&options, proc), 0);
-	file_is(folder, parts[3], "exec box");
+	file_is(folder, parts[4], "exec old");
 	for (int i = 5; i-- > 0;)
-		assert_int_equal(unlinkat(proc, parts[i], i < 3 ? AT_REMOVEDIR : 0), 0);
+		if (i != 3)
+			assert_int_equal(unlinkat(proc, parts[i], i < 3 ? AT_REMOVEDIR : 0), 0);
 	close(proc);
 	rmdir(folder);
 }
@@ -976,6 +1045,9 @@ options_are_read_strictly(void **state)
 	assert_true(filter.new_privileges);
 	assert_int_equal(set_option(seccomp_options, "no-new-privileges", NULL, &filter), 0);
 	assert_false(filter.new_privileges);
+	filter.new_privileges = true;
+	assert_int_equal(set_option(seccomp_options, "no-new-privileges", "true", &filter), 0);
+	assert_false(filter.new_privileges);
 	assert_int_equal(set_option(seccomp_options, "no-new-privileges", "maybe", &filter), -1);
 	call_forget();
 	free(caps.add.item);
@@ -1104,6 +1176,7 @@ main(void)
 		cmocka_unit_test(privileged_has_no_wall),
 		cmocka_unit_test(bad_capabilities_are_refused),
 		cmocka_unit_test(sets_lose_what_is_not_to_be_had),
+		cmocka_unit_test(what_the_caller_has_not_to_give_is_not_available),
 		cmocka_unit_test(an_id_above_int32_max_is_refused),
 		cmocka_unit_test(each_action_does_what_it_says),
 #if defined(__x86_64__)
@@ -1111,7 +1184,7 @@ main(void)
 #endif
 		cmocka_unit_test(a_supervisor_answers_calls),
 		cmocka_unit_test(no_supervisor_is_an_error),
-		cmocka_unit_test(a_filter_without_no_new_privs_needs_cap_sys_admin),
+		cmocka_unit_test(putting_up_the_wall_needs_capabilities_and_says_which),
 		cmocka_unit_test(profile_files_are_read_or_named),
 		cmocka_unit_test(attributes_are_set),
 		cmocka_unit_test(attributes_are_told_as_strace_prints_them),
