@@ -173,6 +173,21 @@ def _():
     equal(found["seccomp"], "2")
 
 
+@test("without a cgroup no device rules can be in force: CAP_MKNOD goes, but not where all devices are allowed")
+def _():
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /sys/fs/cgroup && exec "$@"', "sh"]
+    argv = lambda *options: [*hidden, *SEVEN.argv(*options, cmd=["/bin/probe", "caps"])]
+    equal(sets(run(argv()))["bounding"], DEFAULT & available() & ~bit("mknod"))
+    equal(sets(run(argv("--privileged")))["bounding"], available())
+
+
+@test("a label of a security module that is not on is refused by the module's name")
+def _():
+    for option, module, on in (("--apparmor", "AppArmor", "/sys/module/apparmor"), ("--selinux", "SELinux", "/sys/fs/selinux/enforce")):
+        if not os.path.exists(on):
+            bad("a label", SEVEN.argv(option, "some:label", cmd=["/bin/true"]), names=["some:label", module + " is not on"])
+
+
 # ---- the filter and no_new_privs -----------------------------------------------------------------
 
 

@@ -325,6 +325,15 @@ options_of(const char *point)
 	return options;
 }
 
+static int
+stat_inside(int root, const char *path, struct stat *status)
+{
+	int fd = inside_open(root, path, O_PATH), done = fstat(fd, status);
+
+	close(fd);
+	return done;
+}
+
 static void
 list_body(int root, struct rootfs_options *options)
 {
@@ -342,6 +351,8 @@ list_body(int root, struct rootfs_options *options)
 		  .source = "tmpfs",
 		  .options = "iversion,nodev" },
 		{ .target = "/synced", .type = "tmpfs", .options = "sync,rprivate" },
+		{ .target = "/tree", .type = "tmpfs" },
+		{ .target = "/tree/below", .type = "tmpfs" },
 	};
 	struct mount_list list = { 0 };
 	const struct device_node nodes[] = { { "/dev/fuse", 'c', 10, 229, 0600, 7, 8, 0 },
@@ -357,12 +368,21 @@ list_body(int root, struct rootfs_options *options)
 	want(mounts_open(&list) == 0 && mounts_apply(&list, root) == 0);
 	want(devices_make(&devices, &list, root) == 0);
 	want(mounts_seal(&list) == 0);
+	want(symlinkat("loop", root, "loop") == 0);
+	want(close(inside_make(root, "/tree/below/file", S_IFREG | 0644)) == 0);
 	want(text_list_add(&devices.mask, "/mnt/in/secret") == 0);
 	want(text_list_add(&devices.mask, "/classic") == 0);
 	want(text_list_add(&devices.mask, "/proc/cpuinfo") == 0);
 	want(text_list_add(&devices.mask, "/not/there") == 0);
+	want(text_list_add(&devices.mask, "/proc/cpuinfo/x") == 0);
+	want(text_list_add(&devices.mask, "/loop/x") == 0);
+	want(text_list_add(&devices.mask, "/dev/fuse") == 0);
+	want(text_list_add(&devices.read_only, "/tree") == 0);
 	want(text_list_add(&devices.read_only, "/proc/sys") == 0);
 	want(text_list_add(&devices.read_only, "/not/there") == 0);
+	want(stat_inside(root, "/dev/fuse", &status) == 0);
+	want(status.st_rdev == makedev(10, 229) && status.st_uid == 7 && status.st_gid == 8);
+	want((status.st_mode & 0777) == 0600);
 	want(devices_hide(&devices, root) == 0);
 	options->read_only = true;
 	options->propagation = MS_SLAVE | MS_REC;
@@ -375,8 +395,10 @@ list_body(int root, struct rootfs_options *options)
 	want(strstr(options_of("/mnt/in"), "ro,nosuid,noexec"));
 	want(strstr(options_of("/synced"), "sync"));
 	want(strncmp(options_of("/proc/sys"), "ro", 2) == 0);
-	want(stat("/dev/fuse", &status) == 0 && status.st_rdev == makedev(10, 229));
-	want(status.st_uid == 7 && status.st_gid == 8 && (status.st_mode & 0777) == 0600);
+	want(stat("/dev/fuse", &status) == 0 && status.st_rdev == makedev(1, 3)); /* masked */
+	want(mkdir("/tree/x", 0700) < 0 && errno == EROFS);
+	want(mkdir("/tree/below/x", 0700) < 0 && errno == EROFS); /* what is mounted below too … */
+	want(access("/tree/below/file", F_OK) == 0);		  /* … which is still there */
 	want(stat("/node/disk", &status) == 0 && S_ISBLK(status.st_mode));
 	want(stat("/node/pipe", &status) == 0 && (status.st_mode & 0777) == 0622);
 	want(stat("/proc/cpuinfo", &status) == 0 && status.st_rdev == makedev(1, 3));
@@ -412,6 +434,7 @@ refused_body(int root, struct rootfs_options *options)
 	const struct device_node other = { "/mnt/node", 'c', 1, 3, 0666, 0, 0, 0 };
 	struct devices_options devices = { .node = &other, .node_count = 1, .only_these = true };
 	const struct mount_list none = { 0 };
+	char longest[5000];
 
 	(void)options;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -428,6 +451,19 @@ refused_body(int root, struct rootfs_options *options)
 	want(mknodat(root, "mnt/node", S_IFCHR | 0600, makedev(1, 5)) == 0);
 	want(devices_make(&devices, &none, root) < 0 && call_error()->number == EEXIST);
 	call_forget();
+	/* a path that cannot be looked up is not one that is not there */
+	memset(longest, 'x', sizeof longest - 1);
+	longest[sizeof longest - 1] = '\0';
+	want(text_list_add(&devices.read_only, longest) == 0);
+	want(devices_hide(&devices, root) < 0 && call_error()->number == ENAMETOOLONG);
+	call_forget();
+	want(mknodat(root, "dev/null", S_IFCHR | 0600, makedev(1, 3)) == 0);
+	want(text_list_add(&devices.mask, longest) == 0);
+	devices.read_only.count = 0;
+	want(devices_hide(&devices, root) < 0 && call_error()->number == ENAMETOOLONG);
+	call_forget();
+	devices.mask.count = 0;
+	want(unlinkat(root, "dev/null", 0) == 0);
 	/* nothing is masked with what is not the null device */
 	want(mknodat(root, "dev/null", S_IFCHR | 0600, makedev(1, 5)) == 0);
 	want(text_list_add(&devices.mask, "/a") == 0);

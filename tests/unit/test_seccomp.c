@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
@@ -754,6 +755,8 @@ privileged_is_unconfined_unless_asked_for(void **state)
 
 /* ---- reading ---- */
 
+#define RULE(rest) "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[" rest "]}"
+
 static int
 parse(const char *text, struct profile *profile)
 {
@@ -767,7 +770,9 @@ conditions_of_the_engines_are_decided(void **state)
 	static const char text[] =
 		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":1,"
 		"\"archMap\":[{\"architecture\":\"SCMP_ARCH_X86_64\",\"subArchitectures\":"
-		"[\"SCMP_ARCH_X86\"]},{\"architecture\":\"SCMP_ARCH_S390X\"}],\"syscalls\":["
+		"[\"SCMP_ARCH_X86\"]},{\"architecture\":\"SCMP_ARCH_S390X\"},"
+		"{\"architecture\":\"SCMP_ARCH_AARCH64\",\"subArchitectures\":"
+		"[\"SCMP_ARCH_ARM\"]}],\"syscalls\":["
 		"{\"names\":[\"read\",\"no_such_call\"],\"action\":\"SCMP_ACT_ALLOW\"},"
 		"{\"names\":[\"write\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"caps\":"
 		"[\"CAP_CHOWN\"],\"minKernel\":\"4.8\"}},"
@@ -797,6 +802,138 @@ conditions_of_the_engines_are_decided(void **state)
 	assert_int_equal(profile.arches, SYS_ARCH_BIT(SYS_X86_64) | SYS_ARCH_BIT(SYS_X86));
 #endif
 	profile_free(&profile);
+}
+
+/* Is a rule with this member in force on this machine and kernel? */
+static bool
+holds(const char *member, const char *condition)
+{
+	struct profile profile;
+	char text[512];
+
+	snprintf(text, sizeof text,
+		 "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],"
+		 "\"action\":\"SCMP_ACT_KILL\",\"errno\":\"\",\"%s\":{%s}}]}",
+		 member, condition);
+	assert_int_equal(parse(text, &profile), 0);
+	bool in = profile.count == 1;
+	profile_free(&profile);
+	return in;
+}
+
+static void
+a_condition_is_decided_for_this_kernel_and_machine(void **state)
+{
+	struct utsname name;
+	unsigned major, minor;
+	char version[64], arches[64];
+
+	(void)state;
+	assert_int_equal(uname(&name), 0);
+	assert_int_equal(sscanf(name.release, "%u.%u", &major, &minor), 2);
+	const struct {
+		unsigned major, minor;
+		bool reached;
+	} versions[] = { { major, minor, true },
+			 { major, minor + 1, false },
+			 { major - 1, minor + 1, true },
+			 { major + 1, 0, false } };
+	for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+		snprintf(version, sizeof version, "\"minKernel\":\"%u.%u\"", versions[i].major,
+			 versions[i].minor);
+		assert_int_equal(holds("includes", version), versions[i].reached);
+		assert_int_equal(holds("excludes", version), !versions[i].reached);
+	}
+	snprintf(arches, sizeof arches, "\"arches\":[\"%s\",\"s390x\"]",
+		 sys_arches[sys_native].short_name);
+	assert_true(holds("includes", arches));
+	assert_false(holds("excludes", arches));
+	assert_false(holds("includes", "\"arches\":[\"s390x\"]"));
+	assert_true(holds("excludes", "\"arches\":[\"s390x\"]"));
+	/* nothing said, as podman writes it */
+	assert_true(holds("includes", "\"minKernel\":\"\",\"arches\":[],\"caps\":[]"));
+	assert_true(holds("excludes", "\"minKernel\":\"\",\"arches\":[],\"caps\":[]"));
+}
+
+static void
+an_errno_is_eperm_unless_given(void **state)
+{
+	static const struct {
+		const char *member;
+		uint32_t action;
+	} answers[] = {
+		{ "\"SCMP_ACT_ERRNO\"", SECCOMP_RET_ERRNO | EPERM },
+		{ "\"SCMP_ACT_ERRNO\",\"errnoRet\":0", SECCOMP_RET_ERRNO },
+		{ "\"SCMP_ACT_ERRNO\",\"errnoRet\":4095", SECCOMP_RET_ERRNO | 4095 },
+		{ "\"SCMP_ACT_TRACE\"", SECCOMP_RET_TRACE | EPERM },
+		{ "\"SCMP_ACT_TRACE\",\"errnoRet\":65535", SECCOMP_RET_TRACE | 65535 },
+		{ "\"SCMP_ACT_TRAP\"", SECCOMP_RET_TRAP },
+	};
+	struct profile profile;
+	char text[160];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+		snprintf(text, sizeof text, RULE("{\"names\":[\"read\"],\"action\":%s}"),
+			 answers[i].member);
+		assert_int_equal(parse(text, &profile), 0);
+		assert_int_equal(profile.rules[0].action, answers[i].action);
+		profile_free(&profile);
+	}
+}
+
+/* COUNT rules, each with a condition, which counts as one more. */
+static int
+parse_many(unsigned count)
+{
+	struct profile profile;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	fputs("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[", out);
+	for (unsigned i = 0; i < count; i++)
+		fprintf(out,
+			"%s{\"names\":[\"read\"],\"action\":\"SCMP_ACT_KILL\",\"args\":"
+			"[{\"index\":0,\"value\":1,\"op\":\"SCMP_CMP_EQ\"}]}",
+			i ? "," : "");
+	fputs("]}", out);
+	fclose(out);
+	int done = parse(text, &profile);
+	free(text);
+	profile_free(&profile);
+	return done;
+}
+
+static void
+rules_have_a_limit(void **state)
+{
+	(void)state;
+	assert_int_equal(parse_many(4096), 0);
+	assert_int_equal(parse_many(4097), -1);
+	call_forget();
+}
+
+static void
+new_calls_are_missing_where_the_default_refuses(void **state)
+{
+	static const struct {
+		const char *action;
+		bool refuses;
+	} defaults[] = { { "ALLOW", false },	  { "LOG", false }, { "TRACE", false },
+			 { "ERRNO", true },	  { "TRAP", true }, { "KILL", true },
+			 { "KILL_PROCESS", true } };
+	struct profile profile;
+	char text[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
+		snprintf(text, sizeof text, "{\"defaultAction\":\"SCMP_ACT_%s\"}",
+			 defaults[i].action);
+		assert_int_equal(parse(text, &profile), 0);
+		assert_int_equal(profile.new_calls_enosys, defaults[i].refuses);
+		profile_free(&profile);
+	}
 }
 
 static void
@@ -834,8 +971,7 @@ everything_of_the_specification_is_read(void **state)
 static void
 bad_profiles_are_refused(void **state)
 {
-#define RULE(rest) "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[" rest "]}"
-#define READ	   "\"names\":[\"read\"],\"action\":\"SCMP_ACT_KILL\","
+#define READ "\"names\":[\"read\"],\"action\":\"SCMP_ACT_KILL\","
 	static const char *const texts[] = {
 		"",
 		"[]",
@@ -863,17 +999,19 @@ bad_profiles_are_refused(void **state)
 		RULE("{\"names\":[\"read\"]}"),
 		RULE("{\"names\":[\"read\"],\"name\":\"read\",\"action\":\"SCMP_ACT_KILL\"}"),
 		RULE("{" READ "\"errnoRet\":1}"),
-		RULE("{" READ "\"args\":[{\"index\":6,\"op\":\"SCMP_CMP_EQ\"}]}"),
+		RULE("{" READ "\"errnoRet\":0}"),
+		RULE("{" READ "\"args\":[{\"index\":6,\"value\":1,\"op\":\"SCMP_CMP_EQ\"}]}"),
 		RULE("{" READ "\"args\":[{\"index\":0,\"value\":1}]}"),
 		RULE("{" READ "\"args\":[{\"value\":1,\"op\":\"SCMP_CMP_EQ\"}]}"),
 		RULE("{" READ "\"args\":[{\"index\":0,\"op\":\"SCMP_CMP_EQ\"}]}"),
-		RULE("{" READ "\"args\":[{\"index\":0,\"op\":\"SCMP_CMP_IS\"}]}"),
+		RULE("{" READ "\"args\":[{\"index\":0,\"value\":1,\"op\":\"SCMP_CMP_IS\"}]}"),
 		RULE("{" READ "\"args\":[{\"index\":0,\"value\":-1,\"op\":\"SCMP_CMP_EQ\"}]}"),
 		RULE("{" READ "\"args\":[{\"index\":0,\"value\":1.5,\"op\":\"SCMP_CMP_EQ\"}]}"),
 		RULE("{" READ "\"args\":[{\"index\":0,\"value\":\"1\",\"op\":\"SCMP_CMP_EQ\"}]}"),
 		RULE("{" READ "\"args\":{}}"),
 		RULE("{" READ "\"includes\":{\"caps\":[\"CAP_FLY\"]}}"),
 		RULE("{" READ "\"includes\":{\"minKernel\":\"new\"}}"),
+		RULE("{" READ "\"includes\":{\"minKernel\":\"4.8x\"}}"),
 		RULE("{" READ "\"excludes\":[]}"),
 	};
 	struct profile profile;
@@ -951,6 +1089,10 @@ main(void)
 		cmocka_unit_test(what_needs_a_right_comes_with_that_right_alone),
 		cmocka_unit_test(privileged_is_unconfined_unless_asked_for),
 		cmocka_unit_test(conditions_of_the_engines_are_decided),
+		cmocka_unit_test(a_condition_is_decided_for_this_kernel_and_machine),
+		cmocka_unit_test(an_errno_is_eperm_unless_given),
+		cmocka_unit_test(rules_have_a_limit),
+		cmocka_unit_test(new_calls_are_missing_where_the_default_refuses),
 		cmocka_unit_test(everything_of_the_specification_is_read),
 		cmocka_unit_test(bad_profiles_are_refused),
 		cmocka_unit_test(a_listener_needs_a_path),
