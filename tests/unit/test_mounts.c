@@ -502,8 +502,36 @@ terminal_body(int root, struct rootfs_options *options)
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	want(devices_console(root, null) < 0 && call_error()->number == ENODEV);
 	call_forget();
+	/* nor is the multiplexer one, or a node that only has a terminal's number */
+	want(devices_console(root, master) < 0 && call_error()->number == ENODEV);
+	call_forget();
+	want(mknodat(root, "tty", S_IFCHR | 0600, makedev(136, 0)) == 0);
+	want(devices_console(root, openat(root, "tty", O_PATH | O_CLOEXEC)) < 0);
+	want(call_error()->number == ENODEV);
+	call_forget();
 	want(rootfs_pivot(options, root) == 0);
 	want(stat("/dev/console", &status) == 0 && major(status.st_rdev) == 136);
+}
+
+/* The kernel takes any node of that number for the multiplexer of the `pts` beside it. */
+static void
+multiplexer_body(int root, struct rootfs_options *options)
+{
+	const struct mount_spec specs[] = {
+		{ .target = "/dev/pts", .type = "tmpfs" },
+		{ .target = "/dev/pts/pts", .type = "devpts", .options = "newinstance" },
+	};
+	struct mount_list list = { 0 };
+	int master, terminal, pts;
+
+	(void)options;
+	for (size_t i = 0; i < 2; i++)
+		want(mounts_add(&list, &specs[i]) == 0);
+	want(mounts_apply(&list, root) == 0);
+	mounts_free(&list);
+	want((pts = inside_open(root, "/dev/pts", O_PATH)) >= 0);
+	want(mknodat(pts, "ptmx", S_IFCHR | 0666, makedev(5, 2)) == 0);
+	want(devices_pty(root, &master, &terminal) < 0 && call_error()->number == EXDEV);
 }
 
 static void
@@ -511,6 +539,7 @@ a_terminal_comes_from_the_containers_devpts_and_becomes_its_console(void **state
 {
 	(void)state;
 	in_namespace(terminal_body);
+	in_namespace(multiplexer_body);
 }
 
 static void
