@@ -172,6 +172,23 @@ def _():
     untouched(host)
 
 
+@test("what covers the place that a link named /proc leads to is refused, and a procfs, a sysfs or /sys where a link is")
+def _():
+    host = victim()
+    image = make_rootfs()
+    link_to(image, "proc", "mnt")
+    box = OCI("/bin/probe", "exit", "0", rootfs=image).mount("/mnt")
+    del box.config["mounts"][0]
+    refused(box, "EPERM")
+    shutil.rmtree(image)
+    for name, type, source, options in (("mnt", "proc", "proc", []), ("mnt", "sysfs", "sysfs", []), ("sys", "bind", host, ["bind"])):
+        image = make_rootfs()
+        link_to(image, name, "tmp")
+        refused(OCI("/bin/probe", "exit", "0", rootfs=image).mount("/" + name, type, source, *options), "symbolic link")
+        shutil.rmtree(image)
+    untouched(host)
+
+
 @test("the devices of a container without a mount on /dev are not made behind a link")
 def _():
     host = victim()

@@ -53,7 +53,7 @@ def _():
 
 @test("a tmpfs on /proc, or under a link to it, is refused")
 def _():
-    for argv in (["--tmpfs", "/proc"], ["--tmpfs", "/mnt"], ["--tmpfs", "/proc/sys"], ["--bind", "/tmp:/proc/self"], ["--bind", "/proc/self/attr:/proc"], ["--bind", "/etc/hostname:/proc/self/attr/exec"]):
+    for argv in (["--tmpfs", "/proc"], ["--tmpfs", "/mnt"], ["--tmpfs", "/proc/sys"], ["--bind", "/tmp:/proc/self"], ["--bind", "/proc/self/attr:/proc"], ["--bind", "/dev/shm:/proc"], ["--bind", "/etc/hostname:/proc/self/attr/exec"]):
         r = hostile("mnt", "/proc", argv=argv)
         equal(r.status, 125, " ".join(argv))
         contains(r.err, "EPERM")

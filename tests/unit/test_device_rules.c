@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/bpf.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,7 +26,7 @@
 
 enum { ALL = DEVICE_READ | DEVICE_WRITE | DEVICE_MKNOD };
 
-static struct bpf_insn program[DEVICE_PROGRAM_MAX];
+static struct bpf_insn program[DEVICE_PROGRAM_MAX + 16]; /* the rest is to stay as it is */
 
 static uint64_t
 alu(int op, uint64_t a, uint64_t b)
@@ -194,6 +196,21 @@ too_many_rules_are_refused(void **state)
 		rules[i] = (struct device_rule){ true, 'c', (int64_t)i, 0, ALL };
 	assert_int_equal(device_rules_compile(rules, 1000, program), -1);
 	assert_int_equal(errno, E2BIG);
+	/* the longest rule, behind shorter ones, so that the end of the room comes at each place of
+	 * it */
+	for (size_t shorter = 0; shorter < 12; shorter++) {
+		int length = 0;
+		for (size_t i = 0; i < 1000; i++)
+			rules[i] = (struct device_rule){ false, 'c', 1, 3, DEVICE_READ };
+		for (size_t i = 0; i < shorter; i++)
+			rules[999 - i].allow = true; /* the last comes first */
+		for (size_t count = shorter; length >= 0; count++)
+			if ((length = device_rules_compile(rules + 1000 - count, count, program)) >=
+			    0)
+				assert_in_range(length, 1, DEVICE_PROGRAM_MAX);
+	}
+	for (size_t i = DEVICE_PROGRAM_MAX; i < sizeof program / sizeof *program; i++)
+		assert_int_equal(program[i].code, 0);
 	free(rules);
 }
 
@@ -277,6 +294,27 @@ the_kernel_agrees_and_takes_an_update(void **state)
 	assert_int_equal(cgroup_remove(&cgroup), 0);
 }
 
+/* A container in a container has rules of its own, which give it nothing that the outer ones deny.
+ */
+static void
+rules_of_a_cgroup_hold_below_it_too(void **state)
+{
+	const struct device_rule full = { true, 'c', 1, 7, ALL }, all = { true, 'a', -1, -1, ALL };
+	struct cgroup cgroup, below;
+	char path[PATH_MAX + 8];
+
+	(void)state;
+	cgroup = ruled_cgroup(&full, 1);
+	snprintf(path, sizeof path, "%s/below", cgroup.path);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(cgroup_open(path, &below), 0);
+	assert_int_equal(device_rules_apply(&all, 1, &below), 1);
+	assert_true(opens(&below, "/dev/full", O_RDONLY));
+	assert_false(opens(&below, "/dev/zero", O_RDONLY));
+	cgroup_close(&below);
+	assert_int_equal(cgroup_remove(&cgroup), 0);
+}
+
 static int
 ask_bpf(int command, union bpf_attr *attr)
 {
@@ -322,6 +360,7 @@ main(void)
 		cmocka_unit_test(access_is_a_word_of_three_letters),
 		cmocka_unit_test(no_rules_and_no_cgroup_are_no_error),
 		cmocka_unit_test(the_kernel_agrees_and_takes_an_update),
+		cmocka_unit_test(rules_of_a_cgroup_hold_below_it_too),
 		cmocka_unit_test(the_verifier_follows_hardly_more_than_each_instruction_once),
 	};
 

@@ -955,15 +955,19 @@ everything_of_the_specification_is_read(void **state)
 	assert_int_equal(parse(text, &profile), 0);
 	assert_int_equal(profile.arches,
 			 SYS_ARCH_BIT(sys_native) | SYS_ARCH_BIT(SYS_X32) | SYS_ARCH_BIT(SYS_ARM));
+	assert_int_equal(profile.flags, SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_TSYNC |
+						SECCOMP_FILTER_FLAG_SPEC_ALLOW |
+						SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
 	assert_string_equal(profile.listener_path, "/run/x");
 	assert_string_equal(profile.listener_metadata, "m");
 	assert_int_equal(profile.rules[1].action, SECCOMP_RET_TRACE | 9);
 	assert_int_equal(profile.rules[1].args[0].second, 3);
 	assert_int_equal(seccomp_prepare_profile(&profile, true, &seccomp), 0);
 	assert_true(seccomp.notify);
-	assert_true(seccomp.filter->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER);
-	assert_false(seccomp.filter->flags &
-		     SECCOMP_FILTER_FLAG_TSYNC); /* the courier stays without */
+	assert_int_equal(seccomp.filter->flags, /* no TSYNC: the courier stays without */
+			 SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW |
+				 SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV |
+				 SECCOMP_FILTER_FLAG_NEW_LISTENER);
 	seccomp_free(&seccomp);
 	profile_free(&profile);
 }
@@ -1055,6 +1059,16 @@ a_listener_needs_a_path(void **state)
 static void
 the_table_is_libseccomps(void **state)
 {
+	/* what else config-linux.md of the specification has */
+	static const char *const foreign[] = {
+		"SCMP_ARCH_MIPS",     "SCMP_ARCH_MIPS64",   "SCMP_ARCH_MIPS64N32",
+		"SCMP_ARCH_MIPSEL",   "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32",
+		"SCMP_ARCH_PPC",      "SCMP_ARCH_PPC64",    "SCMP_ARCH_PPC64LE",
+		"SCMP_ARCH_S390",     "SCMP_ARCH_S390X",    "SCMP_ARCH_PARISC",
+		"SCMP_ARCH_PARISC64", "SCMP_ARCH_RISCV64",  "SCMP_ARCH_LOONGARCH64",
+		"SCMP_ARCH_M68K",     "SCMP_ARCH_SH",	    "SCMP_ARCH_SHEB"
+	};
+
 	(void)state;
 	for (unsigned i = 0; i < SYS_IDS; i++) {
 		assert_int_equal(sys_call_index(call_names[i]), i);
@@ -1069,8 +1083,10 @@ the_table_is_libseccomps(void **state)
 		}
 	}
 	assert_int_equal(sys_call_index("no_such_call"), -1);
-	assert_int_equal(sys_arch_number("SCMP_ARCH_S390X"), -2);
+	for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
+		assert_int_equal(sys_arch_number(foreign[i]), -2);
 	assert_int_equal(sys_arch_number("SCMP_ARCH_PDP11"), -1);
+	assert_int_equal(sys_arch_number("S390X"), -1);
 }
 
 int
