@@ -845,7 +845,7 @@ a_condition_is_decided_for_this_kernel_and_machine(void **state)
 		assert_int_equal(holds("excludes", version), !versions[i].reached);
 	}
 	snprintf(arches, sizeof arches, "\"arches\":[\"%s\",\"s390x\"]",
-		 sys_arches[sys_native].short_name);
+		 sys_native == SYS_X86_64 ? "amd64" : "arm64");
 	assert_true(holds("includes", arches));
 	assert_false(holds("excludes", arches));
 	assert_false(holds("includes", "\"arches\":[\"s390x\"]"));
@@ -912,6 +912,71 @@ rules_have_a_limit(void **state)
 	assert_int_equal(parse_many(4096), 0);
 	assert_int_equal(parse_many(4097), -1);
 	call_forget();
+}
+
+/* A profile with COUNT rules for one call, each with an argument to look at, is too long, and WHAT.
+ */
+static void
+too_long(size_t count, const char *what)
+{
+	const uint16_t call = SYS_ID_read;
+	struct profile profile = { .default_action = SECCOMP_RET_ALLOW,
+				   .arches = SYS_ARCH_BIT(sys_native),
+				   .rules = calloc(count, sizeof *profile.rules),
+				   .count = count };
+
+	for (size_t i = 0; i < count; i++)
+		profile.rules[i] = (struct profile_rule){ .action = SECCOMP_RET_TRAP,
+							  .calls = &call,
+							  .call_count = 1,
+							  .args = { { 0, OP_EQ, i, 0 } },
+							  .arg_count = 1 };
+	call_forget();
+	assert_null(filter_compile(&profile));
+	assert_int_equal(errno, E2BIG);
+	assert_non_null(strstr(call_error()->what, what));
+	call_forget();
+	free(profile.rules);
+}
+
+static void
+a_filter_has_limits(void **state)
+{
+	(void)state;
+	too_long(4095, "instructions");
+	too_long(4096, "conditional rules");
+}
+
+static uint32_t
+answer_on_arm(const struct filter *filter, uint32_t number)
+{
+	return run(filter, &(struct seccomp_data){ .nr = (int)number, .arch = AUDIT_ARCH_ARM });
+}
+
+/* ARM has a few calls far above the others, which are not new for that. */
+static void
+calls_of_arm_alone_are_not_new(void **state)
+{
+	static const uint16_t calls[] = { SYS_ID_read, SYS_ID_set_tls };
+	struct profile_rule rule = { .action = SECCOMP_RET_ALLOW, .calls = calls, .call_count = 2 };
+	struct profile profile = { .default_action = SECCOMP_RET_ERRNO | EPERM,
+				   .new_calls_enosys = true,
+				   .arches = SYS_ARCH_BIT(SYS_ARM),
+				   .rules = &rule,
+				   .count = 1 };
+	struct filter *f = filter_compile(&profile);
+
+	(void)state;
+	assert_non_null(f);
+	assert_int_equal(answer_on_arm(f, 3), SECCOMP_RET_ALLOW); /* read */
+	assert_int_equal(answer_on_arm(f, 2), SECCOMP_RET_ERRNO | EPERM);
+	assert_int_equal(answer_on_arm(f, 4), SECCOMP_RET_ERRNO | ENOSYS);
+	assert_int_equal(answer_on_arm(f, 0xeffff), SECCOMP_RET_ERRNO | ENOSYS);
+	assert_int_equal(answer_on_arm(f, 0xf0001), SECCOMP_RET_ERRNO | EPERM); /* breakpoint */
+	assert_int_equal(answer_on_arm(f, 0xf0005), SECCOMP_RET_ALLOW);		/* set_tls */
+	assert_int_equal(answer_on_arm(f, 0xf0006), SECCOMP_RET_ERRNO | EPERM);
+	assert_int_equal(answer_on_arm(f, UINT32_MAX), SECCOMP_RET_ERRNO | EPERM);
+	free(f);
 }
 
 static void
@@ -1108,6 +1173,8 @@ main(void)
 		cmocka_unit_test(a_condition_is_decided_for_this_kernel_and_machine),
 		cmocka_unit_test(an_errno_is_eperm_unless_given),
 		cmocka_unit_test(rules_have_a_limit),
+		cmocka_unit_test(a_filter_has_limits),
+		cmocka_unit_test(calls_of_arm_alone_are_not_new),
 		cmocka_unit_test(new_calls_are_missing_where_the_default_refuses),
 		cmocka_unit_test(everything_of_the_specification_is_read),
 		cmocka_unit_test(bad_profiles_are_refused),

@@ -205,7 +205,13 @@ static void
 nobody(void)
 {
 	put_up(&(struct cap_options){ 0 }, &(struct seccomp_options){ 0 }, 65534);
-	expect(getuid() == 65534 && getgid() == 65534 && getgroups(0, NULL) == 0);
+	uid_t uids[3], gids[3];
+
+	expect(getgroups(0, NULL) == 0);
+	expect(getresuid(&uids[0], &uids[1], &uids[2]) == 0);
+	expect(getresgid(&gids[0], &gids[1], &gids[2]) == 0);
+	for (int i = 0; i < 3; i++) /* the saved ones too: no way leads back */
+		expect(uids[i] == 65534 && gids[i] == 65534);
 	expect(status_field("CapEff:", 16) == CAPS_DEFAULT); /* until exec, which clears them */
 }
 
@@ -226,10 +232,14 @@ ambient(void)
 				 .effective = two,
 				 .inheritable = two,
 				 .ambient = bind };
-	struct cap_sets callers = { CAPS_ALL, CAPS_ALL, CAPS_ALL, two, 1u << CAP_CHOWN };
+	struct cap_sets callers = { CAPS_ALL, CAPS_ALL, CAPS_ALL, two, two };
 
 	caps_restrict(&callers, caps_available(CAPS_ALL, false));
-	expect(caps_set(&callers) == 0); /* it has an ambient one, which does not go on */
+	expect(caps_set(&callers) == 0);
+	expect(status_field("CapAmb:", 16) == two);
+	callers.ambient = bind;
+	expect(caps_set(&callers) == 0);
+	expect(status_field("CapAmb:", 16) == bind); /* what a caller has besides does not go on */
 	expect(caps_drop_bounding(&sets) == 0);
 	expect(caps_become_user(1000, 1000, (gid_t[]){ 7, 9 }, 2) == 0);
 	expect(getgroups(0, NULL) == 2);
@@ -363,6 +373,30 @@ what_the_caller_has_not_to_give_is_not_available(void **state)
 	(void)state;
 	need_root();
 	assert_int_equal(in_child(lacking), 0);
+}
+
+static void
+groups_denied(void)
+{
+	static const char *const files[][2] = { { "/proc/self/setgroups", "deny" },
+						{ "/proc/self/gid_map", "0 0 1" },
+						{ "/proc/self/uid_map", "0 0 1" } };
+
+	expect(unshare(CLONE_NEWUSER) == 0);
+	for (int i = 0; i < 3; i++)
+		expect(call_write(files[i][0], files[i][1]) == 0);
+	expect(caps_become_user(0, 0, (gid_t[]){ 0, 0 }, 2) == -1 && errno == EPERM);
+	expect(strstr(call_error()->hint, "--map-auto"));
+	call_forget();
+	expect(caps_become_user(0, 0, NULL, 0) == 0); /* it could leave none, and asks for none */
+}
+
+static void
+groups_that_cannot_be_had_are_refused(void **state)
+{
+	(void)state;
+	need_root();
+	assert_int_equal(in_child(groups_denied), 0);
 }
 
 static void
@@ -1150,9 +1184,18 @@ false_proc(void)
 	expect(procfs_open_file(proc, "sys/kernel/shmmni", O_RDONLY) == -1 && errno == EXDEV);
 	expect(procfs_open_file(proc, "../etc/passwd", O_RDONLY) == -1 && errno == EXDEV);
 	expect(procfs_open_file(proc, "self/root/etc/passwd", O_RDONLY) == -1 && errno == ELOOP);
+	/* a part of a procfs, no procfs, and a link to one */
+	expect(mount("/proc/self", "/proc", NULL, MS_BIND, NULL) == 0);
+	call_forget();
+	expect(procfs_open() == -1 && errno == EINVAL);
 	expect(mount("tmpfs", "/proc", "tmpfs", 0, NULL) == 0);
 	call_forget();
 	expect(procfs_open() == -1 && errno == EINVAL);
+	expect(mount("tmpfs", "/tmp", "tmpfs", 0, NULL) == 0);
+	expect(mkdir("/tmp/real", 0755) == 0 && symlink("real", "/tmp/proc") == 0);
+	expect(mount("proc", "/tmp/real", "proc", 0, NULL) == 0 && chroot("/tmp") == 0);
+	call_forget();
+	expect(access("/proc/self", F_OK) == 0 && procfs_open() == -1 && errno == ENOTDIR);
 }
 
 static void
@@ -1177,6 +1220,7 @@ main(void)
 		cmocka_unit_test(bad_capabilities_are_refused),
 		cmocka_unit_test(sets_lose_what_is_not_to_be_had),
 		cmocka_unit_test(what_the_caller_has_not_to_give_is_not_available),
+		cmocka_unit_test(groups_that_cannot_be_had_are_refused),
 		cmocka_unit_test(an_id_above_int32_max_is_refused),
 		cmocka_unit_test(each_action_does_what_it_says),
 #if defined(__x86_64__)
