@@ -160,8 +160,6 @@ add_ranges(struct compiler *c, enum sys_arch arch)
 		uint32_t number = i < LOW_SLOTS ? base + i : ARM_FIRST + i - LOW_SLOTS;
 		if (i == LOW_SLOTS && c->profile->new_calls_enosys)
 			add_range(c, beyond, SECCOMP_RET_ERRNO | ENOSYS, 0);
-		if (i == LOW_SLOTS && arch == SYS_ARM)
-			add_range(c, ARM_FIRST, rest, 0);
 		if (i >= LOW_SLOTS && arch != SYS_ARM)
 			break;
 		if (slot->decided)
