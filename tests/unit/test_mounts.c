@@ -6,6 +6,7 @@
 #include "step01-unshare/call.h"
 #include "step03-mounts/copyup.h"
 #include "step03-mounts/detached.h"
+#include "step03-mounts/detached.h"
 #include "step03-mounts/devices.h"
 #include "step03-mounts/inside.h"
 #include "step03-mounts/mounts.h"
@@ -362,6 +363,8 @@ list_body(int root, struct rootfs_options *options)
 	struct devices_options devices = { .node = nodes, .node_count = 4, .only_these = true };
 	struct stat status;
 
+	want(fcntl(detached_copy(AT_FDCWD, "/", false), F_GETFD) == FD_CLOEXEC);
+	want(fcntl(detached_new("tmpfs", "", NULL, 0, 0), F_GETFD) == FD_CLOEXEC);
 	snprintf(outside, sizeof outside, "%s/outside", base);
 	for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++)
 		want(mounts_add(&list, &specs[i]) == 0);

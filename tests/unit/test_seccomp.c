@@ -947,6 +947,53 @@ a_filter_has_limits(void **state)
 	too_long(4096, "conditional rules");
 }
 
+/* More answers than are kept to be jumped to. */
+static void
+every_call_may_have_an_answer_of_its_own(void **state)
+{
+	static uint16_t calls[100];
+	struct profile_rule rules[100];
+	struct profile profile = { .default_action = SECCOMP_RET_ALLOW,
+				   .arches = SYS_ARCH_BIT(sys_native),
+				   .rules = rules };
+
+	(void)state;
+	for (unsigned call = 0; profile.count < 100; call++) {
+		size_t i = profile.count;
+		calls[i] = (uint16_t)call;
+		rules[i] = (struct profile_rule){ .action = SECCOMP_RET_ERRNO | (call + 1),
+						  .calls = &calls[i],
+						  .call_count = 1 };
+		profile.count += sys_call_number(call, sys_native) >= 0;
+	}
+	struct filter *f = filter_compile(&profile);
+	assert_non_null(f);
+	for (size_t i = 0; i < 100; i++)
+		assert_int_equal(answer_of(f, native(calls[i]), 0), rules[i].action);
+	free(f);
+}
+
+/* The one answer of an architecture may stand in the part of another. */
+static void
+an_architecture_without_rules_is_none_of_another(void **state)
+{
+	const uint16_t call = SYS_ID_set_tls; /* ARM's alone */
+	struct profile_rule rule = { .action = SECCOMP_RET_TRAP, .calls = &call, .call_count = 1 };
+	struct profile profile = { .default_action = SECCOMP_RET_ALLOW,
+				   .arches = SYS_ARCH_BIT(SYS_ARM) | SYS_ARCH_BIT(SYS_X86),
+				   .rules = &rule,
+				   .count = 1 };
+	struct filter *f = filter_compile(&profile);
+	struct seccomp_data data = { .nr = 0xf0005, .arch = AUDIT_ARCH_ARM };
+
+	(void)state;
+	assert_non_null(f);
+	assert_int_equal(run(f, &data), SECCOMP_RET_TRAP);
+	data.arch = AUDIT_ARCH_I386;
+	assert_int_equal(run(f, &data), SECCOMP_RET_ALLOW);
+	free(f);
+}
+
 static uint32_t
 answer_on_arm(const struct filter *filter, uint32_t number)
 {
@@ -1174,6 +1221,8 @@ main(void)
 		cmocka_unit_test(an_errno_is_eperm_unless_given),
 		cmocka_unit_test(rules_have_a_limit),
 		cmocka_unit_test(a_filter_has_limits),
+		cmocka_unit_test(every_call_may_have_an_answer_of_its_own),
+		cmocka_unit_test(an_architecture_without_rules_is_none_of_another),
 		cmocka_unit_test(calls_of_arm_alone_are_not_new),
 		cmocka_unit_test(new_calls_are_missing_where_the_default_refuses),
 		cmocka_unit_test(everything_of_the_specification_is_read),

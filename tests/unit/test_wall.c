@@ -638,9 +638,13 @@ no_supervisor_is_an_error(void **state)
 	assert_int_equal(errno, ENOENT);
 	call_forget();
 	memset(long_path, 'x', sizeof long_path - 1);
-	long_path[sizeof long_path - 1] = 0;
+	long_path[sizeof((struct sockaddr_un *)0)->sun_path] = 0;
 	assert_int_equal(unix_connect(long_path, SOCK_STREAM, "listenerPath"), -1);
 	assert_int_equal(errno, ENAMETOOLONG);
+	call_forget();
+	long_path[sizeof((struct sockaddr_un *)0)->sun_path - 1] = 0;
+	assert_int_equal(unix_connect(long_path, SOCK_STREAM, "listenerPath"), -1);
+	assert_int_equal(errno, ENOENT);
 	call_forget();
 }
 
@@ -832,6 +836,8 @@ labels_are_written_where_the_modules_look(void **state)
 	for (int i = 5; i-- > 0;)
 		if (i != 3)
 			assert_int_equal(unlinkat(proc, parts[i], i < 3 ? AT_REMOVEDIR : 0), 0);
+	options.apparmor = "";
+	assert_int_equal(labels_enter(&options, proc), 0); /* no label, and no file is asked for */
 	close(proc);
 	rmdir(folder);
 }
@@ -1179,7 +1185,8 @@ false_proc(void)
 	expect(unshare(CLONE_NEWNS) == 0);
 	expect(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
 	int proc = procfs_open();
-	expect(proc >= 0);
+	expect(proc >= 0 && fcntl(proc, F_GETFD) == FD_CLOEXEC);
+	expect(fcntl(procfs_open_file(proc, "uptime", O_RDONLY), F_GETFD) == FD_CLOEXEC);
 	expect(mount("/tmp", "/proc/sys", NULL, MS_BIND, NULL) == 0);
 	expect(procfs_open_file(proc, "sys/kernel/shmmni", O_RDONLY) == -1 && errno == EXDEV);
 	expect(procfs_open_file(proc, "../etc/passwd", O_RDONLY) == -1 && errno == EXDEV);
