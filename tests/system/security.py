@@ -188,6 +188,13 @@ def _():
             bad("a label", SEVEN.argv(option, "some:label", cmd=["/bin/true"]), names=["some:label", module + " is not on"])
 
 
+@test("--apparmor puts the command under that profile", needs="vm cmd:apparmor_parser")
+def _():
+    with AppArmor("boxstep_wall", "file, signal, unix, network, ptrace, capability,"):
+        r = wall("--apparmor", "boxstep_wall", cmd=["/bin/cat", "/proc/self/attr/current"])
+        equal((r.status, r.out), (0, "boxstep_wall (enforce)\n"), r.err)
+
+
 # ---- the filter and no_new_privs -----------------------------------------------------------------
 
 
@@ -296,6 +303,12 @@ def _():
     options = ["--run-as", "1000:1000", "--bind", f"{path}:/tmp/probe"]
     equal(sets(wall(*options, cmd=["/tmp/probe", "caps"]))["permitted"], 0)
     equal(sets(wall("--no-new-privileges=false", *options, cmd=["/tmp/probe", "caps"]))["permitted"], 1)
+
+
+@test("nobody inside can look into the init that is above the command: it is not dumpable (CVE-2019-5736)")
+def _():
+    r = wall(cmd=["/bin/sh", "-c", "cat /proc/1/comm; readlink /proc/1/exe; cat /proc/1/maps; cat /proc/1/environ"])
+    equal(r.out, "step07\n")
 
 
 # ---- attributes and settings ---------------------------------------------------------------------
