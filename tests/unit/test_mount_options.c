@@ -230,6 +230,7 @@ a_mount_that_makes_no_sense_is_refused_before_anything_is_made(void **state)
 		BAD_MAPS("uids=0-1-1;gids=@@0-1-1"),
 		BAD_MAPS("uids=0-1-1;gids=0-1-0"),
 		BAD_MAPS("uids=0-1-1;gids=0-4294967295-2"),
+		BAD_MAPS("uids=0-1-1;gids=4294967295-0-2"),
 		BAD_MAPS("uids=0-1-1;gids=0-4294967296-1"),
 		BAD_MAPS("uids=0-1-1;gids=0-18446744073709551617-1"),
 		{ .target = "/x", .type = "proc", .options = "tmpcopyup" },
@@ -246,6 +247,20 @@ a_mount_that_makes_no_sense_is_refused_before_anything_is_made(void **state)
 	}
 	assert_int_equal(list.count, 0);
 	mounts_free(&list);
+}
+
+static void
+a_map_has_as_many_lines_as_the_kernel_takes(void **state)
+{
+	struct id_range map[IDMAP_LINES + 1];
+
+	(void)state;
+	for (unsigned i = 0; i <= IDMAP_LINES; i++)
+		map[i] = (struct id_range){ i, i, 1 };
+	assert_int_equal(idmap_check(map, IDMAP_LINES, "uids"), 0);
+	assert_int_equal(idmap_check(map, IDMAP_LINES + 1, "uids"), -1);
+	assert_int_equal(errno, EINVAL);
+	call_forget();
 }
 
 static void
@@ -339,6 +354,7 @@ main(void)
 		cmocka_unit_test(a_word_too_long_to_be_known_is_data),
 		cmocka_unit_test(names_of_attributes_are_straces),
 		cmocka_unit_test(a_mount_that_makes_no_sense_is_refused_before_anything_is_made),
+		cmocka_unit_test(a_map_has_as_many_lines_as_the_kernel_takes),
 		cmocka_unit_test(what_a_mount_is_depends_on_its_words),
 		cmocka_unit_test(the_defaults_come_first_and_the_users_wishes_in_their_order),
 		cmocka_unit_test(a_place_that_is_not_absolute_is_refused),

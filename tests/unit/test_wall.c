@@ -1138,6 +1138,9 @@ only_settings_of_a_namespace_are_taken(void **state)
 	assert_int_equal(check_sysctl("kernel.domainname=x", all), 0);
 	assert_int_equal(check_sysctl("net.ipv4.ip_forward=1", all & ~CLONE_NEWNET), EPERM);
 	assert_int_equal(check_sysctl("kernel.sem=1", all & ~CLONE_NEWIPC), EPERM);
+	assert_int_equal(check_sysctl("kernel.domainname=x", all & ~CLONE_NEWUTS), EPERM);
+	assert_int_equal(check_sysctl("user.max_net_namespaces=1", CLONE_NEWUSER), 0);
+	assert_int_equal(check_sysctl("user.max_net_namespaces=1", all & ~CLONE_NEWUSER), EPERM);
 	for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
 		if (check_sysctl(hosts[i], all) != EPERM)
 			fail_msg("%s: %s", hosts[i], strerror(errno));
