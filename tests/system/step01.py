@@ -169,6 +169,28 @@ def _(s):
     equal([line.split() for line in r.lines], [["0", str(USER_ID), "1"], ["1", str(SUB_FIRST), "65536"]])
 
 
+def with_subids(lines, argv):
+    """ARGV where /etc/subuid and /etc/subgid have these LINES."""
+    with open(TMP + "/subid", "w") as file:
+        file.write(lines)
+    script = f'mount --bind {TMP}/subid /etc/subuid && mount --bind {TMP}/subid /etc/subgid && exec "$@"'
+    return run(["unshare", "--mount", "sh", "-c", script, "sh", *argv])
+
+
+@test("--map-auto gives root the range that /etc/subuid has for root, as long as it is there", steps=(1, 7))
+def _(s):
+    r = with_subids("other:1:2\nroot:200000:1000\n", s.argv("--map-auto", cmd=["/bin/cat", "/proc/self/uid_map", "/proc/self/gid_map"]))
+    equal([line.split() for line in r.lines], [["0", "200000", "1000"]] * 2)
+
+
+@test("a line of /etc/subuid without a name is nobody's, a user's without a name neither")
+def _():
+    nameless = ["setpriv", "--reuid", "64999", "--regid", "64999", "--clear-groups"]
+    r = with_subids(":300000:65536\n", [*nameless, step(1), "--map-auto", "true"])
+    equal(r.status, 125)
+    contains(r.err, "/etc/subuid has no range for uid 64999")
+
+
 @test("--map-auto gives root a range that is nobody's outside", steps=(1, 7))
 def _(s):
     r = run(s.argv("--map-auto", cmd=["/bin/cat", "/proc/self/uid_map"]))
