@@ -100,6 +100,7 @@ frozen_and_thawed_and_signalled(void **state)
 	assert_int_equal(cgroup_signal(&group, SIGTERM), 0);
 	assert_int_equal(ended_by(one), SIGTERM);
 	assert_int_equal(ended_by(two), SIGTERM);
+	assert_int_equal(cgroup_read_number(&group, "cgroup.freeze"), 1); /* it stays as it was */
 	assert_int_equal(cgroup_freeze(&group, false), 0);
 	assert_int_equal(cgroup_is_frozen(&group), 0);
 	one = waiter(&group);
@@ -109,6 +110,70 @@ frozen_and_thawed_and_signalled(void **state)
 	one = waiter(&group);
 	assert_int_equal(cgroup_signal(&group, SIGKILL), 0);
 	assert_int_equal(ended_by(one), SIGKILL);
+}
+
+static void
+those_of_nested_cgroups_are_signalled_too(void **state)
+{
+	struct cgroup inner = CGROUP_NONE;
+	char path[PATH_MAX + 32];
+	pid_t one, two, *pids;
+	size_t count;
+
+	(void)state;
+	if (group.fd < 0)
+		skip();
+	snprintf(path, sizeof path, "%s/inner", group.path);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(cgroup_open(path, &inner), 0);
+	one = waiter(&group);
+	two = waiter(&inner);
+	assert_int_equal(cgroup_processes(&group, &pids, &count), 0);
+	assert_int_equal(count, 2);
+	free(pids);
+	assert_int_equal(cgroup_signal(&group, SIGUSR1), 0);
+	assert_int_equal(ended_by(one), SIGUSR1);
+	assert_int_equal(ended_by(two), SIGUSR1);
+	assert_int_equal(cgroup_remove(&inner), 0);
+}
+
+static void
+a_cgroup_goes_to_who_is_root_inside_and_to_nobody_else(void **state)
+{
+	static const struct {
+		const char *map;
+		uid_t owner;
+	} maps[] = { { "5 1000 1", 0 }, { "5 1000 1\n0 2000 1", 2000 } };
+	struct stat status;
+	char path[64];
+	int ready[2];
+	pid_t child;
+
+	(void)state;
+	if (group.fd < 0 || geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
+		assert_int_equal(pipe(ready), 0);
+		if ((child = fork()) == 0) {
+			if (unshare(CLONE_NEWUSER) == 0 && write(ready[1], "x", 1) == 1)
+				pause();
+			_exit(1);
+		}
+		close(ready[1]);
+		if (read(ready[0], path, 1) == 1) { /* else no user namespace is to be had */
+			snprintf(path, sizeof path, "/proc/%d/uid_map", child);
+			assert_int_equal(call_write(path, maps[i].map), 0);
+			snprintf(path, sizeof path, "/proc/%d/gid_map", child);
+			assert_int_equal(call_write(path, maps[i].map), 0);
+			assert_int_equal(cgroup_delegate_to_root_of(&group, child), 0);
+			assert_int_equal(fstat(group.fd, &status), 0);
+			assert_int_equal(status.st_uid, maps[i].owner);
+			assert_int_equal(status.st_gid, maps[i].owner);
+		}
+		close(ready[0]);
+		kill(child, SIGKILL);
+		ended_by(child);
+	}
 }
 
 /* In a PID namespace from which the process in the cgroup cannot be seen. 0: all as it should be.
@@ -362,6 +427,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_GROUP(frozen_and_thawed_and_signalled),
+		WITH_GROUP(those_of_nested_cgroups_are_signalled_too),
+		WITH_GROUP(a_cgroup_goes_to_who_is_root_inside_and_to_nobody_else),
 		WITH_GROUP(who_cannot_be_seen_is_not_signalled),
 		WITH_GROUP(found_by_path_and_by_process),
 		WITH_GROUP(a_name_in_use_and_an_unusable_one_are_refused),

@@ -679,6 +679,15 @@ default_profile_says_what_the_engines_say(void **state)
 	assert_int_equal(answer_of(f, native(SYS_ID_personality), 0xffffffff), allow);
 	assert_int_equal(answer_of(f, native(SYS_ID_personality), 0x0040000), eperm);
 	assert_int_equal(answer_of(f, 999, 0), SECCOMP_RET_ERRNO | ENOSYS);
+	/* the programs of 32 bits that this machine runs are held to it too; others are killed */
+	for (int a = 0; a < SYS_ARCHES; a++) {
+		struct seccomp_data data = { .arch = sys_arches[a].token };
+		bool ours = (sys_native_set & SYS_ARCH_BIT(a)) != 0;
+		data.nr = sys_call_number(SYS_ID_read, (enum sys_arch)a);
+		assert_int_equal(run(f, &data), ours ? allow : SECCOMP_RET_KILL_THREAD);
+		data.nr = sys_call_number(SYS_ID_mount, (enum sys_arch)a);
+		assert_int_equal(run(f, &data), ours ? eperm : SECCOMP_RET_KILL_THREAD);
+	}
 	seccomp_free(&seccomp);
 }
 
