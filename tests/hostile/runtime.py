@@ -142,6 +142,7 @@ def cannot_write(copy, argv, **options):
     p.wait()
     try:
         os.write(os.open(f"/proc/self/fd/{fd}", os.O_WRONLY), b"overwritten")
+        check(False, "what runs as the program was written, be it a copy")
     except OSError as error:
         contains(["EROFS", "EPERM"], errno.errorcode[error.errno])
     finally:
@@ -273,6 +274,16 @@ def _():
         for fd in fds:
             os.close(fd)
         equal(sorted(int(line.split()[1]) for line in r.lines if line.startswith("fd ")), [0, 1, 2])
+
+
+@test("a caller that promises more descriptors than it gives gets none of the runtime's own into the container")
+def _():
+    r = OCI("/bin/probe", "fds").run("--preserve-fds", "20")
+    equal([line.split()[1] for line in r.lines if line.startswith("fd ")], ["0", "1", "2"], r.err)
+    with OCI("/bin/probe", "sleep", "60") as box:
+        box.created().ok("start")
+        r = box.call("exec", "--preserve-fds", "20", after=["/bin/probe", "fds"])
+        equal([line.split()[1] for line in r.lines if line.startswith("fd ")], ["0", "1", "2"], r.err)
 
 
 @test("a process that its user may not look at is entered or refused, but the command never runs here", needs="user")
