@@ -169,6 +169,16 @@ def _(s):
     equal([line.split() for line in r.lines], [["0", str(USER_ID), "1"], ["1", str(SUB_FIRST), "65536"]])
 
 
+@test("the caller's groups stay behind where they can be given up, which who maps itself cannot", steps=(1, 7))
+def _(s):
+    groups = lambda option: run(s.argv("--user", option, cmd=["/bin/sh", "-c", "cat /proc/self/setgroups; id -G"]), prepare=lambda: os.setgroups([4, 24]))
+    equal(groups("--map-auto").out, "allow\n0\n")
+    if s.n > 1:
+        equal(groups("--map-root").out, "allow\n0\n")
+    else:
+        equal(groups("--map-root").lines[0], "deny")
+
+
 def with_subids(lines, argv):
     """ARGV where /etc/subuid and /etc/subgid have these LINES."""
     with open(TMP + "/subid", "w") as file:
