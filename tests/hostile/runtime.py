@@ -166,6 +166,13 @@ def _():
         equal(read(trace).count("execveat("), times, words)
 
 
+@test("a command has no variable by which the program told itself where it began", needs="root")
+def _():
+    r = run([step(7), "--network", "none", "--rootfs", ROOTFS, "--", "/bin/sh", "-c", "env"])
+    contains(r.out, "PATH=")
+    absent(r.out, "BOXSTEP_SEALED_FROM")
+
+
 @test("a command of step 7 that is #!/proc/self/exe is nothing that could be written")
 def _():
     copy = give("step07")

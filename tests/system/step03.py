@@ -170,6 +170,11 @@ def _(s):
             r = p.wait()
             run(["umount", TMP + "/src/later"])
             equal(r.lines[-1], seen, word)
+        run(["mount", "-t", "tmpfs", "x", TMP + "/src/later"])
+        r = run(s.given("--rootfs", image, "--bind", f"{TMP}/src:/d:rw", "--", "/bin/cat", "/proc/self/mountinfo"))
+        run(["umount", TMP + "/src/later"])
+        peers = {line.split()[4]: line.split(" - ")[0].split()[6:] for line in r.lines}
+        equal((peers["/d"], peers["/d/later"]), ([], []), "nor has what is mounted below any")
         r = run(s.given("--rootfs", image, "--bind", f"{TMP}/src:/d:rshared", "--", "/bin/sh", "-c",
                  "mount -t tmpfs x /d/later && : > /d/later/mark"))
         equal(r.status, 0, "a mount made inside a shared bind")
