@@ -14,12 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "step01-unshare/call.h"
 #include "step04-cgroups/cgroup.h"
 #include "step04-cgroups/parent.h"
+#include "step04-cgroups/process.h"
 
 enum { PATIENCE_MS = 10000 }; /* for what the kernel does on its own time: exits, freezing */
 
@@ -265,12 +267,6 @@ cgroup_freeze(const struct cgroup *cgroup, bool frozen)
 	return 0;
 }
 
-int
-cgroup_kill(const struct cgroup *cgroup)
-{
-	return cgroup_write(cgroup, "cgroup.kill", "1");
-}
-
 /* ---- all of its processes ---- */
 
 /* Adds the pids of one cgroup to the array. One outside of our PID namespace reads as 0: to kill(2)
@@ -319,6 +315,83 @@ cgroup_processes(const struct cgroup *cgroup, pid_t **pids, size_t *count)
 			result = collect(entry->fts_accpath, pids, count);
 	fts_close(tree);
 	return result;
+}
+
+/* ---- killing ---- */
+
+static bool
+is_among(pid_t pid, const pid_t *pids, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
+enum { AT_ONCE = 64 }; /* descriptors */
+
+/* Gives how many of these were headless, and kills them. A number that was read may be somebody
+ * else's by now: who is in the cgroup still when the descriptor is open is meant by it. */
+static size_t
+kill_some(const struct cgroup *cgroup, const pid_t *pids, size_t count)
+{
+	struct process process;
+	int fd[AT_ONCE];
+	pid_t *now = NULL;
+	size_t held = 0, there = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		fd[i] = process_look(pids[i], &process) == 0 && process.headless
+				? pidfd_open(pids[i], 0)
+				: -1;
+		held += fd[i] >= 0;
+	}
+	if (held > 0 && cgroup_processes(cgroup, &now, &there) < 0)
+		there = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (fd[i] >= 0 && is_among(pids[i], now, there))
+			pidfd_send_signal(fd[i], SIGKILL, NULL, 0);
+		close_fd(fd[i]);
+	}
+	free(now);
+	return held;
+}
+
+/* Gives 1 when there was one, 0, or −1. */
+static int
+kill_headless(const struct cgroup *cgroup)
+{
+	pid_t *pids = NULL;
+	size_t count = 0, found = 0;
+	int done = cgroup_processes(cgroup, &pids, &count);
+
+	for (size_t i = 0; done == 0 && i < count; i += AT_ONCE)
+		found += kill_some(cgroup, pids + i, count - i < AT_ONCE ? count - i : AT_ONCE);
+	free(pids);
+	return done < 0 ? -1 : found > 0;
+}
+
+/* cgroup.kill passes over a process whose first thread has ended while others go on: such ones are
+ * killed by number, in a cgroup that is frozen, so that none of them forks meanwhile. */
+int
+cgroup_kill(const struct cgroup *cgroup)
+{
+	int64_t deadline = now_ms() + PATIENCE_MS;
+	bool frozen = cgroup->fd >= 0 && cgroup_read_number(cgroup, "cgroup.freeze") == 1;
+	bool ours = false;
+	int found;
+
+	if (cgroup->fd < 0)
+		return 0;
+	while ((found = cgroup_write(cgroup, "cgroup.kill", "1")) == 0 &&
+	       (found = kill_headless(cgroup)) == 1 && now_ms() < deadline) {
+		if (!frozen && !ours && cgroup_write(cgroup, "cgroup.freeze", "1") == 0)
+			ours = true;
+		poll(NULL, 0, 1);
+	}
+	if (ours && cgroup_write(cgroup, "cgroup.freeze", "0") < 0)
+		return -1;
+	return found < 0 ? -1 : 0;
 }
 
 int

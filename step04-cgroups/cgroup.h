@@ -82,7 +82,8 @@ int cgroup_delegate_to_root_of(const struct cgroup *cgroup, pid_t pid);
 int cgroup_freeze(const struct cgroup *cgroup, bool frozen);
 int cgroup_is_frozen(const struct cgroup *cgroup); /* 1, 0, or −1 */
 
-/* Kills everything in it and below in one go (cgroup.kill), forks in flight included. */
+/* Kills everything in it and below in one go (cgroup.kill), forks in flight included, and what that
+ * passes over. */
 int cgroup_kill(const struct cgroup *cgroup);
 
 /* 1 when a process is in it or below, 0 when none is, −1 with errno. */

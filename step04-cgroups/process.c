@@ -1,5 +1,5 @@
 /*
- * process.c: five fields of /proc/PID/stat. Follows proc_pid_stat(5).
+ * process.c: six fields of /proc/PID/stat. Follows proc_pid_stat(5).
  * Explained in book/04-cgroups.md.
  */
 #include <fcntl.h>
@@ -18,6 +18,8 @@ process_look(pid_t pid, struct process *process)
 	char path[32], text[1024];
 	const char *name, *end;
 	unsigned flags;
+	char state;
+	int threads;
 	ssize_t length;
 	int fd, found;
 
@@ -36,10 +38,15 @@ process_look(pid_t pid, struct process *process)
 	snprintf(process->name, sizeof process->name, "%.*s", (int)(end - name - 1), name + 1);
 	found = sscanf(end + 1,
 		       " %c %d %*s %*s %*s %*s %u %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
-		       " %*s %*s %" SCNu64,
-		       &process->state, &process->parent, &flags, &process->start);
-	process->executed = found == 4 && !(flags & PF_FORKNOEXEC);
-	return found == 4 ? 0 : -1;
+		       " %d %*s %" SCNu64,
+		       &state, &process->parent, &flags, &threads, &process->start);
+	if (found != 5)
+		return -1;
+	/* the state is that of the first thread, which counts until the last one has ended */
+	process->ended = state == 'X' || (state == 'Z' && threads <= 1);
+	process->headless = state == 'Z' && threads > 1;
+	process->executed = !(flags & PF_FORKNOEXEC);
+	return 0;
 }
 
 bool
@@ -56,7 +63,5 @@ process_start_time(pid_t pid)
 {
 	struct process process;
 
-	if (process_look(pid, &process) < 0 || process.state == 'Z' || process.state == 'X')
-		return 0;
-	return process.start;
+	return process_look(pid, &process) < 0 || process.ended ? 0 : process.start;
 }

@@ -13,7 +13,8 @@
 
 struct process {
 	char name[16];	/* of its program, or what it has called itself: PR_SET_NAME */
-	char state;	/* 'R', 'S', … 'Z': ended, and not yet waited for */
+	bool ended;	/* with all of its threads, and not yet waited for: a zombie */
+	bool headless;	/* its first thread has ended alone, and others go on */
 	pid_t parent;	/* 0: outside of this PID namespace */
 	bool executed;	/* a program, since it was forked */
 	uint64_t start; /* clock ticks after boot */

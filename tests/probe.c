@@ -19,6 +19,7 @@
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -561,6 +562,25 @@ sleep_for(char **arg)
 		;
 }
 
+static void *
+go_on(void *seconds)
+{
+	puts("headless");
+	fflush(stdout);
+	sleep_for((char *[]){ seconds, NULL });
+	_exit(0);
+}
+
+static void
+headless(char **arg)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, go_on, arg[0]) == 0)
+		syscall(SYS_exit, 0); /* of this thread alone */
+	puts("pthread_create failed");
+}
+
 static void
 write_line(const char *text, int number)
 {
@@ -1028,6 +1048,7 @@ static const struct {
 	{ "fork", 1, fork_many, "N: children that stay" },
 	{ "burn", 1, burn, "SECONDS of CPU" },
 	{ "sleep", 1, sleep_for, "SECONDS, no handler for any signal" },
+	{ "headless", 1, headless, "SECONDS in a second thread; the first one ends" },
 	{ "catch", 1, catch_signals, "N: say `ready PID`, then each signal; end after N" },
 	{ "exit", 1, exit_now, "STATUS" },
 	{ "raise", 1, raise_signal, "SIGNAL" },

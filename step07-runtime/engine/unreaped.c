@@ -36,7 +36,7 @@ unreaped(pid_t init, pid_t *zombie, pid_t *parent)
 		if (*zombie == init || process_look(*zombie, &process) < 0)
 			continue;
 		*parent = process.parent;
-		found = process.state == 'Z' && namespace_of(*zombie) == inside &&
+		found = process.ended && namespace_of(*zombie) == inside &&
 			namespace_of(*parent) != inside;
 	}
 	if (proc)

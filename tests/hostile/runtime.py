@@ -3,6 +3,7 @@ what it says, and to the process that enters."""
 
 import errno
 import hashlib
+import select
 
 import harness
 
@@ -311,6 +312,50 @@ def _():
     shutil.rmtree(box.bundle)
     shutil.rmtree(box.root)
     absent(r.out, os.readlink("/proc/self/ns/mnt"), "the namespaces of the command")
+
+
+# ---- a process that /proc shows as a zombie ------------------------------------------------------
+
+
+def headless(box):
+    """Its first process has ended the first of its threads, and goes on in another."""
+    box.created().ok("start")
+    wait_for(lambda: "headless" in box.out and "Z" in read(f"/proc/{box.pid}/stat").rpartition(")")[2], "the end of its first thread")
+    return box
+
+
+@test("a container whose first thread has ended while another goes on is running, and dies of a signal")
+def _():
+    for words, after in (((), ["KILL"]), (("--all",), ["KILL"])):
+        with OCI("/bin/probe", "headless", "300") as box:
+            headless(box)
+            equal(box.status, "running")
+            contains(box.call("delete").err, "not stopped")
+            box.ok("kill", *words, after=after)
+            box.ended().ok("delete")
+
+
+@test("delete --force ends such a container, with a cgroup and without")
+def _():
+    for globals in ((), ("--cgroup-manager", "disabled")):
+        with OCI("/bin/probe", "headless", "300") as box:
+            box.created(globals=globals)
+            box.ok("start")
+            pid = os.pidfd_open(box.pid)
+            wait_for(lambda: "headless" in box.out, "the second thread")
+            box.ok("delete", "--force")
+            equal(select.select([pid], [], [], 0)[0], [pid], "the end of the whole process")
+            os.close(pid)
+
+
+@test("such a process beside the first one does not survive its container, whoever it shares a PID namespace with", needs="root")
+def _():
+    cgroup2_mount()
+    with OCI("/bin/sh", "-c", "/bin/probe headless 300 & exec /bin/sleep 300").without("pid") as box:
+        box.created().ok("start")
+        wait_for(lambda: "headless" in box.out, "the second thread")
+        box.ok("delete", "--force")
+        check(not os.path.exists(f"{box.root}/box"), "nothing is left")
 
 
 # ---- other containers ----------------------------------------------------------------------------
