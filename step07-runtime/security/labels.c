@@ -12,6 +12,8 @@
 #include "step01-unshare/procfs.h"
 #include "step07-runtime/security/labels.h"
 
+enum { LONGEST = 500 }; /* name of a profile: cut off, it would be another one's */
+
 static bool
 apparmor_enabled(void)
 {
@@ -42,6 +44,8 @@ labels_selinux_enabled(void)
 int
 labels_check(const struct label_options *options)
 {
+	if (wants_apparmor(options) && strlen(options->apparmor) > LONGEST)
+		return fail(ENAMETOOLONG, "AppArmor profile %.40s…", options->apparmor);
 	if (wants_apparmor(options) && !apparmor_enabled())
 		return fail(EOPNOTSUPP, "AppArmor profile %s: AppArmor is not on in this kernel",
 			    options->apparmor);
@@ -54,7 +58,7 @@ labels_check(const struct label_options *options)
 int
 labels_enter(const struct label_options *options, int proc)
 {
-	char text[512];
+	char text[LONGEST + sizeof "exec "];
 	struct stat status;
 
 	if (wants_apparmor(options)) {

@@ -186,6 +186,7 @@ def _():
     for option, module, on in (("--apparmor", "AppArmor", "/sys/module/apparmor"), ("--selinux", "SELinux", "/sys/fs/selinux/enforce")):
         if not os.path.exists(on):
             bad("a label", SEVEN.argv(option, "some:label", cmd=["/bin/true"]), names=["some:label", module + " is not on"])
+    bad("a name that would be cut off", SEVEN.argv("--apparmor", "x" * 501, cmd=["/bin/true"]), names=["AppArmor profile xxx", "ENAMETOOLONG"])
 
 
 @test("--apparmor puts the command under that profile", needs="vm cmd:apparmor_parser")
