@@ -342,7 +342,8 @@ oci_state_each(const char *root, const char *pattern, int (*see)(const char *id,
 	for (int i = 0; i < count; i++) {
 		const char *id = entry[i]->d_name;
 
-		if (done == 0 && id[0] != '.' && regexec(&regex, id, 0, NULL, 0) == 0)
+		if (done == 0 && strcmp(id, ".") != 0 && strcmp(id, "..") != 0 &&
+		    regexec(&regex, id, 0, NULL, 0) == 0)
 			done = see(id, into);
 		free(entry[i]);
 	}

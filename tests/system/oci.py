@@ -332,7 +332,7 @@ def _():
             box.delete()
 
 
-for bad_id in ("", "a/b", "..", "a b", "x" * 256, "é"):
+for bad_id in ("", "a/b", ".", "..", "a b", "x" * 256, "é"):
     @test(f"refused: the container id {bad_id[:8]!r}")
     def _(bad_id=bad_id):
         box = OCI(id="box").write()
@@ -534,8 +534,10 @@ def read_list(box, *words):
 
 @test("list shows all as a table, as JSON and as ids; without any state it is empty")
 def _():
-    box, other = OCI("/bin/sleep", "60"), OCI("/bin/sleep", "60", id="other")
+    box, other, dot = OCI("/bin/sleep", "60"), OCI("/bin/sleep", "60", id="other"), OCI("/bin/sleep", "60", id=".box")
     equal(json.loads(read_list(box, "--format", "json")), [])
+    with dot:
+        equal(read_list(dot.created(), "-q"), ".box\n", "an id may begin like a hidden file")
     with box, other:
         box.created().ok("start")
         other.created()
