@@ -1507,15 +1507,18 @@ def _():
 @test("device rules: what is not allowed cannot be opened, the usual ones can", needs="root")
 def _():
     box = OCI("/bin/probe", "read", "/dev/mine", "write", "/dev/null", "x")
-    box.linux["devices"] = [{"path": "/dev/mine", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}]
+    box.linux["devices"] = [{"path": "/dev/mine", "type": "c", "major": 1, "minor": 2}]  # there is none: ENXIO
     box.linux["resources"] = {"devices": [{"allow": False, "access": "rwm"}]}
     with box:
         box.created()
         if not json.loads(read(box.root + "/box/state.json"))["cgroup"]:
             skip("no writable cgroup2 here")
-    r = box.run()
-    contains(r.out, "read = -1 EPERM")
-    matches(r.out, "write = [01]")
+    with OCI("/bin/sleep", "60", id="pod") as pod:
+        pod.created()
+        for where in ({}, {"path": f"/proc/{pod.pid}/ns/net"}):  # a pod's other containers join its namespaces
+            r = box.namespace("network", **where).run()
+            contains(r.out, "read = -1 EPERM")
+            matches(r.out, "write = [01]")
 
 
 # ---- safe ----------------------------------------------------------------------------------------
