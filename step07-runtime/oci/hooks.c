@@ -330,12 +330,9 @@ int
 hooks_run(const struct oci_config *config, enum hook_stage stage,
 	  const struct hook_subject *subject)
 {
-	bool inside = stage == HOOK_CREATE_CONTAINER || stage == HOOK_START_CONTAINER;
-
 	if (!list_of(config, stage))
 		return 0;
 	stage("hooks", "Programs of whoever made the bundle look at the container, or add to it.",
 	      "cat /proc/%d/mountinfo", subject->pid);
-	return outside >= 0 && !inside ? ask_outside(stage, subject)
-				       : run_here(config, stage, subject);
+	return outside >= 0 ? ask_outside(stage, subject) : run_here(config, stage, subject);
 }
