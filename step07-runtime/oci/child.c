@@ -118,7 +118,6 @@ build_root(struct launch *launch, int proc)
 	if (seccomp_take(&launch->seccomp, &launch->shake) < 0 ||
 	    (config->hooks && run_hooks(launch) < 0))
 		return -1;
-	/* settings of the namespaces before /proc/sys turns read-only */
 	if (sysctl_apply(&config->sysctl, proc) < 0 || devices_hide(&config->devices, root) < 0)
 		return -1;
 	return rootfs_pivot(&config->root, root);

@@ -901,7 +901,7 @@ def _():
         equal([mounted.count(path) for path in ("/proc/bus", "/proc/fs", "/etc/motd")], [1, 1, 1])
 
 
-@test("sysctl settings are those of the container's namespaces, written before /proc/sys is read-only")
+@test("sysctl settings are those of the container's namespaces, also where /proc/sys is read-only")
 def _():
     box = asked("read", "/proc/sys/net/ipv4/ip_forward", "read", "/proc/sys/kernel/msgmax", "write", "/proc/sys/kernel/msgmax", "1")
     before = read("/proc/sys/kernel/msgmax")
