@@ -38,6 +38,10 @@ def _():
             stage: [{"path": note, "args": [note, f"{stage}{n}"]} for n in (1, 2)]
             for stage in HOOKS if stage != "startContainer"
         }
+        box.config["root"]["path"] = "/no/such/root"
+        equal(box.create().status, 1)
+        check(not os.path.exists(TMP + "/notes"), "none, nor poststop, where no process has begun")
+        box.config["root"]["path"] = ROOTFS
         box.created()
         told = [line.split(" ", 1) for line in lines(TMP + "/notes")]
         equal([name for name, _ in told], [f"{s}{n}" for s in HOOKS[:3] for n in (1, 2)])
@@ -54,7 +58,8 @@ def _():
         box.ended().ok("delete")
         told = [line.split(" ", 1) for line in lines(TMP + "/notes")][8:]
         equal([name for name, _ in told], ["poststop1", "poststop2"])
-        equal(json.loads(told[0][1])["status"], "stopped")
+        state = json.loads(told[0][1])
+        equal((state["status"], "pid" in state), ("stopped", False))
         check(not os.path.exists(f"{box.root}/box"), "poststop comes after the container is gone")
 
 
@@ -104,6 +109,20 @@ def _():
         wait_for(lambda: read(f"/proc/{pid}/comm") == "sleep\n", "the exec")
         contains(read(f"/proc/{pid}/status"), "SigIgn:\t0000000000000000\n")
         equal(run([*box.argv("exec"), *look], prepare=ignore_all).out, "SigIgn:\t0000000000000000\n")
+
+
+@test("a hook has no signal blocked and no descriptor but the three, whatever the runtime and its caller have")
+def _():
+    # by the shell itself: around a fork it blocks signals
+    text = f'while read name set; do [ $name != SigBlk: ] || echo $set; done </proc/$$/status >{TMP}/blocked; echo /proc/$$/fd/* >{TMP}/fds\n'
+    look = script("look", text)
+    fd = os.open("/etc/hostname", os.O_RDONLY)
+    for stage in ("prestart", "createContainer", "poststart", "poststop"):
+        box = OCI("/bin/true")  # in the foreground `run` blocks what it passes on
+        box.config["hooks"] = {stage: [{"path": look}]}
+        equal(box.run(prepare=lambda: os.dup2(fd, 9), fds=(fd, 9)).status, 0)
+        equal(read(TMP + "/blocked"), "0000000000000000\n", stage)
+        absent(read(TMP + "/fds"), "fd/9", stage)
 
 
 @test("of a variable that is there twice the later value is meant, in config.json and in --process, file or pipe")
@@ -157,6 +176,9 @@ def _():
         equal(lines(TMP + "/seen"), [host, host, inside])
         box.delete()
         equal(lines(TMP + "/seen"), [host, host, inside, host])
+        box.config["hooks"]["createRuntime"] = [{"path": script("bad", "exit 3\n")}]
+        equal(box.create().status, 1)
+        equal(lines(TMP + "/seen")[4:], [host, host], "poststop too, after one that has failed")
 
 
 @test("while a container is made its status is creating, and exec is refused: its root is the host's still")
@@ -208,10 +230,10 @@ def _():
 for failing in ("prestart", "createRuntime", "createContainer"):
     @test(f"a {failing} hook that fails ends create: its word on stderr, poststop run, nothing left")
     def _(failing=failing):
-        bad = script("bad", "echo the-reason >&2\nexit 3\n")
+        bad = script("bad", "seq 2000\necho the-reason >&2\nexit 3\n")
         last = script("last", f"echo x >> {TMP}/gone\n")
         with OCI("/bin/true") as box:
-            box.config["hooks"] = {failing: [{"path": bad}], "poststop": [{"path": last}]}
+            box.config["hooks"] = {failing: [{"path": bad}, {"path": last}], "poststop": [{"path": last}]}
             r = box.create()
             equal(r.status, 1)
             contains(box.out, "the-reason")
@@ -245,7 +267,7 @@ def _():
 
 @test("a poststart hook that fails stops the container, since 1.3; a poststop one is a warning")
 def _():
-    bad = script("bad", "exit 5\n")
+    bad = script("bad", "echo its word\nexit 5\n")
     with OCI("/bin/sleep", "60") as box:
         box.config["hooks"] = {"poststart": [{"path": bad}]}
         box.created()
@@ -255,6 +277,12 @@ def _():
         contains(r.err, "hooks.poststart[0]")
         wait_for(lambda: reap() or not alive(pid), "the end of the container")
         equal(os.listdir(box.root), [])
+    box = OCI("/bin/sleep", "60")
+    box.config["hooks"] = {"poststart": [{"path": bad}]}
+    r = box.run()
+    equal((r.status, r.out), (1, ""))
+    matches(r.err, r"\Aits word\n.*hooks.poststart\[0\]")
+    equal(os.listdir(box.root), [])
     last = script("last", f"echo x >> {TMP}/gone\n")
     with OCI("/bin/true") as box:
         box.config["hooks"] = {"poststop": [{"path": bad}, {"path": last}]}
@@ -266,6 +294,32 @@ def _():
         warning = json.loads(read(log))
         equal(warning["level"], "warning")
         contains(warning["msg"], "hooks.poststop[0]")
+        equal(lines(TMP + "/gone"), ["x"])
+
+
+@test("of what a hook that fails has said the first 64 KiB are passed on")
+def _():
+    with OCI("/bin/true") as box:
+        box.config["hooks"] = {"prestart": [{"path": script("bad", "seq 20000\nexit 3\n")}]}
+        equal(box.create().status, 1)
+        equal(box.out.index("boxstep-oci: hooks.prestart[0]"), 65536)
+
+
+@test("a start that fails for another reason than a hook leaves the container, stopped, and poststop is for delete", needs="root")
+def _():
+    last = script("last", f"echo x >> {TMP}/gone\n")
+    os.mkdir(TMP + "/bin")
+    shutil.copy(PROBE, TMP + "/bin/once")
+    with OCI("/srv/once").mount("/srv", "bind", TMP + "/bin", "bind") as box:
+        box.config["hooks"] = {"poststop": [{"path": last}]}
+        box.created()
+        os.unlink(TMP + "/bin/once")
+        r = box.call("start")
+        differs(r.status, 0)
+        contains(r.err, "/srv/once")
+        equal(box.ended().status, "stopped")
+        equal(lines(TMP + "/gone"), [])
+        box.ok("delete")
         equal(lines(TMP + "/gone"), ["x"])
 
 
@@ -296,6 +350,7 @@ for wrong, words in (
     ({"prestart": [{"path": "relative"}]}, "absolute path"),
     ({"poststop": [{"path": "/x", "timeout": 0}]}, "timeout"),
     ({"poststart": [{"path": "/x", "timeout": -1}]}, "timeout"),
+    ({"prestart": [{"path": "/x", "timeout": 2147484}]}, "timeout"),
     ({"createRuntime": {"path": "/x"}}, "createRuntime"),
     ({"createRuntime": ["/x"]}, "no object"),
     ({"createRuntime": [{"path": "/x", "args": "y"}]}, "args"),
@@ -640,6 +695,7 @@ for wrong, words in (
     ({"lo": {"name": "much-too-long-a-name"}}, "much-too-long"),
     ({"lo": {"name": "%d%d"}}, "%d%d"),
     ({"lo": []}, "no object"),
+    ({"lo": {"name": 5}}, "name"),
 ):
     @test(f"refused: netDevices {json.dumps(wrong)}", needs="root")
     def _(wrong=wrong, words=words):
@@ -850,6 +906,24 @@ def _():
                 text = "touch /tmp/x && ls -d /tmp/x /tmp/given/bundle-box; echo >/dev/null"
                 equal(box.ok("exec", after=["/bin/probe", "ids"]).out.split("uid ")[1].split("\n")[0], "0 0 0")
                 equal(box.ok("exec", after=["/bin/sh", "-c", text]).out, "/tmp/given/bundle-box\n/tmp/x\n")
+
+
+@test("nobody of a user namespace may look into a runtime that has joined it: that of run, or of exec", needs="root")
+def _():
+    maps = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    with OCI("/bin/sleep", "60", id="first") as first:
+        first.namespace("user").linux.update(uidMappings=maps, gidMappings=maps)
+        first.created().ok("start")
+        box = OCI(*shell("echo in; read line")).namespace("user", path=f"/proc/{first.pid}/ns/user").write()
+        for argv in (box.argv("run", "--bundle", box.bundle), [*first.argv("exec"), *shell("echo in; read line")]):
+            runtime = start(argv, pty=True)
+            runtime.read_until("in")
+            owner = f"/proc/{runtime.popen.pid}/ns/user"
+            equal(os.stat(owner).st_ino, os.stat(f"/proc/{first.pid}/ns/user").st_ino, "it is there too")
+            r = run(["nsenter", "-U", "-t", str(first.pid), "cat", f"/proc/{runtime.popen.pid}/maps"])
+            contains(r.err, "Permission denied")
+            runtime.write("\r")
+            equal(runtime.wait().status, 0)
 
 
 @test("a namespace that the joined user namespace does not own is joined before it, with the runtime's rights", needs="root")
@@ -1347,14 +1421,15 @@ def affinity(pid):
     return sorted(os.sched_getaffinity(pid))
 
 
-@test("execCPUAffinity is for exec alone: its `final` is what the process runs on", needs="root cpus")
+@test("execCPUAffinity is for exec alone: its `final`, or else its `initial`, is what the process runs on", needs="root cpus")
 def _():
-    with OCI("/bin/sleep", "60") as box:
-        box.process["execCPUAffinity"] = {"initial": "0", "final": "1"}
-        box.created().ok("start")
-        equal(affinity(box.pid), affinity(0), "the first process")
-        r = box.call("exec", after=shell("grep Cpus_allowed_list /proc/self/status"))
-        matches(r.out, r":\s*1$")
+    for given in ({"initial": "0", "final": "1"}, {"initial": "1"}):
+        with OCI("/bin/sleep", "60") as box:
+            box.process["execCPUAffinity"] = given
+            box.created().ok("start")
+            equal(affinity(box.pid), affinity(0), "the first process")
+            r = box.call("exec", after=shell("grep Cpus_allowed_list /proc/self/status"))
+            matches(r.out, r":\s*1$")
     box.process["execCPUAffinity"] = {"initial": "x"}
     contains(box.run().err, "cpu affinity")
 
@@ -1424,9 +1499,17 @@ def _():
         equal(r.status, 0, r.err)
         matches(r.err, r"warning: process.capabilities: CAP_NO_SUCH is not known here")
         matches(r.err, r"warning: process.capabilities: CAP_SYS_TIME cannot be granted")
+        box.config["process"]["args"] = ["/bin/sleep", "60"]
+        for kind in caps:
+            caps[kind] = ["CAP_KILL"]
+        box.created().ok("start")
+        r = run(["setpriv", "--bounding-set", "-sys_time", *box.argv("exec", "--cap", "CAP_NO_SUCH", "--cap", "CAP_SYS_TIME"), "/bin/true"])
+        equal(r.status, 0, r.err)
+        matches(r.err, r"warning: process.capabilities: CAP_NO_SUCH is not known here")
+        matches(r.err, r"warning: process.capabilities: CAP_SYS_TIME cannot be granted")
 
 
-@test("oomScoreAdj below the caller's works in a user namespace: the parent writes it", needs="root cgroup2")
+@test("oomScoreAdj below the caller's works in a user namespace, also in one that is joined: the parent writes it", needs="root cgroup2")
 def _():
     with OCI("/bin/sleep", "60") as box:
         box.namespace("user")
@@ -1437,6 +1520,9 @@ def _():
         equal(read(f"/proc/{box.pid}/oom_score_adj").strip(), "-100")
         r = box.call("exec", after=shell("cat /proc/self/oom_score_adj"))
         equal((r.status, r.out.strip()), (0, "-100"))
+        with OCI("/bin/sleep", "60", id="joined", oomScoreAdj=-200) as joined:
+            joined.namespace("user", path=f"/proc/{box.pid}/ns/user").created().ok("start")
+            equal(read(f"/proc/{joined.pid}/oom_score_adj").strip(), "-200")
 
 
 @test("a hard limit above the caller's works in a user namespace: the parent raises it, for exec too", needs="root cgroup2")
