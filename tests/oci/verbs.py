@@ -70,6 +70,10 @@ def _():
             equal(box.ok(verb, after=after, globals=log).out, "", verb)
         box.ended()
         equal(box.ok("kill", "--all", after=["9"], globals=log).out, "", "kill --all of one that has ended")
+        group = json.loads(read(box.root + "/box/state.json"))["cgroup"]
+        if group:
+            os.rmdir(group)  # as by a manager that keeps no empty ones
+        equal(box.ok("kill", "--all", after=["9"], globals=log).out, "")
         equal(box.ok("delete", globals=log).out, "")
         equal(read(TMP + "/log"), "")
 
@@ -118,6 +122,7 @@ def _():
         equal(r.status, 3)
         equal(box.status, "stopped")
         box.ok("delete")
+        equal(box.call("run", "--bundle", box.bundle, "--config", box.bundle + "/other.json").status, 3, "an absolute path")
     with sleeper() as box:
         box.write()
         null = os.open("/dev/null", os.O_RDWR)
@@ -126,6 +131,9 @@ def _():
         equal(box.status, "running")
         check(box.pid in map(int, of_this_process()), "it is the caller's child")
     id = f"keys-{os.getpid()}"  # what is there shows for a moment after its end, and those of others
+    with OCI("/bin/sleep", "60", id=id) as box:
+        absent(box.created("--no-new-keyring").ok("start").out, "boxstep." + id)
+        absent(box.ok("exec", after=["/bin/cat", "/proc/keys"]).out, "boxstep." + id, "nor has exec one of its own")
     with OCI(*shell("cat /proc/keys"), id=id) as box:
         absent(box.run("--no-new-keyring").out, "boxstep." + id)
         if "boxstep." + id not in box.run().out:
@@ -168,7 +176,7 @@ def _():
 
 @test("exec with another user, group, capability and variable, and in a cgroup below")
 def _():
-    with sleeper() as box:
+    with sleeper(user={"uid": 0, "gid": 7}) as box:
         box.created().ok("start")
 
         def told(*words, command=("/bin/probe", "ids", "caps")):
@@ -180,11 +188,14 @@ def _():
         matches(out, "^uid 12 ")
         matches(out, "^gid 34 ")
         matches(out, "^groups 56$")
+        matches(told("--user", "12"), "^uid 12 12 12\ngid 7 ")
         differs(told("--cap", "CAP_NET_RAW"), told(), "capabilities")
         equal(told("--env", "PATH=/x", "--env", "A=1", command=("/bin/probe", "env")).count("PATH="), 1)
-        for bad_user in ("4294967296", "-1", "1:x", "2147483648"):
+        for bad_user in ("4294967296", "-1", "1:x", "2147483648", "1:2147483648"):
             r = box.call("exec", "--user", bad_user, after=["/bin/true"])
             equal(r.status, 255, bad_user)
+        equal(box.call("exec", "--additional-gids", "2147483648", after=["/bin/true"]).status, 255)
+        contains(box.call("exec", "--cwd", "tmp", after=["/bin/true"]).err, "process.cwd: an absolute path is needed")
         state = json.loads(read(box.root + "/box/state.json"))
         if state["cgroup"]:
             os.mkdir(state["cgroup"] + "/below")
@@ -196,9 +207,12 @@ def _():
 @test("exec --ignore-paused waits in a paused container until it is resumed")
 def _():
     with OCI("/bin/sleep", "60") as box:
-        box.created().ok("start")
-        if not json.loads(read(box.root + "/box/state.json"))["cgroup"]:
+        if not json.loads(read(box.created().root + "/box/state.json"))["cgroup"]:
             skip("no writable cgroup2 here")
+        box.ok("pause")
+        contains(box.call("start").err, "container box is paused")
+        box.ok("resume")
+        box.ok("start")
         box.ok("pause")
         r = box.call("exec", after=["/bin/true"])
         equal(r.status, 255)
@@ -216,6 +230,8 @@ def _():
     r = asked("ids").run("--no-pivot")
     equal(r.status, 0)
     matches(r.err, r"--no-pivot: .*CAP_SYS_CHROOT")
+    for words, call in (([], "pivot_root("), (["--no-pivot"], "chroot(")):
+        contains(OCI("/bin/true").run("--explain", *words).err, call)
     out = OCI("/bin/cat", "/proc/self/mountinfo").run("--no-pivot").out
     equal(sorted(line.split()[4] for line in out.splitlines()), ["/", "/dev", "/dev/pts", "/proc"])
 
@@ -262,8 +278,15 @@ def _():
         r = oci("spec", *words, **ask)
         equal(r.status, 1)
         contains(r.err, "config.json")
+        os.rename(bundle + "/config.json", bundle + "/first.json")
+        os.symlink("nowhere.json", bundle + "/config.json")
+        contains(oci("spec", *words, **ask).err, "remove it first")
+        os.rename(bundle + "/first.json", bundle + "/config.json")
         with open(bundle + "/config.json") as file:
             config = json.load(file)
+        equal(("resources" in config["linux"], "gid=5" in config["mounts"][2]["options"]), (not user, not user))
+        check("/proc/kcore" in config["linux"]["maskedPaths"], "maskedPaths")
+        check("/proc/sys" in config["linux"]["readonlyPaths"], "readonlyPaths")
         equal((config["process"]["args"], config["process"]["terminal"]), (["sh"], True))
         config["process"].update(args=["/bin/probe", "ids"], terminal=False)
         config["root"]["path"] = ROOTFS
@@ -280,6 +303,7 @@ def _():
     with OCI(*shell("stty size; read line; echo got $line; exit 4"), terminal=True) as box:
         p = start(box.write().argv("run", "--bundle", box.bundle), pty=True)
         p.read_until(" ")
+        equal(box.call("exec", after=shell("test -t 0 || echo none")).out, "none\n", "of exec only with --tty")
         p.write("hello\r")
         equal(p.wait().status, 4)
         contains(p.out, "got hello")
@@ -451,7 +475,7 @@ def killed_after(argv, calls):
             return True
 
 
-def each_call(verb, prepare, *words):
+def each_call(verb, prepare, *words, globals=()):
     """VERB is killed after each of its calls; what is left can be listed and goes with delete --force."""
     subreaper()
     box = sleeper()
@@ -463,7 +487,7 @@ def each_call(verb, prepare, *words):
     while going:
         calls += 1
         prepare(box)
-        going = killed_after(box.argv(verb, *words), calls)
+        going = killed_after(box.argv(verb, *words, globals=globals), calls)
         after = f"{verb} killed after {calls} calls"
         r = oci("--root", box.root, "list", "--format", "json")
         equal((r.status, r.err), (0, ""), "list, " + after)
@@ -481,6 +505,11 @@ def each_call(verb, prepare, *words):
 @test("kill -9 after any call of create leaves what list, state and delete --force cope with", timeout=400)
 def _():
     each_call("create", lambda box: None, "--bundle", TMP + "/bundle-box")
+
+
+@test("kill -9 after any call of create leaves no process where no cgroup tells of it", timeout=400)
+def _():
+    each_call("create", lambda box: None, "--bundle", TMP + "/bundle-box", globals=("--cgroup-manager", "disabled"))
 
 
 @test("kill -9 after any call of start: the state is told right, and a second start does not hang", timeout=400)
@@ -584,14 +613,14 @@ def _():
 @test("a start that waits for READY=1 keeps nobody else waiting, and ends with the container")
 def _():
     manager = Manager()
-    with OCI("/bin/sleep", "300") as box:
-        box.created(env=manager.env)
-        p = start(box.argv("start"), env=manager.env)
-        wait_for(lambda: box.status == "running", "the command")
-        equal(box.call("exec", after=["/bin/true"]).status, 0)
-        box.ok("kill", after=["KILL"])
-        equal(p.wait().status, 0)
-        box.ended()
+    for end in (["kill", "KILL"], ["delete", "--force"]):
+        with OCI("/bin/sleep", "300") as box:
+            box.created(env=manager.env)
+            p = start(box.argv("start"), env=manager.env)
+            wait_for(lambda: box.status == "running", "the command")
+            equal(box.call("exec", after=["/bin/true"]).status, 0)
+            box.ok(end[0], after=end[1:])
+            equal(p.wait().status, 0)
 
 
 @test("a manager that is not there any more is named, and the command runs without; a name too long for one is an error")
