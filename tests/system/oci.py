@@ -174,13 +174,18 @@ def _():
         equal(box.status, "created")
         equal(box.out, "", "the command has not begun")
         check(os.path.exists(f"{box.root}/box/exec.fifo"), "exec.fifo is there until start")
+        modes = [oct(os.stat(path).st_mode & 0o777) for path in (box.root, box.root + "/box")]
+        equal(modes, ["0o711", "0o700"], "others see neither which containers there are, nor into one")
         box.ok("start")
         equal(box.status, "running")
         check(not os.path.exists(f"{box.root}/box/exec.fifo"), "exec.fifo goes with start")
+        os.mkfifo(f"{box.root}/box/exec.fifo")
+        equal(box.status, "running", "also where a start that was killed has left it")
         wait_for(lambda: "ready" in box.out, "the command")
         box.ok("kill", after=["TERM"])
         box.ended()
         equal(box.status, "stopped")
+        open(f"{box.root}/box/more", "x").close()  # whatever else somebody has put there
         box.ok("delete")
         r = box.call("state")
         equal(r.status, 1)
@@ -235,23 +240,28 @@ def _():
     equal(os.listdir(box.root), [])
 
 
-@test("run passes signals on to the command")
+@test("run and exec pass signals on to the command")
 def _():
-    box = OCI("/bin/probe", "catch", "1")
-    p = start(box.write().argv("run", "--bundle", box.bundle))
-    p.read_until("ready")
-    p.send(signal.SIGUSR1)
-    equal(p.wait().status, 0)
-    contains(p.out, "10")
+    box, other = OCI("/bin/probe", "catch", "1"), OCI("/bin/sleep", "60", id="other")
+    with other:
+        other.created().ok("start")
+        for argv in (box.write().argv("run", "--bundle", box.bundle), [*other.argv("exec"), "/bin/probe", "catch", "1"]):
+            p = start(argv)
+            p.read_until("ready")
+            p.send(signal.SIGUSR1)
+            equal(p.wait().status, 0)
+            contains(p.out, "10")
 
 
 @test("delete refuses what runs; with --force it kills first; an unknown one is no error then")
 def _():
     with OCI("/bin/sleep", "60") as box:
         box.created().ok("start")
-        r = box.call("delete")
+        r = box.call("delete", globals=["--log", TMP + "/log"])
         equal(r.status, 1)
         contains(r.err, "not stopped")
+        for text in (r.err, read(TMP + "/log")):
+            contains(text, "; kill it first, or delete --force")
         equal(box.status, "running")
         pid = box.pid
         box.ok("delete", "--force")
@@ -441,7 +451,19 @@ def _():
             equal(r.status, 1)
             contains(r.err, "state.json" if text != '{"pid": "x"}' else "pid")
         contains(run([program("boxstep-oci"), "--root", box.root, "list"]).out, "ID")
+        os.unlink(box.root + "/box/state.json")
+        os.mkfifo(box.root + "/box/state.json")
+        contains(box.call("state").err, "state.json")
         shutil.rmtree(box.root)
+    with OCI("/bin/sleep", "60") as box, OCI("/bin/sleep", "60", id="other") as other:
+        box.created(), other.created()
+        os.rename(box.root + "/box/state.json", box.root + "/box/own")
+        shutil.copy(other.root + "/other/state.json", box.root + "/box/")
+        r = box.call("kill", after=["KILL"])
+        equal(r.status, 1)
+        contains(r.err, "state.json of box is damaged")
+        equal(other.status, "created", "by the name of another container nobody is killed")
+        os.rename(box.root + "/box/own", box.root + "/box/state.json")
 
 
 # ---- errors as callers read them -----------------------------------------------------------------
@@ -490,6 +512,7 @@ def _():
         matches(entry["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
         contains(box.out, entry["msg"].split(":")[0])
         contains(entry["msg"], "/no/such")
+        contains(entry["msg"], ": no such file or directory", "the cause begins small")
 
 
 @test("the log says nothing while all goes well, and text without --log-format")
@@ -503,6 +526,8 @@ def _():
         equal(run([program("boxstep-oci"), "--root", box.root, "--log", log, "state", "other"]).status, 1)
         contains(read(log), "container other does not exist")
         absent(read(log), "{")
+        equal(run([program("boxstep-oci"), "--root", box.root, "--log", log, "state", "third"]).status, 1)
+        matches(read(log), r"\A.*container other.*\n.*container third.*\n\Z")
 
 
 @test("--version names itself, a commit and the specification; checkpoint is refused")
@@ -541,7 +566,8 @@ def _():
     with box, other:
         box.created().ok("start")
         other.created()
-        equal(sorted(read_list(box, "-q").split()), ["box", "other"])
+        for words in (["-q"], ["-q", "--format", "json"]):
+            equal(sorted(read_list(box, *words).split()), ["box", "other"])
         matches(read_list(box), rf"^box +{box.pid} +running +{box.bundle} +\d{{4}}-\S+Z +0$")
         line = read_list(box, "--format", "json")
         equal(line.count("\n"), 1, "as callers read it that do not parse")
@@ -569,6 +595,7 @@ for words, named in (
     (["run", "--bundle", "BUNDLE", "--pid-file", "/no/such/pid", "id"], "--pid-file"),
     (["run", "--bundle", "BUNDLE", "--pid-file", "BUNDLE/", "id"], "no regular file"),
     (["kill", "id", "TERM", "9"], "kill: 3 words where ID [SIGNAL] is expected"),
+    (["kill", "--", "id", "--all"], '"--ALL" is no signal'),
     (["list", "id"], "list: 1 words where none is expected"),
 ):
     @test("refused: boxstep-oci " + " ".join(words))
@@ -618,14 +645,22 @@ BAD = [
     ("process.user", {"uid": "root", "gid": 0}, "uid"),
     ("process.user", {"uid": 0, "gid": 0, "additionalGids": [-5]}, "additionalGids"),
     ("process.user", {"uid": 0, "gid": 0, "umask": "022"}, "umask"),
+    ("process.user", {"uid": 0, "gid": 2147483648}, "process.user"),
+    ("process.user", {"uid": 0, "gid": 0, "additionalGids": [2147483648]}, "additionalGids"),
+    ("process.user", {"uid": 0, "gid": 0, "umask": 0o1000}, "umask"),
+    ("process.consoleSize", {"height": 65536, "width": 80}, "consoleSize.height"),
+    ("process.consoleSize", {"height": 24, "width": 65536}, "consoleSize.width"),
     ("process.capabilities", {"bounding": "CAP_KILL"}, "bounding"),
     ("process.rlimits", [{"type": "RLIMIT_NOSUCH", "soft": 1, "hard": 1}], "RLIMIT_NOSUCH"),
-    ("process.rlimits", [{"type": "RLIMIT_NOFILE"}], "process.rlimits"),
+    ("process.rlimits", [{"type": "RLIMIT_NOFILE", "soft": 1}], "process.rlimits[0] needs"),
+    ("process.rlimits", [{"type": "RLIMIT_NOFILE", "hard": 1}], "process.rlimits[0] needs"),
+    ("process.rlimits", [{"soft": 1, "hard": 1}], "process.rlimits[0] needs"),
     ("process.rlimits", [{"type": "RLIMIT_NOFILE", "soft": 9, "hard": 1}], "RLIMIT_NOFILE"),
     ("process.rlimits", [{"type": "RLIMIT_NOFILE", "soft": "9", "hard": 9}], "process.rlimits"),
     ("process.oomScoreAdj", 5000, "oom_score_adj"),
     ("process.scheduler", {"policy": "SCHED_NOSUCH"}, "SCHED_NOSUCH"),
     ("process.ioPriority", {"class": "IOPRIO_NOSUCH", "priority": 1}, "IOPRIO_NOSUCH"),
+    ("process.execCPUAffinity", {"final": "x"}, 'cpu affinity "x"'),
     ("root", REMOVED, "root.path"),
     ("root.path", "", "root.path"),
     ("root.path", "/no/such/root", "/no/such/root"),
@@ -653,6 +688,9 @@ BAD = [
     ("linux.devices", [{"type": "c"}], "linux.devices"),
     ("linux.devices", [{"type": "x", "path": "/dev/x"}], "linux.devices"),
     ("linux.devices", [{"type": "c", "path": "/dev/x", "major": 1, "minor": 3, "fileMode": "666"}], "fileMode"),
+    ("linux.devices", [{"type": "c", "path": "/dev/x", "major": 4096, "minor": 3}], "linux.devices[0].major"),
+    ("linux.devices", [{"type": "c", "path": "/dev/x", "major": 1, "minor": 1048576}], "linux.devices[0].minor"),
+    ("linux.devices", [{"type": "c", "path": "/dev/x", "major": 1, "minor": 3, "uid": 2147483648}], "linux.devices[0].uid"),
     ("linux.maskedPaths", [5], "maskedPaths"),
     ("linux.readonlyPaths", "x", "readonlyPaths"),
     ("linux.sysctl", {"kernel.domainname": 5}, "kernel.domainname"),
@@ -673,6 +711,7 @@ BAD = [
     ("linux.intelRdt", {"closID": "x"}, "linux.intelRdt"),
     ("linux.netDevices", {"eth0": {"name": "x"}}, "linux.netDevices"),
     ("linux.mountLabel", "system_u:x", "linux.mountLabel"),
+    ("linux.memoryPolicy", {"nodes": "0"}, "linux.memoryPolicy has no mode"),
     ("linux.personality", {"domain": "NOSUCH"}, "NOSUCH"),
     ("hooks", {"prestart": [{"path": "bin/true"}]}, "hooks"),
     ("annotations", [], "annotations"),
@@ -983,6 +1022,10 @@ def _():
     r = box.run()
     contains(r.out, "seccomp 2\n")
     contains(r.out, "pid 2\nppid 1\n")
+    with OCI("/bin/sleep", "60") as box:
+        box.config["annotations"] = {"boxstep.init": "true"}
+        box.created().ok("start")
+        wait_for(lambda: read(f"/proc/{box.pid}/comm") == "init\n", "its name, by which ps shows that it is at no gate any more")
 
 
 @test("boxstep.user is looked up in the container's own passwd")
@@ -1089,6 +1132,17 @@ def _():
     finally:
         run_as_user([oci, "delete", "--force", "box"], env=default)
         reap()
+
+
+@test("root's containers are kept in /run, whatever XDG_RUNTIME_DIR a login left", needs="root")
+def _():
+    with OCI("/bin/sleep", "60") as box:
+        box.root = "/run/boxstep/oci"
+        made = [program("boxstep-oci"), "create", "--bundle", box.write().bundle, "box"]
+        silent = ["sh", "-c", 'exec "$@" >/dev/null 2>&1', "sh"]
+        equal(run([*silent, *made], env={"BOXSTEP_RUN": "", "XDG_RUNTIME_DIR": TMP}).status, 0)
+        equal(box.status, "created")
+    os.removedirs(box.root)
 
 
 # ---- descriptors and terminals -------------------------------------------------------------------
@@ -1343,6 +1397,7 @@ def _():
         p = start([*box.argv("exec"), "/bin/sh", "-c", "echo on; exec sleep 60"])
         p.read_until("on")
         equal(json.loads(box.ok("state", timeout=10).out)["status"], "running")
+        contains(box.call("start", timeout=10).err, "not in the state created")
         box.ok("kill", after=["KILL"], timeout=10)
         equal(p.wait().status, 137)
         box.ended()
@@ -1389,11 +1444,21 @@ def _():
             equal(box.ok("exec", "--process", TMP + "/process.json").lines, first, manager)
 
 
-@test("--cgroup-manager disabled leaves the container in the caller's cgroup")
+@test("--cgroup-manager disabled leaves the container in the caller's cgroup, and who asks for one is told that it has none")
 def _():
     with OCI("/bin/sleep", "60") as box:
         box.created(globals=["--cgroup-manager", "disabled"])
         equal(read(f"/proc/{box.pid}/cgroup"), read("/proc/self/cgroup"))
+        for verb in ("ps", "pause", "update", "events"):
+            r = box.call(verb)
+            equal((r.status, r.out), (1, ""), verb)
+            contains(r.err, "container box has no cgroup")
+        box.ok("start")
+        box.ok("kill", "--all", after=["KILL"])
+        box.ended().ok("delete")
+        pid = box.created(globals=["--cgroup-manager", "disabled"]).pid
+        box.ok("delete", "--force")
+        check(not alive(pid), "its process is gone")
 
 
 @test("ps lists the container's processes as host numbers; pause and resume freeze and thaw", needs="root")
@@ -1407,6 +1472,9 @@ def _():
         lines = box.ok("ps").out.splitlines()
         matches(lines[0], r"^UID +PID +PPID ")
         equal(sorted(int(line.split()[1]) for line in lines[1:]), sorted(pids))
+        r = box.call("ps", after=["-o", "comm"])
+        equal((r.status, r.out), (1, ""))
+        contains(r.err, "no column PID")
         box.ok("pause")
         equal(box.status, "paused")
         r = executed(box, "/bin/true", timeout=10)
