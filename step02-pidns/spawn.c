@@ -4,9 +4,11 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,6 +35,20 @@ const struct option_row spawn_options[] = {
 
 /* ---- making ---- */
 
+/*
+ * Who owns a user namespace has every right in it, and root's belong to all of root's processes:
+ * those in containers too that see the host's pids, whatever their capabilities
+ * (user_namespaces(7)). They could look into the child, which still has the host's root.
+ * Undumpable, it asks of them CAP_SYS_PTRACE over the host, ptrace(2); of this process as well,
+ * when it opens the child's namespaces, so that without it the child stays as it is.
+ */
+static bool
+hide(void)
+{
+	return geteuid() == 0 && prctl(PR_CAPBSET_READ, CAP_SYS_PTRACE, 0, 0, 0) == 1 &&
+	       prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+}
+
 /* ANCHOR: clone */
 pid_t
 spawn_clone(int kinds, int cgroup_fd, struct spawn *child)
@@ -45,14 +61,18 @@ spawn_clone(int kinds, int cgroup_fd, struct spawn *child)
 		.exit_signal = SIGCHLD,
 		.cgroup = (__u64)(cgroup_fd >= 0 ? cgroup_fd : 0),
 	};
+	bool hidden;
 	pid_t pid;
 
 	stage("clone",
 	      "A new process starts inside its new namespaces; its pidfd cannot be mistaken.",
 	      "ls -l /proc/%d/ns; pstree -p %d", getpid(), getpid());
+	hidden = (kinds & CLONE_NEWUSER) && hide();
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
 	if (pid == 0)
 		return 0; /* the child: told by the parent, once */
+	if (hidden)
+		prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	call(pid, "clone3(CLONE_PIDFD%s%s%s)", kinds ? "|" : "", kinds ? ns_flag_names(kinds) : "",
 	     cgroup_fd >= 0 ? "|CLONE_INTO_CGROUP" : "");
 	if (pid < 0)

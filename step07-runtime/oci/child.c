@@ -123,9 +123,7 @@ build_root(struct launch *launch, int proc)
 	return rootfs_pivot(&config->root, root);
 }
 
-/* A change of ids makes a process undumpable: the files of its /proc/self then are root's outside,
- * and a user namespace could not write them. So it is dumpable again while it sets itself up, and
- * not from then on: no process of the container may look into this one (CVE-2019-5736). */
+/* No process of a container may look into this one (CVE-2019-5736): see spawn_clone too. */
 int
 child_dumpable(bool yes)
 {
@@ -138,14 +136,17 @@ static int
 build_world(struct launch *launch, int proc)
 {
 	struct oci_config *config = launch->config;
+	int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
 
+	/* before a change of ids, by which its files in /proc become those of the host's root */
+	if ((config->ns.kinds & CLONE_NEWUSER) && ns_enter_time(&config->ns) < 0)
+		return -1;
 	if (launch->other_user &&
 	    (idmap_become_root() < 0 ||
+	     /* such a change makes it undumpable, to hooks of an ordinary user too */
+	     child_dumpable(dumpable == 1) < 0 ||
 	     /* the message queues of an IPC namespace belong to whoever makes it */
 	     ((config->ns.kinds & CLONE_NEWIPC) && ns_unshare(CLONE_NEWIPC) < 0)))
-		return -1;
-	if ((config->ns.kinds & CLONE_NEWUSER) &&
-	    (child_dumpable(true) < 0 || ns_enter_time(&config->ns) < 0))
 		return -1;
 	return names(config) < 0 || build_root(launch, proc) < 0 ? -1 : 0;
 }

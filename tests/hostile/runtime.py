@@ -314,6 +314,27 @@ def _():
     absent(r.out, os.readlink("/proc/self/ns/mnt"), "the namespaces of the command")
 
 
+@test("root of a container that sees the process of another one being made, in a user namespace of root's, cannot look into it", needs="root")
+def _():
+    os.chmod(TMP, 0o755)
+    os.mkfifo(TMP + "/go")
+    script(TMP + "/hold", f"#!/bin/sh\n: >{TMP}/held; read word <{TMP}/go\n")
+    maps = [{"containerID": 0, "hostID": 100000, "size": 1000}]
+    look = "for p in /proc/[0-9]*; do grep -q '^boxstep' $p/comm && ls -di $p/root/ $p/cwd/; done 2>&1; true"
+    with OCI("/bin/probe", "sleep", "60") as box:
+        box.created().ok("start")
+        other = OCI("/bin/true", id="other").namespace("user").namespace("pid", path=f"/proc/{box.pid}/ns/pid")
+        other.linux.update(uidMappings=maps, gidMappings=maps)
+        other.config["hooks"] = {"createRuntime": [{"path": TMP + "/hold"}]}
+        run_it = start(other.write().argv("run", "--bundle", other.bundle))
+        wait_for(lambda: os.path.exists(TMP + "/held"), "the hook")  # its root is the host's still
+        r = box.call("exec", after=["/bin/sh", "-c", look])
+        with open(TMP + "/go", "w") as go:
+            go.write("\n")
+        equal((r.out.count("Permission denied"), r.out.count("\n")), (2, 2), r.out + r.err)
+        equal(run_it.wait().status, 0)
+
+
 # ---- a process that /proc shows as a zombie ------------------------------------------------------
 
 
