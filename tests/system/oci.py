@@ -1136,13 +1136,15 @@ def _():
 
 @test("root's containers are kept in /run, whatever XDG_RUNTIME_DIR a login left", needs="root")
 def _():
-    with OCI("/bin/sleep", "60") as box:
+    with OCI("/bin/sleep", "60", id=f"test-{os.getpid()}") as box:
         box.root = "/run/boxstep/oci"
-        made = [program("boxstep-oci"), "create", "--bundle", box.write().bundle, "box"]
+        there = os.path.exists(box.root)  # somebody's own containers
+        made = [program("boxstep-oci"), "create", "--bundle", box.write().bundle, box.id]
         silent = ["sh", "-c", 'exec "$@" >/dev/null 2>&1', "sh"]
         equal(run([*silent, *made], env={"BOXSTEP_RUN": "", "XDG_RUNTIME_DIR": TMP}).status, 0)
         equal(box.status, "created")
-    os.removedirs(box.root)
+    if not there:
+        os.removedirs(box.root)
 
 
 # ---- descriptors and terminals -------------------------------------------------------------------
