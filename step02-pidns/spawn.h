@@ -28,7 +28,8 @@ struct spawn {
 /*
  * clone3(2) with KINDS (CLONE_NEW* flags) and CLONE_PIDFD, directly into the cgroup of CGROUP_FD
  * (CLONE_INTO_CGROUP; −1: the caller's). Gives the pid in the parent, 0 in the child, −1 on error.
- * In a user namespace of root's the child is not dumpable: nobody but root may look into it.
+ * Root's child in a new user namespace is not dumpable, if root has CAP_SYS_PTRACE to give: who
+ * looks into it needs that over the host.
  */
 pid_t spawn_clone(int kinds, int cgroup_fd, struct spawn *child);
 
